@@ -1,0 +1,1 @@
+"""The command `quorum`: it only translates to `api`."""

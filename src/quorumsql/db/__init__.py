@@ -1,0 +1,1 @@
+"""Databases behind one port: one file per engine, reflection into `Schema`."""

@@ -1,0 +1,1 @@
+"""Embedded models: tokenise, encode, decode under a grammar, with onnxruntime."""

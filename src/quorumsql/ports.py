@@ -1,0 +1,82 @@
+"""The protocols that stages and the pipeline are written against.
+
+Each has a real adapter and a scripted one in the tests, and one conformance suite.
+
+What is not covered: how an adapter is built. `api.connect` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from quorumsql.domain import Brief, Candidate, Choice, Execution, Hit, Limits, Question, Schema
+
+__all__ = ["Database", "Generator", "Selector", "ValueIndex"]
+
+
+class Database(Protocol):
+    """A database that can be described and read, never written."""
+
+    @property
+    def name(self) -> str:
+        """Short name for people: the file's stem or the database's name."""
+        ...
+
+    @property
+    def dialect(self) -> str:
+        """Name of the SQL it speaks, as sqlglot calls it."""
+        ...
+
+    def schema(self) -> Schema:
+        """Describe tables, columns, keys and example values; cached after the first call.
+
+        Raises:
+            DatabaseError: the database cannot be read.
+        """
+        ...
+
+    def execute(self, sql: str, *, limits: Limits | None = None) -> Execution:
+        """Run one reading statement; what goes wrong with the statement is a `Failure`.
+
+        Raises:
+            DatabaseError: the database itself is gone.
+        """
+        ...
+
+    def values(self, table: str, column: str, *, limit: int) -> tuple[object, ...]:
+        """Return up to `limit` distinct values that are not NULL, in a stable order."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held; safe to call twice."""
+        ...
+
+
+class ValueIndex(Protocol):
+    """Looks up which stored values a text mentions."""
+
+    def mentions(self, text: str) -> tuple[Hit, ...]:
+        """Return the hits of `text`, best first."""
+        ...
+
+
+class Generator(Protocol):
+    """Writes SQL for a brief, in its own way."""
+
+    @property
+    def name(self) -> str:
+        """Stable name, e.g. "embedded/columns"."""
+        ...
+
+    def generate(self, brief: Brief) -> tuple[Candidate, ...]:
+        """Return candidates that have not run yet, best first; empty when it has none."""
+        ...
+
+
+class Selector(Protocol):
+    """Chooses among candidates that have run."""
+
+    def choose(self, question: Question, candidates: Sequence[Candidate], schema: Schema) -> Choice:
+        """Return the choice; `candidate` is None only when nothing ran."""
+        ...

@@ -1,0 +1,1 @@
+"""The steps of the pipeline, each a module named by its verb."""

@@ -1,0 +1,1 @@
+"""What we keep in files and memory of ours: value indexes."""

@@ -1,0 +1,1 @@
+"""Training of the embedded models; the only place that needs torch."""
