@@ -1,0 +1,124 @@
+"""What every test gets: a clean environment, no network, one small real database.
+
+`shop` is built from `tests/data/shop.sql`. `spider_dir` and friends point into the folder that
+the environment variable QUORUM_DATA names, and skip where it is absent; under CI=true a skipped
+test is a failure, so that nothing goes unchecked in silence.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(autouse=True)
+def fresh_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No setting of the machine's owner reaches a test, and nothing is written to their home."""
+    for name in list(os.environ):
+        if name.startswith("QUORUM_") and name != "QUORUM_DATA":
+            monkeypatch.delenv(name)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("QUORUM_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connecting anywhere but to this machine fails at once, with a message that says why."""
+    connect = socket.socket.connect
+
+    def refuse(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if host not in {"127.0.0.1", "::1", "localhost"}:
+            raise RuntimeError(f"A test tried to reach {host!r}; tests use no network.")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def shop_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The shop's database file, built once."""
+    path = tmp_path_factory.mktemp("shop") / "shop.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((DATA / "shop.sql").read_text(encoding="utf-8"))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, shop_bytes: bytes) -> Path:
+    """Path of a SQLite file of this test's own, holding the shop of `data/shop.sql`."""
+    path = tmp_path / "shop.sqlite"
+    path.write_bytes(shop_bytes)
+    return path
+
+
+@pytest.fixture(scope="session")
+def quorum_data() -> Path:
+    """The folder of public data sets that QUORUM_DATA names."""
+    named = os.environ.get("QUORUM_DATA")
+    if not named or not Path(named).is_dir():
+        pytest.skip("QUORUM_DATA does not name a folder of data")
+    return Path(named).resolve()
+
+
+@pytest.fixture(scope="session")
+def spider_dir(quorum_data: Path) -> Path:
+    """Spider: dev.json, train.json, tables.json and database/."""
+    return _inside(quorum_data, "spider")
+
+
+@pytest.fixture(scope="session")
+def pools_dir(quorum_data: Path) -> Path:
+    """Answers of published systems to Spider dev questions."""
+    return _inside(quorum_data, "pools")
+
+
+@pytest.fixture(scope="session")
+def sample_dbs_dir(quorum_data: Path) -> Path:
+    """Chinook, as a file and as scripts."""
+    return _inside(quorum_data, "sample_dbs")
+
+
+def _inside(folder: Path, name: str) -> Path:
+    if not (folder / name).is_dir():
+        pytest.skip(f"QUORUM_DATA has no folder {name!r}")
+    return folder / name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Under CI=true a skip is a failure: an unchecked promise must be seen."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and _under_ci():
+        report.outcome = "failed"
+        report.longrepr = f"Skipped under CI=true, which counts as a failure: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole module that skips while it is collected."""
+    report = yield
+    if report.skipped and _under_ci():
+        report.outcome = "failed"
+        report.longrepr = f"Skipped under CI=true, which counts as a failure: {report.longrepr}"
+    return report
+
+
+def _under_ci() -> bool:
+    return os.environ.get("CI", "").lower() == "true"
