@@ -1,0 +1,259 @@
+"""The front door for Python: connect to a database, ask it questions.
+
+    with connect("sqlite:///shop.db") as db:
+        answer = db.ask("Which five customers spent most last year?")
+
+A connection reads the schema, indexes values and loads models when it first needs them,
+and keeps them: the second question costs only its own work.
+
+What is not covered: keeping the index between processes, and asking from several threads
+through one connection at the same time.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from quorumsql.config import Settings, load_settings
+from quorumsql.domain import Answer, Candidate, Execution, Failure, Question, Schema
+from quorumsql.errors import UnknownName
+from quorumsql.pipeline import Pipeline, Policy
+from quorumsql.ports import Database, Generator
+from quorumsql.stages.calibrate import Calibration, load
+from quorumsql.trace import Trace
+
+__all__ = ["Connection", "answer_object", "connect", "json_value"]
+
+_CALIBRATION = Path(__file__).parent / "neural" / "weights" / "calibration.json"
+
+
+def connect(
+    url: str,
+    *,
+    settings: Settings | None = None,
+    generators: Sequence[Generator] | None = None,
+) -> Connection:
+    """Open a database for questions; it is only ever read.
+
+    Args:
+        url: an SQLAlchemy URL or the path of a database file.
+        settings: read from files and environment when absent.
+        generators: ask these instead of the ones that the settings name.
+
+    Raises:
+        ConfigError: the settings are wrong.
+        DatabaseError: the database cannot be opened.
+        UnknownName: the settings name a generator that does not exist.
+    """
+    from quorumsql.db import open_database
+
+    settings = settings or load_settings()
+    if generators is None:
+        for name in settings.generators:
+            _refuse_unknown(name)
+    database = open_database(url, limits=settings.limits)
+    return Connection(database, settings=settings, generators=generators)
+
+
+class Connection:
+    """One open database and the ensemble that answers questions about it."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        settings: Settings,
+        generators: Sequence[Generator] | None = None,
+    ) -> None:
+        """Take an open database; most callers want `connect`."""
+        self._database = database
+        self._settings = settings
+        self._generators = None if generators is None else tuple(generators)
+        self._pipeline: Pipeline | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """Short name of the database, for people."""
+        return self._database.name
+
+    @property
+    def dialect(self) -> str:
+        """Name of the SQL it speaks, as sqlglot calls it."""
+        return self._database.dialect
+
+    @property
+    def schema(self) -> Schema:
+        """Tables, columns, keys and example values."""
+        return self._database.schema()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that this connection was opened with."""
+        return self._settings
+
+    def ask(self, text: str, *, evidence: str = "", trace: Trace | None = None) -> Answer:
+        """Answer a question in plain words, or abstain and say why.
+
+        Args:
+            text: the question.
+            evidence: what one must know to understand it, e.g. what a code means.
+            trace: receives the events of this question.
+
+        Raises:
+            UsageError: the question is blank, or the database cannot be read.
+            ModelError: a model cannot be loaded, or every generator failed.
+        """
+        question = Question(text=text, evidence=evidence)
+        return self._ready().answer(question, trace=trace)
+
+    def sql(self, statement: str) -> Execution:
+        """Run one reading statement; what is wrong with it comes back as a `Failure`.
+
+        Raises:
+            DatabaseError: the database itself is gone.
+        """
+        return self._database.execute(statement, limits=self._settings.limits)
+
+    def close(self) -> None:
+        """Give back the database; safe to call twice."""
+        self._pipeline = None
+        self._database.close()
+
+    def _ready(self) -> Pipeline:
+        """The pipeline, built by the first question and kept."""
+        if self._pipeline is None:
+            self._pipeline = self._built()
+        return self._pipeline
+
+    def _built(self) -> Pipeline:
+        from quorumsql.stores.values import MemoryValueIndex
+
+        own = self._generators is None
+        calibration = load(_CALIBRATION) if own else Calibration()
+        return Pipeline(
+            database=self._database,
+            generators=_members(self._settings.generators) if own else self._generators or (),
+            index=MemoryValueIndex.build(self._database, self._database.schema()),
+            policy=_policy(self._settings),
+            calibration=calibration,
+            ranks=calibration.ranks,
+        )
+
+
+def answer_object(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object of `quorum ask --json`; every value in it is JSON-safe."""
+    groups = {
+        index: number
+        for number, group in enumerate(answer.choice.groups)
+        for index in group.members
+    }
+    usage = answer.usage
+    return {
+        "question": answer.question,
+        "sql": answer.sql,
+        "columns": list(answer.columns),
+        "rows": [[json_value(value) for value in row] for row in answer.rows],
+        "row_count": len(answer.rows),
+        "truncated": answer.truncated,
+        "confidence": round(answer.confidence, 4),
+        "abstained": answer.abstained,
+        "reason": answer.reason,
+        "candidates": [
+            _candidate_object(one, groups.get(index)) for index, one in enumerate(answer.candidates)
+        ],
+        "timings_ms": {stage: round(ms, 2) for stage, ms in answer.timings_ms.items()},
+        "usage": {
+            "calls": usage.calls,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "usd": usage.usd,
+        },
+        "warnings": list(answer.warnings),
+        "why": answer.why,
+    }
+
+
+def json_value(value: object) -> Any:
+    """Return what stands for a database value in JSON.
+
+    Numbers stay numbers where JSON readers keep them whole: decimals become floats,
+    integers beyond 64 bits strings, NaN null, infinities the strings "Infinity" and
+    "-Infinity". Dates and times are ISO 8601, bytes are hexadecimal after "0x".
+    """
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return value if -(2**63) <= value < 2**64 else str(value)
+        case float() | Decimal():
+            return _json_float(float(value))
+        case bytes() | bytearray() | memoryview():
+            return "0x" + bytes(value).hex()
+        case datetime.date() | datetime.time():
+            return value.isoformat()
+        case Mapping():
+            return {str(key): json_value(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [json_value(item) for item in value]
+        case _:
+            return str(value)
+
+
+def _json_float(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _candidate_object(candidate: Candidate, group: int | None) -> dict[str, Any]:
+    execution = candidate.final.execution
+    return {
+        "generator": candidate.generator,
+        "sql": candidate.sql,
+        "status": candidate.status,
+        "error": execution.message if isinstance(execution, Failure) else None,
+        "group": group,
+    }
+
+
+def _refuse_unknown(name: str) -> None:
+    if name != "embedded" and not name.startswith("embedded/"):
+        raise UnknownName("generator", name, ["embedded", "embedded/NAME"])
+
+
+def _members(names: Sequence[str]) -> tuple[Generator, ...]:
+    """Load the embedded members that `names` ask for; "embedded" is all of them."""
+    from quorumsql.neural.members import load_members
+
+    members: tuple[Generator, ...] = load_members(None if "embedded" in names else names)
+    return members
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        max_columns=settings.max_columns,
+        max_question=settings.max_question,
+        hypotheses=settings.hypotheses,
+        limits=settings.limits,
+        seconds=settings.seconds,
+        threshold=settings.threshold,
+    )

@@ -1,0 +1,281 @@
+"""Settings: the one place that reads configuration files and the environment.
+
+Sources, later ones win: the effort dial, the user's `config.toml`, `quorum.toml` in the
+working directory (or, instead of both, the file that the caller or QUORUM_CONFIG names),
+variables QUORUM_*, overrides of the caller. A key that does not exist is refused.
+
+    effort = "high"
+    generators = ["embedded"]
+    [limits]
+    seconds = 5
+
+As variables: QUORUM_EFFORT=high, QUORUM_GENERATORS=embedded, QUORUM_LIMITS_SECONDS=5.
+
+What is not covered: secrets. A database URL with its password is never stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from quorumsql.domain import Limits
+from quorumsql.errors import ConfigError
+
+__all__ = ["EFFORTS", "Effort", "Settings", "database_home", "load_settings"]
+
+Effort: TypeAlias = Literal["low", "medium", "high"]
+
+EFFORTS: Mapping[Effort, Mapping[str, Any]] = {
+    "low": {"hypotheses": 3, "seconds": 10.0, "limits": {"seconds": 5.0}},
+    "medium": {"hypotheses": 6, "seconds": 30.0, "limits": {"seconds": 10.0}},
+    "high": {"hypotheses": 12, "seconds": 90.0, "limits": {"seconds": 30.0}},
+}
+"""What one turn of the dial sets; any of it can still be set by name."""
+
+_PREFIX = "QUORUM_"
+_SECRET = re.compile(r"pass|pwd|token|secret|key", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set.
+
+    `hypotheses` of each generator are tried on the database, all within `seconds`, each
+    within `limits`. `max_columns` of a schema are shown to generators, `max_question`
+    characters of a question are read. Answers below the confidence `threshold` are
+    abstentions. `home` is where we keep what belongs to the user, `data` where benchmark
+    data lies.
+    """
+
+    effort: Effort = "medium"
+    generators: tuple[str, ...] = ("embedded",)
+    hypotheses: int = 6
+    seconds: float = 30.0
+    limits: Limits = field(default_factory=Limits)
+    max_columns: int = 120
+    max_question: int = 1_000
+    threshold: float = 0.25
+    home: Path = field(default_factory=lambda: _default_home(os.environ))  # noqa: TID251
+    data: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        limits = {f"limits.{f.name}": getattr(self.limits, f.name) for f in fields(Limits)}
+        names = ("hypotheses", "seconds", "max_columns", "max_question")
+        for name, value in {**{n: getattr(self, n) for n in names}, **limits}.items():
+            if value <= 0:
+                raise ConfigError(f"{name} must be greater than 0, not {value!r}.")
+        if not 0 <= self.threshold <= 1:
+            raise ConfigError(f"threshold must be between 0 and 1, not {self.threshold!r}.")
+        if not self.generators:
+            raise ConfigError("generators must name at least one generator, e.g. 'embedded'.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """Where settings were read, for messages, and what they were."""
+
+    name: str
+    values: Mapping[str, Any]
+
+
+def load_settings(
+    path: Path | str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,  # noqa: TID251
+) -> Settings:
+    """Read all sources and return the settings.
+
+    Args:
+        path: read this file instead of the user's and the working directory's.
+        overrides: win over everything; nested like the file; a value of None is left out.
+        environ: variables, the process's own by default.
+
+    Raises:
+        ConfigError: a file is missing or not TOML, a key is unknown, a value has the wrong
+            type. The text names source, key and what was expected.
+    """
+    sources = [*_files(path, environ), *_variables(environ)]
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    if given:
+        sources.append(_Source(name="the call", values=given))
+    for source in sources:
+        _refuse_unknown(source, source.values, Settings)
+    effort = _effort(sources)
+    base: dict[str, Any] = {"effort": effort, "home": _default_home(environ)}
+    _merge(base, EFFORTS[effort])
+    if not sources:
+        return Settings(**{**base, "limits": Limits(**base["limits"])})
+    for source in sources:
+        _validated({**base, **_merged(base, source.values)}, source)
+        _merge(base, source.values)
+    return _validated(base, sources[-1])
+
+
+def database_home(settings: Settings, url: str) -> Path:
+    """Return the folder for what we keep about one database; it may not exist yet.
+
+    It is named after the database and a hash of its URL without password; a file gets the
+    same folder whether it is given as a path or as a URL.
+    """
+    address = _without_secrets(url)
+    stem = re.sub(r"\W+", "-", Path(urlsplit(address).path).stem).strip("-") or "database"
+    digest = hashlib.sha256(address.encode()).hexdigest()[:16]
+    return settings.home / "databases" / f"{stem[:40]}-{digest}"
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    engine = parts.scheme.split("+")[0]
+    if "://" not in url or (engine in {"sqlite", "duckdb"} and not parts.netloc):
+        name = url.partition(":///")[2].partition("?")[0] if "://" in url else url
+        return Path(name).expanduser().resolve().as_uri()
+    user = parts.netloc.rpartition("@")[0].partition(":")[0]
+    host = parts.netloc.rpartition("@")[2]
+    query = [(k, v) for k, v in sorted(parse_qsl(parts.query)) if not _SECRET.search(k)]
+    place = f"{user}@{host}" if user else host
+    return urlunsplit((engine, place, parts.path, urlencode(query), ""))
+
+
+def _files(path: Path | str | None, environ: Mapping[str, str]) -> Iterator[_Source]:
+    named = path or environ.get("QUORUM_CONFIG")
+    if named:
+        file = Path(named).expanduser()
+        if not file.is_file():
+            raise ConfigError(f"There is no configuration file {str(file)!r}.")
+        yield _read(file)
+        return
+    for file in (_user_folder(environ, "config") / "config.toml", Path("quorum.toml")):
+        if file.is_file():
+            yield _read(file)
+
+
+def _read(file: Path) -> _Source:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read as TOML: {error}.") from error
+    return _Source(name=str(file), values=values)
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[_Source]:
+    """One source per variable, so that a message can name it."""
+    known = {_PREFIX + "_".join(path).upper(): path for path in _paths(Settings)}
+    for name in sorted(environ):
+        if not name.startswith(_PREFIX) or name == "QUORUM_CONFIG" or not environ[name]:
+            continue
+        if name in known:
+            yield _Source(name=name, values=_nested(known[name], environ[name]))
+        elif close := get_close_matches(name, known, n=1, cutoff=0.85):
+            raise ConfigError(f"Unknown variable {name}. Did you mean {close[0]}?")
+
+
+def _paths(kind: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for one in fields(kind):
+        inner = _inner(kind, one.name)
+        if inner is None:
+            yield (*before, one.name)
+        else:
+            yield from _paths(inner, (*before, one.name))
+
+
+def _inner(kind: Any, name: str) -> Any:
+    """The dataclass that a field holds, or None."""
+    return Limits if kind is Settings and name == "limits" else None
+
+
+def _nested(path: tuple[str, ...], text: str) -> dict[str, Any]:
+    value: Any = text
+    if path == ("generators",):
+        value = [name.strip() for name in text.split(",") if name.strip()]
+    for name in reversed(path):
+        value = {name: value}
+    return dict(value)
+
+
+def _refuse_unknown(
+    source: _Source, values: Mapping[str, Any], kind: Any, prefix: str = ""
+) -> None:
+    known = [one.name for one in fields(kind)]
+    for key, value in values.items():
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(
+                f"Unknown key {prefix + key!r} in {source.name}.{hint} "
+                f"Known: {', '.join(sorted(known))}."
+            )
+        inner = _inner(kind, key)
+        if inner is not None and isinstance(value, Mapping):
+            _refuse_unknown(source, value, inner, f"{prefix}{key}.")
+
+
+def _effort(sources: list[_Source]) -> Effort:
+    name, value = "", "medium"
+    for source in sources:
+        if "effort" in source.values:
+            name, value = source.name, source.values["effort"]
+    for effort in EFFORTS:
+        if value == effort:
+            return effort
+    raise ConfigError(f"effort in {name} must be low, medium or high, not {value!r}.")
+
+
+def _merge(base: MutableMapping[str, Any], more: Mapping[str, Any]) -> None:
+    base.update(_merged(base, more))
+
+
+def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in more.items():
+        plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        both = isinstance(plain, Mapping) and isinstance(base.get(key), Mapping)
+        result[key] = {**base[key], **plain} if both else plain
+    return result
+
+
+def _validated(values: Mapping[str, Any], source: _Source) -> Settings:
+    from pydantic import TypeAdapter, ValidationError  # takes longer to load than all else here
+
+    try:
+        settings = TypeAdapter(Settings).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{key} in {source.name}: {first['msg'].lower()}, not {first['input']!r}."
+        ) from error
+    except ConfigError as error:
+        raise ConfigError(f"{source.name}: {error}") from error
+    return _expanded(settings)
+
+
+def _expanded(settings: Settings) -> Settings:
+    data = settings.data.expanduser() if settings.data else None
+    return replace(settings, home=settings.home.expanduser(), data=data)
+
+
+def _default_home(environ: Mapping[str, str]) -> Path:
+    return _user_folder(environ, "data")
+
+
+def _user_folder(environ: Mapping[str, str], purpose: Literal["config", "data"]) -> Path:
+    """The platform's folder for one user's data or configuration of ours."""
+    home = Path(environ.get("HOME") or Path.home())
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "quorumsql"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "quorumsql"
+    if purpose == "config":
+        return Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "quorumsql"
+    return Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "quorumsql"

@@ -1,0 +1,212 @@
+"""From a question to an answer: `Pipeline.answer` is the picture in the documentation.
+
+    Question ─┐
+              ├─ retrieve ─ hits ─┬─ link ─ brief ─ generate ─ refine ─ choose ─ Answer
+    Schema ───┴───────────────────┘
+
+The pipeline is given ports and builds nothing.
+
+What is not covered: gold SQL, which has no type that could enter here; keeping answers
+between questions; and calling dear generators only when cheap ones disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from quorumsql.domain import Answer, Brief, Candidate, Choice, Hit, Limits, Question, Schema
+from quorumsql.errors import UsageError
+from quorumsql.ports import Database, Generator, ValueIndex
+from quorumsql.stages.calibrate import Calibration, confidence
+from quorumsql.stages.choose import choose
+from quorumsql.stages.doubt import doubts, foreign
+from quorumsql.stages.generate import generate
+from quorumsql.stages.link import link, within
+from quorumsql.stages.refine import refine
+from quorumsql.stages.retrieve import retrieve
+from quorumsql.trace import Asked, Chosen, GeneratorLost, Linked, Trace, Warned
+
+__all__ = ["Pipeline", "Policy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The numbers that govern a pipeline; `config.Settings` holds them for people.
+
+    `max_columns` of a schema are shown to generators, `max_question` characters of a
+    question are read, `hypotheses` of each generator are tried, in `seconds` together and
+    `limits` each. Below the confidence `threshold` the answer is an abstention.
+    """
+
+    max_columns: int = 120
+    max_question: int = 1_000
+    hypotheses: int = 6
+    limits: Limits = field(default_factory=Limits)
+    seconds: float = 30.0
+    threshold: float = 0.25
+
+
+class Pipeline:
+    """Answers questions about one database; safe to use again and again."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        generators: Sequence[Generator],
+        index: ValueIndex,
+        policy: Policy | None = None,
+        calibration: Calibration | None = None,
+        ranks: Mapping[str, int] | None = None,
+    ) -> None:
+        """Take what answering needs.
+
+        Args:
+            database: described and read, never written.
+            generators: the members of the ensemble, the most accurate first.
+            index: finds stored values that a question mentions.
+            policy: limits and thresholds.
+            calibration: from vote share to confidence; absent, the share itself.
+            ranks: place of each generator by measured accuracy; absent, their order here.
+        """
+        if not generators:
+            raise UsageError("No generators: name at least one, e.g. 'embedded'.")
+        self._database = database
+        self._generators = tuple(generators)
+        self._index = index
+        self._policy = policy or Policy()
+        self._calibration = calibration or Calibration()
+        self._ranks = dict(ranks or {g.name: n for n, g in enumerate(self._generators)})
+
+    def answer(self, question: Question, *, trace: Trace | None = None) -> Answer:
+        """Answer `question`, or abstain and say why.
+
+        Args:
+            question: any text that is not blank; a very long one is cut, with a warning.
+            trace: receives the events of this question.
+
+        Raises:
+            UsageError: the question is blank, or the database cannot be read.
+            ModelError: every generator failed.
+        """
+        trace, policy = trace or Trace(), self._policy
+        asked = self._asked(question, trace)
+        with trace.stage("schema"):
+            everything = self._database.schema()
+        if not any(table.columns for table in everything.tables):
+            return self._no_tables(question, trace)
+        with trace.stage("retrieve"):
+            hits = retrieve(asked, index=self._index)
+        with trace.stage("link"):
+            schema = link(asked, everything, hits, max_columns=policy.max_columns)
+        trace.add(_linked(schema, everything))
+        brief = Brief(question=asked, schema=schema, hits=within(hits, schema))
+        with trace.stage("generate"):
+            candidates = self._generate(brief, trace)
+        with trace.stage("refine"):
+            candidates = refine(
+                candidates, database=self._database, limits=policy.limits, seconds=policy.seconds
+            )
+        with trace.stage("choose"):
+            choice = choose(candidates, ranks=self._ranks, dialect=everything.dialect)
+            if choice.candidate is not None:
+                sure = confidence(choice.confidence, self._calibration)
+                choice = replace(choice, confidence=sure)
+        return self._answer(question, schema, hits, candidates, choice, trace)
+
+    def _asked(self, question: Question, trace: Trace) -> Question:
+        """The question as generators read it, with warnings about what they cannot read."""
+        text = question.text.strip()
+        if not text:
+            raise UsageError("The question is empty: ask something in plain words.")
+        trace.add(Asked(question=text, database=self._database.name))
+        if foreign(text):
+            trace.add(Warned(message="The question does not look English; answers may be wrong."))
+        most = self._policy.max_question
+        if len(text) > most:
+            message = f"The question was cut: only its first {most} characters were read."
+            trace.add(Warned(message=message))
+            text = text[:most].rsplit(None, 1)[0]
+        return replace(question, text=text)
+
+    def _generate(self, brief: Brief, trace: Trace) -> tuple[Candidate, ...]:
+        def lost(name: str, error: Exception) -> None:
+            trace.add(GeneratorLost(generator=name, message=str(error)))
+            trace.add(Warned(message=f"Generator {name} failed and has no vote: {error}"))
+
+        candidates = generate(
+            self._generators, brief, hypotheses=self._policy.hypotheses, on_lost=lost
+        )
+        trace.written(candidates)
+        return candidates
+
+    def _no_tables(self, question: Question, trace: Trace) -> Answer:
+        trace.add(Warned(message=f"The database {self._database.name!r} has no tables."))
+        return self._answer(
+            question, Schema(name=self._database.name), (), (), Choice(candidate=None), trace
+        )
+
+    def _answer(
+        self,
+        question: Question,
+        schema: Schema,
+        hits: tuple[Hit, ...],
+        candidates: tuple[Candidate, ...],
+        choice: Choice,
+        trace: Trace,
+    ) -> Answer:
+        trace.executed(candidates)
+        for text in doubts(choice, candidates, schema):
+            trace.add(Warned(message=text))
+        best = _best_guess(choice, candidates)
+        reason = _reason(choice, self._policy.threshold)
+        trace.add(
+            Chosen(
+                sql=best.sql if best else None,
+                rule=choice.rule,
+                groups=len(choice.groups),
+                votes=choice.groups[0].votes if choice.groups else 0.0,
+                confidence=choice.confidence,
+                abstained=reason is not None,
+            )
+        )
+        return Answer(
+            question=question.text,
+            sql=best.sql if best else None,
+            execution=best.final.execution if best else None,
+            confidence=choice.confidence,
+            abstained=reason is not None,
+            reason=reason,
+            choice=choice,
+            candidates=candidates,
+            hits=hits,
+            warnings=tuple(e.message for e in trace.events if isinstance(e, Warned)),
+            timings_ms=trace.timings_ms,
+        )
+
+
+def _linked(schema: Schema, everything: Schema) -> Linked:
+    return Linked(
+        tables=tuple(table.name for table in schema.tables),
+        columns=sum(len(table.columns) for table in schema.tables),
+        of_columns=sum(len(table.columns) for table in everything.tables),
+    )
+
+
+def _best_guess(choice: Choice, candidates: Sequence[Candidate]) -> Candidate | None:
+    """The chosen candidate; where nothing ran, the first one, with its failure."""
+    if choice.candidate is not None:
+        return candidates[choice.candidate]
+    return candidates[0] if candidates else None
+
+
+def _reason(choice: Choice, threshold: float) -> Literal["unsure", "unanswerable", "tie"] | None:
+    """Why to abstain, if at all."""
+    if choice.candidate is None:
+        return "unanswerable"
+    if choice.confidence >= threshold:
+        return None
+    votes = [group.votes for group in choice.groups[:2]]
+    return "tie" if len(votes) == 2 and abs(votes[0] - votes[1]) < 1e-9 else "unsure"

@@ -1,0 +1,146 @@
+"""Group candidates by their result, then choose: who agrees, and who is usually right.
+
+`choose` is XiYan-SQL's selection (arXiv 2507.04701, Algorithm 3) without its language
+model: a unanimous ensemble gives its shortest SQL; otherwise the order in which the paper
+shows candidates to its selector (groups by votes, members of a group by their measured
+accuracy) decides by itself. `majority` is the plain vote for pools of unknown origin.
+
+An empty result votes like any other, since no row can be the right answer, but where votes
+are equal a result with rows wins: wrong conditions mostly end in nothing.
+
+What is not covered: reading the question. Both rules see SQL, results and weights only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from quorumsql.domain import Candidate, Choice, Group, Rows
+from quorumsql.results import fingerprint
+from quorumsql.sql import is_ordered
+
+__all__ = ["choose", "group", "majority"]
+
+_Order: TypeAlias = Callable[[int], tuple[Any, ...]]
+
+
+def choose(candidates: Sequence[Candidate], *, ranks: Mapping[str, int], dialect: str) -> Choice:
+    """Choose among candidates that have run, votes being their weights.
+
+    Args:
+        candidates: those that failed or have weight 0 have no vote.
+        ranks: place of each generator by accuracy on held-out databases, 0 for the best;
+            a generator that is not named comes last.
+        dialect: the SQL they are written in.
+
+    Returns:
+        The chosen group first, the others by votes. `confidence` is the chosen group's
+        share of all votes, not calibrated. Without any vote, `candidate` is None.
+    """
+    voters = [i for i, c in enumerate(candidates) if _ran(c) and c.weight > 0]
+    last = len(ranks)
+
+    def order(index: int) -> tuple[Any, ...]:
+        one = candidates[index]
+        return (ranks.get(one.generator, last), -round(one.weight, 9), *_by_length(one))
+
+    groups = _ranked(candidates, voters, order, dialect, weighted=True)
+    if not groups:
+        return Choice(candidate=None)
+    together = _unanimous(candidates, voters, groups)
+    if together is None:
+        return _choice(groups, "vote", groups[0].members[0])
+    groups = (together, *(g for g in groups if g is not together))
+    shortest = min(together.members, key=lambda i: (_by_length(candidates[i]), order(i)))
+    return _choice(groups, "unanimous", shortest)
+
+
+def majority(candidates: Sequence[Candidate], *, dialect: str) -> Choice:
+    """Choose by one vote per candidate that ran; ties go to the shortest SQL.
+
+    Neither weights, names nor the order of `candidates` matter to the SQL that is chosen.
+    """
+    voters = [i for i, c in enumerate(candidates) if _ran(c)]
+
+    def order(index: int) -> tuple[Any, ...]:
+        return (*_by_length(candidates[index]), candidates[index].generator)
+
+    groups = _ranked(candidates, voters, order, dialect, weighted=False)
+    if not groups:
+        return Choice(candidate=None)
+    rule: Literal["unanimous", "vote"] = "unanimous" if len(groups) == 1 else "vote"
+    return _choice(groups, rule, groups[0].members[0])
+
+
+def group(
+    candidates: Sequence[Candidate], voters: Sequence[int], *, dialect: str
+) -> tuple[tuple[int, ...], ...]:
+    """Split the indexes `voters` into sets with the same result, in order of appearance.
+
+    A statement that orders its rows agrees only with statements that order them alike:
+    whether the question asked for an order is part of what the vote is about. Results of
+    one row have no order.
+    """
+    parts: dict[tuple[bool, Hashable], list[int]] = {}
+    for index in voters:
+        execution = candidates[index].final.execution
+        if isinstance(execution, Rows):
+            ordered = len(execution.rows) > 1 and is_ordered(candidates[index].sql, dialect)
+            key = (ordered, fingerprint(execution, ordered=ordered))
+            parts.setdefault(key, []).append(index)
+    return tuple(tuple(part) for part in parts.values())
+
+
+def _ranked(
+    candidates: Sequence[Candidate],
+    voters: Sequence[int],
+    order: _Order,
+    dialect: str,
+    *,
+    weighted: bool,
+) -> tuple[Group, ...]:
+    """Groups by votes, ties by `order` of their best member; members by `order`."""
+
+    def votes(members: Sequence[int]) -> float:
+        return sum(candidates[i].weight for i in members) if weighted else float(len(members))
+
+    total = votes(voters)
+    groups = [
+        Group(members=tuple(sorted(part, key=order)), votes=votes(part) / total)
+        for part in group(candidates, voters, dialect=dialect)
+    ]
+
+    def place(one: Group) -> tuple[Any, ...]:
+        best = one.members[0]
+        return (-round(one.votes, 9), candidates[best].status == "empty", order(best))
+
+    return tuple(sorted(groups, key=place))
+
+
+def _unanimous(
+    candidates: Sequence[Candidate], voters: Sequence[int], groups: Sequence[Group]
+) -> Group | None:
+    """The group that holds every generator's likeliest survivor, if there is one."""
+    best: dict[str, int] = {}
+    for index in voters:
+        name = candidates[index].generator
+        if name not in best or candidates[index].weight > candidates[best[name]].weight:
+            best[name] = index
+    tops = set(best.values())
+    return next((g for g in groups if tops <= set(g.members)), None)
+
+
+def _choice(
+    groups: tuple[Group, ...], rule: Literal["unanimous", "vote"], candidate: int
+) -> Choice:
+    return Choice(candidate=candidate, groups=groups, confidence=groups[0].votes, rule=rule)
+
+
+def _ran(candidate: Candidate) -> bool:
+    return isinstance(candidate.final.execution, Rows)
+
+
+def _by_length(candidate: Candidate) -> tuple[int, str]:
+    text = " ".join(candidate.sql.split())
+    return (len(text), text)

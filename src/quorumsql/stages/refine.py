@@ -1,0 +1,150 @@
+"""Let the database judge the candidates: run each one, pass over what cannot be right.
+
+This is execution-guided decoding after the fact (Wang et al. 2018, arXiv 1807.03100) in the
+place of XiYan-SQL's refiner (arXiv 2507.04701, Algorithm 2): an embedded generator has
+already written its second thoughts, the further hypotheses of its beam, so that a refused
+or suspicious one gives its vote to the next instead of asking the model again.
+
+What is not covered: changing SQL. A generator whose hypotheses all fail stays without a
+vote. SQL that runs but answers another question is the chooser's business.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from quorumsql.domain import Attempt, Candidate, Execution, Failure, Limits, Rows
+from quorumsql.ports import Database
+
+__all__ = ["refine", "suspicious"]
+
+_LITERAL_OR_SPACE = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`)|\s+""")
+
+
+def refine(
+    candidates: Sequence[Candidate],
+    *,
+    database: Database,
+    limits: Limits | None = None,
+    seconds: float = 30.0,
+) -> tuple[Candidate, ...]:
+    """Return the candidates, in their order, each with its execution and final weight.
+
+    Every distinct SQL text runs once. The first hypotheses of all generators run before
+    the second ones, so that a spent budget costs only the least likely hypotheses.
+
+    Args:
+        candidates: per generator best first; those that have run already are not run again.
+        database: where they run.
+        limits: what one statement may cost; its deadline shrinks with what is left overall.
+        seconds: wall time for all statements together. What no longer fits fails with
+            kind "timeout".
+
+    Returns:
+        Passed-over candidates have weight 0. The surviving ones of each generator keep
+        their proportions, with a sum of 1 per generator.
+
+    Raises:
+        DatabaseError: the database itself is gone.
+    """
+    runner = _Runner(database, limits or Limits(), seconds)
+    executed: dict[int, Candidate] = {}
+    for index in _by_rank(candidates):
+        executed[index] = _with_execution(candidates[index], runner)
+    return _weighted([executed[index] for index in range(len(candidates))])
+
+
+def suspicious(candidate: Candidate) -> bool:
+    """Whether the result looks wrong: all NULL, or empty where a value was guessed.
+
+    An empty result alone is not: for many questions no row is the right answer.
+    """
+    match candidate.final.execution:
+        case Rows(rows=()):
+            return candidate.guessed
+        case Rows(rows=rows):
+            return all(value is None for row in rows for value in row)
+        case _:
+            return False
+
+
+class _Runner:
+    """Runs each distinct SQL once, within what is left of the time."""
+
+    def __init__(self, database: Database, limits: Limits, seconds: float) -> None:
+        self._database = database
+        self._limits = limits
+        self._deadline = time.monotonic() + seconds
+        self._seconds = seconds
+        self._known: dict[str, Execution] = {}
+
+    def run(self, sql: str) -> Execution:
+        key = _key(sql)
+        if key not in self._known:
+            self._known[key] = self._fresh(sql)
+        return self._known[key]
+
+    def _fresh(self, sql: str) -> Execution:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            return Failure(
+                kind="timeout", message=f"not run: the {self._seconds:g} s for trials were used up"
+            )
+        limits = replace(self._limits, seconds=min(self._limits.seconds, left))
+        return self._database.execute(sql, limits=limits)
+
+
+def _key(sql: str) -> str:
+    """Text that two statements share when they differ in white space or `;` alone."""
+    return _LITERAL_OR_SPACE.sub(lambda m: m[1] or " ", sql).strip().rstrip(";").rstrip()
+
+
+def _with_execution(candidate: Candidate, runner: _Runner) -> Candidate:
+    if candidate.final.execution is not None:
+        return candidate
+    ran = Attempt(sql=candidate.sql, execution=runner.run(candidate.sql))
+    return replace(candidate, attempts=(*candidate.attempts[:-1], ran))
+
+
+def _by_rank(candidates: Sequence[Candidate]) -> list[int]:
+    """Indexes of all first hypotheses, then of all second ones, and so on."""
+    seen: dict[str, int] = {}
+    ranks: list[tuple[int, int]] = []
+    for index, candidate in enumerate(candidates):
+        rank = seen.get(candidate.generator, 0)
+        seen[candidate.generator] = rank + 1
+        ranks.append((rank, index))
+    return [index for _, index in sorted(ranks)]
+
+
+def _weighted(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    survivors = {
+        id(one)
+        for name in dict.fromkeys(c.generator for c in candidates)
+        for one in _survivors(c for c in candidates if c.generator == name)
+    }
+    totals: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for one in candidates:
+        if id(one) in survivors:
+            totals[one.generator] = totals.get(one.generator, 0.0) + max(one.weight, 0.0)
+            counts[one.generator] = counts.get(one.generator, 0) + 1
+    return tuple(
+        replace(one, weight=_share(one, totals, counts) if id(one) in survivors else 0.0)
+        for one in candidates
+    )
+
+
+def _survivors(own: Iterable[Candidate]) -> list[Candidate]:
+    """What is left of one generator: clean results, else suspicious ones, else nothing."""
+    ran = [one for one in own if isinstance(one.final.execution, Rows)]
+    clean = [one for one in ran if not suspicious(one)]
+    return clean or ran
+
+
+def _share(one: Candidate, totals: dict[str, float], counts: dict[str, int]) -> float:
+    total = totals[one.generator]
+    return max(one.weight, 0.0) / total if total > 0 else 1.0 / counts[one.generator]
