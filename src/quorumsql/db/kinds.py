@@ -1,0 +1,90 @@
+"""What a column means to us: text, number, date or boolean, from its type and its values.
+
+Declared types alone mislead: SQLite accepts any word as a type and any value in any column,
+so numbers stored as text and dates stored as text are common. Sampled values overrule the
+declaration only when all of them agree.
+
+What is not covered: dates in other orders than year-month-day (they neither sort nor compare
+as dates), and units, currencies or thousands separators inside text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from datetime import date, datetime, time
+from decimal import Decimal
+
+from quorumsql.domain import Kind
+
+__all__ = ["declared_kind", "kind_of"]
+
+_WORDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    # Order matters as in SQLite's affinity rules: INTERVAL and POINT contain INT.
+    ("date", ("DATE", "TIME", "INTERVAL")),
+    ("boolean", ("BOOL",)),
+    ("other", ("BLOB", "BINARY", "BYTEA", "IMAGE", "GEOM", "POINT", "POLYGON", "LINESTRING")),
+    ("number", ("INT", "REAL", "FLOA", "DOUB", "NUM", "DEC", "MONEY", "SERIAL", "BIT", "YEAR")),
+    ("text", ("CHAR", "CLOB", "TEXT", "STRING", "ENUM", "UUID", "JSON", "XML")),
+)
+_ISO_DATE = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?"
+)
+# A leading zero ("02134") makes it a code, as do more digits than a float can tell apart.
+_PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d+)?")
+_TRUTH = frozenset({"0", "1", "t", "f", "true", "false", "y", "n", "yes", "no"})
+
+
+def declared_kind(declared: str) -> Kind | None:
+    """Return what a declared type promises, None where it promises nothing."""
+    upper = declared.upper()
+    return next((kind for kind, words in _WORDS if any(w in upper for w in words)), None)
+
+
+def kind_of(declared: str, values: Collection[object]) -> Kind:
+    """Return the kind of a column from its declared type and sampled values, neither NULL nor ''.
+
+    Args:
+        declared: the type as the database declares it, possibly empty.
+        values: some of the column's values; with none, only the declaration counts.
+    """
+    promised = declared_kind(declared)
+    if not values:
+        return promised or "text"
+    if promised == "boolean":
+        return "boolean" if _all_truths(values) else _kind_of_values(values)
+    if promised == "date":
+        # Dates kept as day numbers or in words are dates still: the declaration is deliberate.
+        return "date"
+    if promised == "other":
+        return "other"
+    return _kind_of_values(values)
+
+
+def _kind_of_values(values: Collection[object]) -> Kind:
+    if all(isinstance(v, bool) for v in values):
+        return "boolean"
+    if all(_is_number(v) for v in values):
+        return "number"
+    if all(_is_date(v) for v in values):
+        return "date"
+    if all(isinstance(v, bytes | bytearray | memoryview) for v in values):
+        return "other"
+    return "text"
+
+
+def _all_truths(values: Collection[object]) -> bool:
+    return all(str(int(v) if isinstance(v, bool) else v).strip().lower() in _TRUTH for v in values)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        return _PLAIN_NUMBER.fullmatch(value.strip()) is not None
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _is_date(value: object) -> bool:
+    if isinstance(value, str):
+        return _ISO_DATE.fullmatch(value.strip()) is not None
+    return isinstance(value, date | datetime | time)
