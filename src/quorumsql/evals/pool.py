@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from quorumsql.db import open_database
 from quorumsql.domain import Attempt, Candidate, Choice, Limits
@@ -29,14 +29,21 @@ from quorumsql.evals.datasets import database_file
 from quorumsql.evals.predictions import write_atomically
 from quorumsql.ports import Database
 from quorumsql.sql import normalise
-from quorumsql.stages.choose import choose
+from quorumsql.stages.choose import majority
 
 __all__ = ["METHODS", "POOL_LIMITS", "Chosen", "PoolReport", "choose_pool"]
 
 POOL_LIMITS = Limits(seconds=10.0, rows=100_000)
 
-_Method: TypeAlias = Callable[[Sequence[Candidate], str], Choice]
 Proposal: TypeAlias = tuple[str, str]  # generator, SQL
+
+
+class Method(Protocol):
+    """Chooses among candidates that have run and of whose generators nothing is known."""
+
+    def __call__(self, candidates: Sequence[Candidate], *, dialect: str) -> Choice:
+        """Return the choice; `candidate` is None only when nothing ran."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +75,7 @@ class _Line:
     problem: str | None = None
 
 
-def majority(candidates: Sequence[Candidate], dialect: str) -> Choice:
-    """Choose by the largest group of equal results; ties go to the shortest SQL.
-
-    `candidates` are sorted, shortest SQL first, and so are the ranks: a short SQL stands for
-    the better generator where nothing is known of the generators.
-    """
-    ranks = {candidate.generator: place for place, candidate in enumerate(candidates)}
-    return choose(candidates, ranks=ranks, dialect=dialect)
-
-
-METHODS: Mapping[str, _Method] = {"majority": majority}
+METHODS: Mapping[str, Method] = {"majority": majority}
 
 
 def choose_pool(
@@ -201,7 +198,7 @@ def _proposals(listed: Sequence[object]) -> tuple[tuple[Proposal, ...], int]:
 
 
 def _choose_line(
-    line: _Line, opened: _Databases, method: _Method, limits: Limits
+    line: _Line, opened: _Databases, method: Method, limits: Limits
 ) -> tuple[Chosen, str | None]:
     """Return the choice for a line, and what was wrong with the line, if anything."""
     if not line.proposals:
@@ -215,7 +212,7 @@ def _choose_line(
         candidates = _executed(line.proposals, database, limits)
     except DatabaseError as error:
         return _most_written(line, database.dialect), str(error)
-    choice = method(candidates, database.dialect)
+    choice = method(candidates, dialect=database.dialect)
     if choice.candidate is None:
         return _most_written(line, database.dialect), line.problem
     group = next(group for group in choice.groups if choice.candidate in group.members)

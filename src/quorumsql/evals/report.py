@@ -77,7 +77,7 @@ def render_report(
 
 
 def _database_rows(predictions: Sequence[Prediction]) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in sorted({p.db_id for p in predictions}):
         right = [p.correct for p in predictions if p.db_id == name]
         rows.append((name, str(sum(right)), str(len(right)), f"{sum(right) / len(right):.1%}"))

@@ -14,7 +14,7 @@ import multiprocessing
 import queue
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -132,13 +132,17 @@ def _by_database(tasks: Sequence[Task]) -> list[_Job]:
     return sorted(groups.values(), key=lambda job: (-len(job), job[0].db_id))
 
 
-def _in_process(jobs: Sequence[_Job], answerer: Answerer, workers: int) -> Iterator[Prediction]:
+def _in_process(
+    jobs: Sequence[_Job], answerer: Answerer, workers: int
+) -> Generator[Prediction, None, None]:
     assert workers >= 1
     for job in jobs:
         yield from answer_all(job, answerer)
 
 
-def _in_processes(jobs: Sequence[_Job], answerer: Answerer, workers: int) -> Iterator[Prediction]:
+def _in_processes(
+    jobs: Sequence[_Job], answerer: Answerer, workers: int
+) -> Generator[Prediction, None, None]:
     """Yield predictions of several processes as they come.
 
     Processes are spawned, because forking one that has run onnxruntime threads can hang.

@@ -1,9 +1,10 @@
 """What a run of predictions says: accuracy, members, majority, oracle, latency.
 
 A member's own accuracy is that of its best surviving hypothesis: of its candidates that
-ran, the one with the largest weight, the earlier one on a tie. `majority` gives every
-member one vote, for that hypothesis, and breaks ties by the shortest SQL; `oracle` is right
-when any candidate is. All of them have every question in their denominator.
+have a vote left after refining, the one with the largest weight, the earlier one on a tie.
+`majority` gives every member one vote, for that hypothesis, and breaks ties by the shortest
+SQL; `oracle` is right when any candidate is. All of them have every question in their
+denominator.
 
 What is not covered: comparing two runs.
 """
@@ -47,7 +48,7 @@ def best_votes(prediction: Prediction) -> dict[str, Vote]:
     """Return each generator's best surviving hypothesis; one with none is absent."""
     best: dict[str, Vote] = {}
     for vote in prediction.candidates:
-        if vote.status not in {"ok", "empty"}:
+        if vote.status not in {"ok", "empty"} or vote.weight <= 0:
             continue
         if vote.generator not in best or vote.weight > best[vote.generator].weight:
             best[vote.generator] = vote
