@@ -40,29 +40,20 @@ def spider(
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json.")] = False,
 ) -> None:
     """Answer the questions of a file in Spider's format and score the answers."""
+    from quorumsql.cli.settings import settings_of
     from quorumsql.evals.datasets import load_spider
     from quorumsql.evals.ensemble import Ensemble
     from quorumsql.evals.progress import Bar
     from quorumsql.evals.run import evaluate
 
     tasks = load_spider(questions, db_dir, limit=limit)
-    settings = _settings(generators)
+    settings = settings_of(generators=generators)
     config = _config("spider", questions, db_dir, limit, settings)
     with Bar(len(tasks)) as bar:
         summary = evaluate(
             tasks, Ensemble(settings), out=out, config=config, workers=workers, watch=bar.advance
         )
     _print(summary, out, as_json=as_json)
-
-
-def _settings(generators: str | None) -> Settings:
-    """The settings of file and environment, with the generators asked for."""
-    from quorumsql.config import load_settings
-
-    if generators is None:
-        return load_settings()
-    names = [name.strip() for name in generators.split(",") if name.strip()]
-    return load_settings(overrides={"generators": names})
 
 
 def _config(
@@ -73,13 +64,16 @@ def _config(
     from hashlib import sha256
     from importlib.metadata import version
 
+    chosen = asdict(settings)
+    for place in ("home", "data"):  # where things lie does not change an answer
+        chosen.pop(place, None)
     return {
         "benchmark": benchmark,
         "questions": str(questions.resolve()),
         "questions_sha256": sha256(questions.read_bytes()).hexdigest(),
         "db_dir": str(db_dir.resolve()),
         "limit": limit,
-        "settings": asdict(settings),
+        "settings": chosen,
         "version": version("quorumsql"),
     }
 

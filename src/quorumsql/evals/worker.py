@@ -17,7 +17,7 @@ from typing import Protocol
 
 from quorumsql.db import open_database
 from quorumsql.domain import Answer, Attempt, Candidate, Execution, Failure, Rows, Status
-from quorumsql.errors import DatabaseError
+from quorumsql.errors import DatabaseError, ModelError
 from quorumsql.evals.datasets import Task
 from quorumsql.evals.metrics import SCORING_LIMITS, Scorer
 from quorumsql.evals.predictions import Prediction, Preview, Vote
@@ -53,7 +53,8 @@ def answer_all(
     others. A database that does not open makes all its questions unscored.
 
     Raises:
-        ModelError: a generator cannot be loaded, which no question would survive.
+        ModelError: the first question already meets models that do not answer, e.g. because
+            they are not there; no other question would survive that.
     """
     with ExitStack() as stack:
         try:
@@ -64,12 +65,18 @@ def answer_all(
             yield from (_unscored(task, str(error)) for task in tasks)
             return
         scorer = Scorer(database)
+        answered = 0
         for task in tasks:
             started = clock()
             try:
                 answer = asks.ask(task.question, evidence=task.evidence)
                 seconds = clock() - started
+                answered += 1
                 prediction = _score(task, answer, scorer, seconds)
+            except ModelError:
+                if not answered:  # it never worked: the next question would not fare better
+                    raise
+                prediction = _unscored(task, traceback.format_exc(), seconds=clock() - started)
             except Exception:  # noqa: BLE001 - the one place: a crash must not hide the other answers
                 prediction = _unscored(task, traceback.format_exc(), seconds=clock() - started)
             yield prediction
