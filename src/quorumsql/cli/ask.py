@@ -1,0 +1,138 @@
+"""`quorum ask`: a question in plain words, answered with rows, SQL and the reasons to believe it.
+
+What is not covered: how the answer comes about; see `pipeline`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import typer
+
+from quorumsql.domain import Answer, Failure, Rows
+from quorumsql.errors import UsageError
+
+__all__ = ["register"]
+
+ROWS_SHOWN = 20
+
+Effort = Literal["low", "medium", "high"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `ask` to the program."""
+    app.command("ask")(ask)
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="The question; - reads it from stdin.")],
+    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
+    evidence: Annotated[
+        str, typer.Option(metavar="TEXT", help="What one must know to understand the question.")
+    ] = "",
+    effort: Annotated[Effort | None, typer.Option(help="How much work an answer may take.")] = None,
+    generators: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Ask only these generators.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", min=0.01, help="Seconds a statement may run.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Print at most N rows.")
+    ] = None,
+    guess: Annotated[
+        bool, typer.Option("--guess", help="Also show the best guess behind an abstention.")
+    ] = False,
+) -> None:
+    """Ask a database a question.
+
+    Exit codes: 0 answered, 3 abstained, 4 stopped by the guard, a deadline or a cap,
+    2 something you can fix, 1 anything else.
+    """
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other: choose one.")
+    text = _question(question)
+    from quorumsql.api import connect
+    from quorumsql.cli.settings import settings_of
+
+    settings = settings_of(effort=effort, generators=generators, timeout=timeout)
+    with connect(db, settings=settings) as database:
+        answer = database.ask(text, evidence=_clean(evidence))
+    if as_json:
+        _print_json(_shortened(answer, limit))
+    elif as_csv:
+        _print_csv(_shortened(answer, limit), guess=guess)
+    else:
+        _print_page(answer, limit=limit or ROWS_SHOWN, guess=guess)
+    raise typer.Exit(_code(answer))
+
+
+def _question(argument: str) -> str:
+    """The question as given or read from stdin.
+
+    Raises:
+        UsageError: there is none.
+    """
+    text = sys.stdin.read() if argument == "-" else argument
+    if not text.strip():
+        raise UsageError("The question is empty: say in plain words what you want to know.")
+    return _clean(text.strip())
+
+
+def _clean(text: str) -> str:
+    """Replace what no UTF-8 text can hold (bytes of another encoding on the command line)."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _shortened(answer: Answer, limit: int | None) -> Answer:
+    """The answer with at most `limit` rows, marked as truncated when some are missing."""
+    found = answer.execution
+    if limit is None or not isinstance(found, Rows) or len(found.rows) <= limit:
+        return answer
+    return replace(answer, execution=replace(found, rows=found.rows[:limit], truncated=True))
+
+
+def _print_json(answer: Answer) -> None:
+    """Print the object of the command contract and nothing else."""
+    from quorumsql.api import answer_object
+
+    sys.stdout.write(json.dumps(answer_object(answer), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _print_csv(answer: Answer, *, guess: bool) -> None:
+    """Print header and rows; of an abstention only when `guess` asks for it."""
+    if isinstance(answer.execution, Failure):
+        typer.echo(f"quorum: {answer.execution.kind}: {answer.execution.message}", err=True)
+    elif answer.abstained and not guess:
+        typer.echo("quorum: no answer: too unsure; --guess prints the best guess", err=True)
+    elif answer.execution is not None:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(answer.columns)
+        writer.writerows(answer.rows)
+
+
+def _print_page(answer: Answer, *, limit: int, guess: bool) -> None:
+    """Print the answer for people."""
+    from quorumsql.cli.output import page, show_answer
+
+    with page() as console:
+        show_answer(console, answer, limit=limit, guess=guess)
+
+
+def _code(answer: Answer) -> int:
+    """The exit code that says how it went."""
+    if answer.abstained:
+        return 3
+    match answer.execution:
+        case Failure(kind="refused" | "timeout" | "cap"):
+            return 4
+        case Failure():
+            return 1
+        case _:
+            return 0

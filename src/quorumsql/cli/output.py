@@ -1,0 +1,263 @@
+"""What answers look like in a terminal: tables, SQL, votes and stage times.
+
+Values of a database are untrusted text: control characters are shown, never sent to the terminal.
+
+What is not covered: JSON (`api.answer_object`) and what an answer means.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from quorumsql.domain import Answer, Candidate, Execution, Failure, Group, Rows
+
+__all__ = ["page", "printable", "shape", "show_answer", "show_failure", "show_rows", "show_sql"]
+
+WIDEST_CELL = 48
+NARROWEST_CELL = 6
+GROUPS_SHOWN = 5
+REASONS = {
+    "unsure": "the generators disagree too much, or too few of them could answer",
+    "unanswerable": "the database does not seem to hold what the question asks for",
+    "tie": "two different results have the same share of the vote",
+    None: "no result was good enough",
+}
+
+
+@contextmanager
+def page() -> Iterator[Console]:
+    """Yield a console whose output goes to stdout in one piece when the block ends.
+
+    Raises:
+        BrokenPipeError: the reader of stdout has gone.
+    """
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    with console.capture() as capture:
+        yield console
+    sys.stdout.write(capture.get())
+    sys.stdout.flush()
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, line breaks as ⏎ and other control characters escaped."""
+    if text.isprintable():
+        return text
+    broken = text.replace("\r\n", "\n").replace("\n", "⏎")
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in broken)
+
+
+def shape(execution: Execution | None) -> str:
+    """Describe a result in a few words: its only value, or how many rows and columns."""
+    match execution:
+        case Rows(rows=((value,),)):
+            return f"one value: {_cell(value).plain}"
+        case Rows(rows=()):
+            return "no rows"
+        case Rows(columns=columns, rows=rows, truncated=truncated):
+            more = "+" if truncated else ""
+            return f"{_count(len(rows), 'row', more)} × {_count(len(columns), 'column')}"
+        case Failure(kind=kind, message=message):
+            return f"{kind}: {printable(message)}"
+        case _:
+            return "did not run"
+
+
+def show_answer(console: Console, answer: Answer, *, limit: int, guess: bool = False) -> None:
+    """Print an answer: rows, SQL, who voted for what, confidence, warnings, time per stage.
+
+    Of an abstention the best guess is printed only when `guess` asks for it.
+    """
+    if answer.abstained:
+        _show_abstention(console, answer, guess=guess)
+    if guess or not answer.abstained:
+        if isinstance(answer.execution, Failure):
+            show_failure(console, answer.execution)
+        elif answer.execution is not None:
+            show_rows(console, answer.execution, limit=limit)
+        if answer.sql:
+            show_sql(console, answer.sql)
+    _show_votes(console, answer)
+    _show_confidence(console, answer)
+    _show_times(console, answer.timings_ms)
+
+
+def show_rows(console: Console, rows: Rows, *, limit: int) -> None:
+    """Print at most `limit` rows as a table that fits the terminal."""
+    if not rows.rows:
+        console.print(Text("No rows.", style="italic"))
+        return
+    shown = [[_cell(value) for value in row] for row in rows.rows[:limit]]
+    heads = [_cut(Text(printable(name), style="bold")) for name in rows.columns]
+    widths = _widths(heads, shown, room=console.width)
+    table = Table(show_edge=False, pad_edge=False, header_style="bold", safe_box=True)
+    for position, width in enumerate(widths):
+        side = "right" if _is_numeric(rows, position) else "left"
+        table.add_column(
+            heads[position],
+            justify="right" if side == "right" else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            max_width=width,
+        )
+    for cells in shown:
+        table.add_row(*cells[: len(widths)])
+    console.print(table)
+    _show_left_out(console, rows, rows_shown=len(shown), columns_shown=len(widths))
+
+
+def show_sql(console: Console, sql: str) -> None:
+    """Print SQL with colours where the terminal has them, in one piece to copy from."""
+    from rich.syntax import Syntax
+
+    plain = "\n".join(printable(line) for line in sql.splitlines())
+    painted = Syntax("", "sql", theme="ansi_dark", background_color="default").highlight(plain)
+    painted.rstrip()
+    console.print()
+    console.print(painted, soft_wrap=True)
+
+
+def show_failure(console: Console, failure: Failure) -> None:
+    """Print why a statement returned nothing."""
+    console.print(Text(f"{failure.kind}: {printable(failure.message)}", style="red"))
+
+
+def _show_abstention(console: Console, answer: Answer, *, guess: bool) -> None:
+    """Say plainly that this is no answer, and where the best guess is."""
+    words = Text.assemble(
+        ("No answer. ", "bold yellow"), f"I would rather not say: {REASONS[answer.reason]}."
+    )
+    console.print(words)
+    if guess:
+        console.print("The best guess, which may well be wrong:\n")
+    elif answer.sql:
+        console.print("There is a best guess; --guess shows it.")
+
+
+def _show_votes(console: Console, answer: Answer) -> None:
+    """Print a line per result: its share of the vote, who found it, and what it looks like."""
+    groups = answer.choice.groups
+    if not answer.candidates:
+        return
+    console.print()
+    console.print(Text("Votes", style="bold"))
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column(no_wrap=True, overflow="ellipsis")
+    for group in groups[:GROUPS_SHOWN]:
+        chosen = answer.choice.candidate in group.members
+        found = answer.candidates[group.members[0]].final.execution
+        mark = Text(f"{'▸' if chosen else ' '} {group.votes:4.0%}", style="green" if chosen else "")
+        table.add_row(mark, _who(answer.candidates, group), shape(found))
+    console.print(table)
+    rest = groups[GROUPS_SHOWN:]
+    if rest:
+        share = sum(group.votes for group in rest)
+        console.print(Text(f"  {share:4.0%}  {_count(len(rest), 'other result')}", style="dim"))
+    _show_failed(console, answer)
+
+
+def _show_failed(console: Console, answer: Answer) -> None:
+    """Print how many candidates did not take part in the vote, and the first one's reason."""
+    voted = {member for group in answer.choice.groups for member in group.members}
+    failed = [
+        c
+        for i, c in enumerate(answer.candidates)
+        if i not in voted and isinstance(c.final.execution, Failure)
+    ]
+    if failed:
+        words = f"  {_count(len(failed), 'candidate')} failed, e.g. {failed[0].generator}: "
+        text = Text(words + shape(failed[0].final.execution), style="dim")
+        console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def _show_confidence(console: Console, answer: Answer) -> None:
+    """Print the confidence, then everything that makes the answer prone to be wrong."""
+    style = "green" if answer.confidence >= 0.7 else "yellow"
+    how = {"unanimous": "unanimous", "vote": "by vote", "none": "nothing to vote on"}
+    line = Text.assemble(
+        ("Confidence ", "bold"), (f"{answer.confidence:.0%}", style), f", {how[answer.choice.rule]}"
+    )
+    console.print()
+    console.print(line)
+    for warning in answer.warnings:
+        console.print(Padding(Text(f"⚠ {printable(warning)}", style="yellow"), (0, 0, 0, 2)))
+
+
+def _show_times(console: Console, timings: Mapping[str, float]) -> None:
+    """Print the milliseconds of every stage on one line."""
+    if timings:
+        stages = " · ".join(f"{stage} {ms:.0f}" for stage, ms in timings.items())
+        console.print(Text.assemble(("Time ", "bold"), (f"{stages} ms", "dim")))
+
+
+def _show_left_out(console: Console, rows: Rows, *, rows_shown: int, columns_shown: int) -> None:
+    """Say what of the result is not on the screen."""
+    notes = []
+    if rows_shown < len(rows.rows):
+        notes.append(f"{_count(len(rows.rows) - rows_shown, 'more row')} (--limit shows more)")
+    if columns_shown < len(rows.columns):
+        notes.append(f"{_count(len(rows.columns) - columns_shown, 'more column')} (try --csv)")
+    if rows.truncated:
+        notes.append("the result was cut at its row or byte cap")
+    if notes:
+        console.print(Text(f"… {', '.join(notes)}", style="dim"))
+
+
+def _who(candidates: Sequence[Candidate], group: Group) -> str:
+    """Name the generators of a group, each once, in their order."""
+    return ", ".join(dict.fromkeys(candidates[i].generator for i in group.members))
+
+
+def _cell(value: object) -> Text:
+    """A value as it stands in a table; NULL must not look like the word."""
+    match value:
+        case None:
+            return Text("∅ NULL", style="dim italic")
+        case bytes():
+            return _cut(Text(f"0x{value[:32].hex()}", style="magenta"))
+        case float():
+            return Text(f"{value:.15g}")
+        case _:
+            return _cut(Text(printable(str(value)[: WIDEST_CELL * 4])))
+
+
+def _cut(text: Text) -> Text:
+    """Shorten a text that no table should carry in full."""
+    text.truncate(WIDEST_CELL, overflow="ellipsis")
+    return text
+
+
+def _is_numeric(rows: Rows, position: int) -> bool:
+    """Whether a column holds numbers and NULLs only."""
+    values = [row[position] for row in rows.rows if row[position] is not None]
+    return bool(values) and all(isinstance(v, int | float | Decimal) for v in values)
+
+
+def _widths(heads: Sequence[Text], rows: Sequence[Sequence[Text]], *, room: int) -> list[int]:
+    """Return the widths of as many columns as fit into `room` terminal cells.
+
+    The widest columns shrink first; columns at the end are left out when all are narrow.
+    """
+    widths = [
+        max(cell_len(cell.plain) for cell in (head, *(row[position] for row in rows)))
+        for position, head in enumerate(heads)
+    ]
+    while len(widths) > 1 and sum(min(w, NARROWEST_CELL) + 3 for w in widths) > room:
+        widths.pop()
+    while sum(w + 3 for w in widths) > room and max(widths) > NARROWEST_CELL:
+        widths[widths.index(max(widths))] -= 1
+    return [max(width, 1) for width in widths]
+
+
+def _count(number: int, noun: str, more: str = "") -> str:
+    """Number and noun, as in 1 row and 2 rows."""
+    return f"{number}{more} {noun}{'' if number == 1 else 's'}"

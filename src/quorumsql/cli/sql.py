@@ -1,0 +1,69 @@
+"""`quorum sql`: one reading statement through the guard.
+
+What is not covered: writing. There is no option that allows it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from quorumsql.domain import Execution, Failure, Rows
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `sql` to the program."""
+    app.command("sql")(sql)
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One statement; - reads it from stdin.")],
+    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", min=0.01, help="Seconds it may run.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Print at most N rows.")] = 20,
+) -> None:
+    """Run one reading statement, after the guard has looked at it.
+
+    Exit codes: 0 it ran, 4 stopped by the guard, a deadline or a cap, 2 the SQL is wrong.
+    """
+    from quorumsql.api import connect
+    from quorumsql.cli.settings import settings_of
+
+    text = (sys.stdin.read() if statement == "-" else statement).encode("utf-8", "replace").decode()
+    with connect(db, settings=settings_of(timeout=timeout)) as database:
+        found = database.sql(text)
+    if as_json:
+        _print_json(text, found)
+    elif isinstance(found, Rows):
+        from quorumsql.cli.output import page, show_rows
+
+        with page() as console:
+            show_rows(console, found, limit=limit)
+    if isinstance(found, Failure):
+        typer.echo(f"quorum: {found.kind}: {' '.join(found.message.split())}", err=True)
+        raise typer.Exit(2 if found.kind == "error" else 4)
+
+
+def _print_json(text: str, found: Execution) -> None:
+    """Print what was run and what came of it."""
+    from quorumsql.api import json_value
+
+    rows = found.rows if isinstance(found, Rows) else ()
+    outcome = {
+        "sql": text,
+        "status": found.kind if isinstance(found, Failure) else "ok",
+        "error": found.message if isinstance(found, Failure) else None,
+        "columns": list(found.columns) if isinstance(found, Rows) else [],
+        "rows": [[json_value(value) for value in row] for row in rows],
+        "row_count": len(rows),
+        "truncated": isinstance(found, Rows) and found.truncated,
+    }
+    sys.stdout.write(json.dumps(outcome, ensure_ascii=False, allow_nan=False) + "\n")
