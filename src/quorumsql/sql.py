@@ -1,0 +1,157 @@
+"""Small questions about one SQL text, answered from its parse tree.
+
+`dialect` is sqlglot's name of the SQL ("sqlite", "postgres", …); a name that sqlglot does not
+know is read as standard SQL. SQL that does not parse gets the answer that promises least.
+
+What is not covered: whether a statement may run (`guard`), what its names mean (that needs the
+schema), and statements that write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
+from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+
+from quorumsql.domain import ColumnRef
+
+__all__ = ["columns_of", "is_ordered", "normalise", "quote", "tables_of"]
+
+
+def is_ordered(sql: str, dialect: str) -> bool:
+    """Return whether the outermost query has an ORDER BY, so that the order of rows counts."""
+    tree = _parse(sql, dialect)
+    while isinstance(tree, exp.Subquery) and tree.args.get("order") is None:
+        tree = tree.this
+    return tree is not None and tree.args.get("order") is not None
+
+
+def normalise(sql: str, dialect: str) -> str:
+    """Return a text that is equal for SQL that differs only in layout.
+
+    Layout is white space, comments, a final semicolon, the case of keywords and, where the
+    dialect ignores it, the case of names. SQL that does not parse has its white space collapsed.
+    """
+    tree = _parse(sql, dialect)
+    if tree is None:
+        return " ".join(sql.split()).rstrip("; ")
+    known = _known(dialect)
+    tree = normalize_identifiers(tree, dialect=known)
+    return tree.sql(dialect=known, comments=False, unsupported_level=ErrorLevel.IGNORE)
+
+
+def quote(name: str, dialect: str) -> str:
+    """Return `name` as it must be written in SQL: quoted where the plain name could be misread.
+
+    Plain names stay plain: ASCII letters, digits and underscores, no reserved word of a
+    first-class engine, and no letter that the dialect would change to the other case.
+    """
+    known = Dialect.get_or_raise(_known(dialect))
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name.upper() not in RESERVED
+    match known.normalization_strategy:
+        case NormalizationStrategy.LOWERCASE:
+            plain = plain and name == name.lower()
+        case NormalizationStrategy.UPPERCASE:
+            plain = plain and name == name.upper()
+    return name if plain else exp.to_identifier(name, quoted=True).sql(dialect=known)
+
+
+def tables_of(sql: str, dialect: str) -> tuple[str, ...]:
+    """Return the names of the stored tables that `sql` reads, each once, as they are written,
+    in no promised order.
+
+    Names that the statement itself defines in WITH are left out.
+    """
+    tree = _parse(sql, dialect)
+    return tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
+
+
+def columns_of(sql: str, dialect: str) -> tuple[ColumnRef, ...]:
+    """Return the columns that `sql` names, each once, aliases of tables resolved.
+
+    `table` is "" where a column is not qualified and its query reads more than one table.
+    """
+    tree = _parse(sql, dialect)
+    if tree is None:
+        return ()
+    found: dict[ColumnRef, None] = {}
+    aliases = {table.alias_or_name: table.name for table in _stored_tables(tree)}
+    for column in tree.find_all(exp.Column):
+        table = aliases.get(column.table, column.table) or _only_table(column)
+        found[ColumnRef(table=table, column=column.name)] = None
+    return tuple(found)
+
+
+def _only_table(column: exp.Column) -> str:
+    """The one table of the query around `column`, or ""."""
+    query = column.parent_select
+    if not isinstance(query, exp.Select) or query.args.get("joins"):
+        return ""
+    source = query.args.get("from_")
+    table = source.this if source is not None else None
+    return table.name if isinstance(table, exp.Table) else ""
+
+
+def _stored_tables(tree: exp.Expr | None) -> Iterator[exp.Table]:
+    if tree is None:
+        return
+    defined = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    for table in tree.find_all(exp.Table, bfs=False):
+        if table.name and (table.db or table.name.lower() not in defined):
+            yield table
+
+
+def _parse(sql: str, dialect: str) -> exp.Expr | None:
+    """The tree of the only statement in `sql`, or None."""
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, read=_known(dialect)) if tree is not None]
+    except (SqlglotError, RecursionError):
+        return None
+    trees = [tree for tree in trees if not isinstance(tree, exp.Semicolon)]
+    return trees[0] if len(trees) == 1 else None
+
+
+def _known(dialect: str) -> str:
+    return dialect if Dialect.get(dialect) else ""
+
+
+# Reserved in SQLite, PostgreSQL, MySQL, MariaDB or DuckDB. Quoting one too many does no harm.
+RESERVED = frozenset(
+    """
+    ABORT ACCESSIBLE ADD ALL ALTER ANALYSE ANALYZE AND ANTI ANY ARRAY AS ASC ASENSITIVE ASOF
+    ASYMMETRIC ATTACH AUTHORIZATION AUTOINCREMENT BEFORE BEGIN BETWEEN BIGINT BINARY BLOB BOTH BY
+    CALL CASCADE CASE CAST CHANGE CHAR CHARACTER CHECK COLLATE COLLATION COLUMN COMMIT CONCURRENTLY
+    CONDITION CONFLICT CONSTRAINT CONTINUE CONVERT CREATE CROSS CUBE CUME_DIST CURRENT
+    CURRENT_CATALOG CURRENT_DATE CURRENT_ROLE CURRENT_SCHEMA CURRENT_TIME CURRENT_TIMESTAMP
+    CURRENT_USER CURSOR DATABASE DATABASES DAY_HOUR DAY_MICROSECOND DAY_MINUTE DAY_SECOND DEC
+    DECIMAL DECLARE DEFAULT DEFERRABLE DEFERRED DELAYED DELETE DENSE_RANK DESC DESCRIBE DETACH
+    DETERMINISTIC DISTINCT DISTINCTROW DIV DO DOUBLE DROP DUAL EACH ELSE ELSEIF EMPTY ENCLOSED END
+    ESCAPE ESCAPED EXCEPT EXCLUSIVE EXISTS EXIT EXPLAIN FALSE FETCH FIRST_VALUE FLOAT FLOAT4 FLOAT8
+    FOR FORCE FOREIGN FREEZE FROM FULL FULLTEXT FUNCTION GENERATED GET GLOB GRANT GROUP GROUPING
+    GROUPS HAVING HIGH_PRIORITY HOUR_MICROSECOND HOUR_MINUTE HOUR_SECOND IF IGNORE ILIKE IMMEDIATE
+    IN INDEX INDEXED INFILE INITIALLY INNER INOUT INSENSITIVE INSERT INSTEAD INT INT1 INT2 INT3
+    INT4 INT8 INTEGER INTERSECT INTERVAL INTO IO_AFTER_GTIDS IO_BEFORE_GTIDS IS ISNULL ITERATE JOIN
+    JSON_TABLE KEY KEYS KILL LAG LAMBDA LAST_VALUE LATERAL LEAD LEADING LEAVE LEFT LIKE LIMIT
+    LINEAR LINES LOAD LOCALTIME LOCALTIMESTAMP LOCK LONG LONGBLOB LONGTEXT LOOP LOW_PRIORITY
+    MASTER_BIND MASTER_SSL_VERIFY_SERVER_CERT MATCH MATERIALIZED MAXVALUE MEDIUMBLOB MEDIUMINT
+    MEDIUMTEXT MIDDLEINT MINUTE_MICROSECOND MINUTE_SECOND MOD MODIFIES NATURAL NOT NOTHING NOTNULL
+    NO_WRITE_TO_BINLOG NTH_VALUE NTILE NULL NUMERIC OF OFFSET ON ONLY OPTIMIZE OPTIMIZER_COSTS
+    OPTION OPTIONALLY OR ORDER OUT OUTER OUTFILE OVER OVERLAPS PARTITION PERCENT_RANK PIVOT
+    PIVOT_LONGER PIVOT_WIDER PLACING PLAN POSITIONAL PRAGMA PRECISION PRIMARY PROCEDURE PURGE
+    QUALIFY QUERY RAISE RANGE RANK READ READS READ_WRITE REAL RECURSIVE REFERENCES REGEXP REINDEX
+    RELEASE RENAME REPEAT REPLACE REQUIRE RESIGNAL RESTRICT RETURN RETURNING REVOKE RIGHT RLIKE
+    ROLLBACK ROW ROWS ROW_NUMBER SAVEPOINT SCHEMA SCHEMAS SECOND_MICROSECOND SELECT SEMI SENSITIVE
+    SEPARATOR SESSION_USER SET SHOW SIGNAL SIMILAR SMALLINT SOME SPATIAL SPECIFIC SQL SQLEXCEPTION
+    SQLSTATE SQLWARNING SQL_BIG_RESULT SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT SSL STARTING STORED
+    STRAIGHT_JOIN SUMMARIZE SYMMETRIC SYSTEM TABLE TABLESAMPLE TEMP TEMPORARY TERMINATED THEN
+    TINYBLOB TINYINT TINYTEXT TO TRAILING TRANSACTION TRIGGER TRUE UNDO UNION UNIQUE UNLOCK UNPIVOT
+    UNSIGNED UPDATE USAGE USE USER USING UTC_DATE UTC_TIME UTC_TIMESTAMP VACUUM VALUES VARBINARY
+    VARCHAR VARCHARACTER VARIADIC VARYING VERBOSE VIEW VIRTUAL WHEN WHERE WHILE WINDOW WITH WITHIN
+    WITHOUT WRITE XOR YEAR_MONTH ZEROFILL
+    """.split()
+)
