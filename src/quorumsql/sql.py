@@ -62,10 +62,9 @@ def quote(name: str, dialect: str) -> str:
 
 
 def tables_of(sql: str, dialect: str) -> tuple[str, ...]:
-    """Return the names of the stored tables that `sql` reads, each once, as they are written,
-    in no promised order.
+    """Return the names of the stored tables that `sql` reads, each once, as it is written.
 
-    Names that the statement itself defines in WITH are left out.
+    Their order means nothing. Names that the statement itself defines in WITH are left out.
     """
     tree = _parse(sql, dialect)
     return tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
