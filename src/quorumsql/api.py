@@ -23,7 +23,7 @@ from typing import Any, Self
 from quorumsql.config import Settings, load_settings
 from quorumsql.domain import Answer, Candidate, Execution, Failure, Question, Schema
 from quorumsql.errors import UnknownName
-from quorumsql.pipeline import Pipeline, Policy
+from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator
 from quorumsql.stages.calibrate import Calibration, load
 from quorumsql.trace import Trace
@@ -120,7 +120,7 @@ class Connection:
             UsageError: the question is blank, or the database cannot be read.
             ModelError: a model cannot be loaded, or every generator failed.
         """
-        question = Question(text=text, evidence=evidence)
+        question = Question(text=stripped(text), evidence=evidence)  # before models are loaded
         return self._ready().answer(question, trace=trace)
 
     def sql(self, statement: str) -> Execution:

@@ -28,7 +28,7 @@ from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
 from quorumsql.trace import Asked, Chosen, GeneratorLost, Linked, Trace, Warned
 
-__all__ = ["Pipeline", "Policy"]
+__all__ = ["Pipeline", "Policy", "stripped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +118,7 @@ class Pipeline:
 
     def _asked(self, question: Question, trace: Trace) -> Question:
         """The question as generators read it, with warnings about what they cannot read."""
-        text = question.text.strip()
-        if not text:
-            raise UsageError("The question is empty: ask something in plain words.")
+        text = stripped(question.text)
         trace.add(Asked(question=text, database=self._database.name))
         if foreign(text):
             trace.add(Warned(message="The question does not look English; answers may be wrong."))
@@ -185,6 +183,17 @@ class Pipeline:
             warnings=tuple(e.message for e in trace.events if isinstance(e, Warned)),
             timings_ms=trace.timings_ms,
         )
+
+
+def stripped(text: str) -> str:
+    """Return a question without the white space around it.
+
+    Raises:
+        UsageError: nothing is left.
+    """
+    if not text.strip():
+        raise UsageError("The question is empty: ask something in plain words.")
+    return text.strip()
 
 
 def _linked(schema: Schema, everything: Schema) -> Linked:

@@ -74,8 +74,10 @@ def link(
     if budget.holds(schema):
         return schema
     scores = _Scores(question, schema, hits)
-    tables = _with_neighbours(schema, _with_bridges(schema, _chosen_tables(schema, scores)))
-    kept = _kept_columns(schema, tables, scores, budget)
+    tables = _with_bridges(schema, _chosen_tables(schema, scores))
+    order = [*_by_importance(schema, tables, scores)]
+    order += _by_importance(schema, _neighbours(schema, tables), scores)
+    kept = _affordable(schema, order, budget)
     return _part_of(schema, kept)
 
 
@@ -228,8 +230,8 @@ def _with_bridges(schema: Schema, chosen: Sequence[int]) -> list[int]:
     return tables
 
 
-def _with_neighbours(schema: Schema, tables: Sequence[int]) -> list[int]:
-    """`tables`, then those that a foreign key ties to them: they get the room that is left."""
+def _neighbours(schema: Schema, tables: Sequence[int]) -> list[int]:
+    """Tables that a foreign key ties to `tables`: they get the room that is left."""
     position = {table.name: i for i, table in enumerate(schema.tables)}
     inside = set(tables)
     near: set[int] = set()
@@ -237,13 +239,11 @@ def _with_neighbours(schema: Schema, tables: Sequence[int]) -> list[int]:
         ends = {position[n] for n in (key.table, key.referred_table) if n in position}
         if ends & inside:
             near |= ends - inside
-    return [*tables, *sorted(near)]
+    return sorted(near)
 
 
-def _kept_columns(
-    schema: Schema, tables: Sequence[int], scores: _Scores, budget: _Budget
-) -> list[tuple[int, int]]:
-    """Places of the columns that stay: keys and hits first, then by score, then in order."""
+def _by_importance(schema: Schema, tables: Sequence[int], scores: _Scores) -> list[tuple[int, int]]:
+    """Places of all columns of `tables`: keys and hits first, then by score, then in order."""
     keys = _key_places(schema, tables)
     places = [(rank, t, c) for rank, t in enumerate(tables) for c in range(_width(schema, t))]
 
@@ -254,10 +254,17 @@ def _kept_columns(
         key = KEY_WORTH / (1 + rank) if (t, c) in keys else 0.0
         return (-(strength + joined + key), rank, c)
 
+    return [(t, c) for _, t, c in sorted(places, key=importance)]
+
+
+def _affordable(
+    schema: Schema, order: Iterable[tuple[int, int]], budget: _Budget
+) -> list[tuple[int, int]]:
+    """The places of `order`, first come first served, for which there is room."""
     kept: list[tuple[int, int]] = []
     seen: set[int] = set()
     pieces = budget.pieces
-    for _, t, c in sorted(places, key=importance):
+    for t, c in order:
         table = schema.tables[t]
         cost = _pieces(table.columns[c].name) + (0 if t in seen else _pieces(table.name))
         if len(kept) >= budget.columns:
