@@ -1,1 +1,15 @@
-"""Databases behind one port: one file per engine, reflection into `Schema`."""
+"""Databases: opened by URL or path, described as a `Schema`, read and never written.
+
+`connect.open_database` is the door. `introspect`, `foreign_keys`, `kinds` and `sample` describe
+any engine; each engine has files of its own (`sqlite`, `sqlite_file`, `sqlite_read`).
+
+What is not covered: which statements make sense. `guard` refuses by their form; here the
+engine's own means refuse what the guard let through.
+"""
+
+from __future__ import annotations
+
+from quorumsql.db.connect import open_database
+from quorumsql.db.foreign_keys import infer_foreign_keys
+
+__all__ = ["infer_foreign_keys", "open_database"]

@@ -26,8 +26,8 @@ from quorumsql.domain import Column, ForeignKey, Schema, Table
 
 __all__ = ["DeclaredTypes", "reflect"]
 
-DeclaredTypes: TypeAlias = Mapping[tuple[str, str], str]
-"""(table, column) → the type exactly as declared, where SQLAlchemy would translate it."""
+DeclaredTypes: TypeAlias = Callable[[str], Mapping[str, str]]
+"""Table → column → type as declared, for an engine whose types SQLAlchemy translates."""
 
 _Found: TypeAlias = dict[str, Any]
 
@@ -49,7 +49,7 @@ def reflect(
         connection: an open connection that may read the catalogue.
         name: what people call this database.
         dialect: sqlglot's name of its SQL.
-        declared: types as written, for engines whose types SQLAlchemy translates.
+        declared: tells the types as written; without it, SQLAlchemy's names of them are used.
         hidden: tables that exist for the engine's own use.
 
     Raises:
@@ -65,12 +65,13 @@ def reflect(
         keys = _per_table(inspector.get_multi_pk_constraint, inspector.get_pk_constraint, names)
         foreign = _per_table(inspector.get_multi_foreign_keys, inspector.get_foreign_keys, names)
         comments = _comments(inspector, names)
+    seen = frozenset(views)
     tables = tuple(
         Table(
             name=table,
-            comment=comments.get(table) or "",
-            is_view=table in frozenset(views),
-            columns=_describe(table, columns[table], keys.get(table), declared or {}),
+            comment=comments.get(table, ""),
+            is_view=table in seen,
+            columns=_describe(columns[table], keys.get(table), declared(table) if declared else {}),
         )
         for table in (*names, *views)
         if table in columns
@@ -114,13 +115,11 @@ def _comments(inspector: Inspector, names: Sequence[str]) -> Mapping[str, str]:
     return {table: value.get("text") or "" for table, value in found.items()}
 
 
-def _describe(
-    table: str, columns: Sequence[Any], key: Any, declared: DeclaredTypes
-) -> tuple[Column, ...]:
+def _describe(columns: Sequence[Any], key: Any, declared: Mapping[str, str]) -> tuple[Column, ...]:
     members = frozenset(key["constrained_columns"]) if key else frozenset()
     described = []
     for column in columns:
-        type_ = declared.get((table, column["name"]))
+        type_ = declared.get(column["name"])
         text = str(column["type"]) if type_ is None else type_
         described.append(
             Column(

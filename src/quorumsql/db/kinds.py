@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from datetime import date, datetime, time
+from datetime import date, time
 from decimal import Decimal
 
 from quorumsql.domain import Kind
@@ -52,39 +52,35 @@ def kind_of(declared: str, values: Collection[object]) -> Kind:
     promised = declared_kind(declared)
     if not values:
         return promised or "text"
-    if promised == "boolean":
-        return "boolean" if _all_truths(values) else _kind_of_values(values)
-    if promised == "date":
-        # Dates kept as day numbers or in words are dates still: the declaration is deliberate.
-        return "date"
-    if promised == "other":
-        return "other"
-    return _kind_of_values(values)
+    # Dates kept as day numbers or in words are dates still: those declarations are deliberate.
+    if promised in {"date", "other"} or (promised == "boolean" and _all_truths(values)):
+        return promised
+    return _agreed(values) or ("text" if promised == "boolean" else promised) or "text"
 
 
-def _kind_of_values(values: Collection[object]) -> Kind:
-    if all(isinstance(v, bool) for v in values):
-        return "boolean"
-    if all(_is_number(v) for v in values):
-        return "number"
-    if all(_is_date(v) for v in values):
-        return "date"
-    if all(isinstance(v, bytes | bytearray | memoryview) for v in values):
-        return "other"
-    return "text"
+def _agreed(values: Collection[object]) -> Kind | None:
+    """Return the kind that all of `values` have, None where they differ."""
+    kinds = {_kind_of_value(value) for value in values}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _kind_of_value(value: object) -> Kind:
+    match value:
+        case bool():
+            return "boolean"
+        case int() | float() | Decimal():
+            return "number"
+        case date() | time():
+            return "date"
+        case bytes() | bytearray() | memoryview():
+            return "other"
+        case str() if _PLAIN_NUMBER.fullmatch(value.strip()):
+            return "number"
+        case str() if _ISO_DATE.fullmatch(value.strip()):
+            return "date"
+        case _:
+            return "text"
 
 
 def _all_truths(values: Collection[object]) -> bool:
     return all(str(int(v) if isinstance(v, bool) else v).strip().lower() in _TRUTH for v in values)
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, str):
-        return _PLAIN_NUMBER.fullmatch(value.strip()) is not None
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def _is_date(value: object) -> bool:
-    if isinstance(value, str):
-        return _ISO_DATE.fullmatch(value.strip()) is not None
-    return isinstance(value, date | datetime | time)

@@ -1,0 +1,178 @@
+"""Read from one SQLite connection that can do nothing else, within a budget.
+
+A connection is made harmless in this order: read-only file, no extension loading, limits on
+lengths, `trusted_schema` off and `query_only` on, virtual tables connected, and last the
+authorizer, which then refuses even PRAGMA. A budget stops a statement by wall time, by steps
+of SQLite's virtual machine, or because somebody cancelled it.
+
+What is not covered: time inside one call of a built-in function, which nothing can interrupt
+(`instr` on two strings of megabytes), and memory of one row with very many long values. The
+limit on the length of a value bounds both.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+from quorumsql.db.sqlite_file import FileState, uri_of
+from quorumsql.domain import Limits
+
+__all__ = ["Budget", "Reader", "connect"]
+
+_ALLOWED: Final = frozenset(
+    {
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_FUNCTION,
+        sqlite3.SQLITE_RECURSIVE,
+    }
+)
+_DENIED_FUNCTIONS: Final = frozenset(
+    {"edit", "fsdir", "fts3_tokenizer", "fts5_decode", "load_extension", "lsmode", "readfile"}
+    | {"regexp", "sqlar_uncompress", "sqlite_log", "writefile", "zipfile"}
+)
+"""Built-in or commonly compiled-in functions that reach files, code or the log."""
+
+_STEPS_PER_TICK: Final = 1_000
+_SHORTEST_LIMIT: Final = 1 << 16
+_ACTIONS: Final = {
+    getattr(sqlite3, f"SQLITE_{name}"): name.replace("_", " ")
+    for name in (
+        *("ALTER_TABLE", "ANALYZE", "ATTACH", "CREATE_INDEX", "CREATE_TABLE", "CREATE_TEMP_INDEX"),
+        *("CREATE_TEMP_TABLE", "CREATE_TEMP_TRIGGER", "CREATE_TEMP_VIEW", "CREATE_TRIGGER"),
+        *("CREATE_VIEW", "CREATE_VTABLE", "DELETE", "DETACH", "DROP_INDEX", "DROP_TABLE"),
+        *("DROP_TEMP_INDEX", "DROP_TEMP_TABLE", "DROP_TEMP_TRIGGER", "DROP_TEMP_VIEW"),
+        *("DROP_TRIGGER", "DROP_VIEW", "DROP_VTABLE", "INSERT", "PRAGMA", "REINDEX"),
+        *("SAVEPOINT", "TRANSACTION", "UPDATE"),
+    )
+}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Budget:
+    """What one statement may still cost, and what ended it.
+
+    `steps` counts SQLite's virtual machine instead of seconds: the same on every machine.
+    """
+
+    limits: Limits
+    steps: int | None = None
+    stopped: Literal["", "deadline", "steps", "cancelled"] = ""
+    cancelled: bool = False
+    _deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self._deadline = time.monotonic() + self.limits.seconds
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def spent(self) -> bool:
+        """Whether to stop now; remembers why. SQLite calls it every thousand steps."""
+        if self.steps is not None:
+            self.steps -= _STEPS_PER_TICK
+        if self.cancelled:
+            self.stopped = "cancelled"
+        elif self.steps is not None and self.steps <= 0:
+            self.stopped = "steps"
+        elif time.monotonic() >= self._deadline:
+            self.stopped = "deadline"
+        return bool(self.stopped)
+
+
+def connect(path: Path, state: FileState) -> sqlite3.Connection:
+    """Open `path` for reading in the way of `state`, before any authorizer.
+
+    Text that is not UTF-8 comes with replacement characters instead of failing.
+    """
+    connection = sqlite3.connect(
+        uri_of(path, state), uri=True, timeout=0, isolation_level=None, check_same_thread=False
+    )
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    if state.way == "alone":
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the WAL's index stays in memory
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+class Reader:
+    """A connection behind the authorizer. One statement at a time."""
+
+    def __init__(self, path: Path, state: FileState) -> None:
+        self.state = state
+        self.refused = ""
+        """What the authorizer refused in the last statement, in words."""
+        self._connection = connect(path, state)
+        try:
+            self._restrict()
+        except sqlite3.Error:
+            self._connection.close()
+            raise
+
+    def start(self, sql: str, budget: Budget, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
+        """Start one statement; iterate over the cursor for its rows, and close it.
+
+        Raises:
+            sqlite3.Error: the statement, or the database, is bad.
+        """
+        self.refused = ""
+        longest = max(_SHORTEST_LIMIT, budget.limits.bytes // 4)
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+        self._connection.set_progress_handler(budget.spent, _STEPS_PER_TICK)
+        return self._connection.execute(sql, tuple(parameters))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _restrict(self) -> None:
+        connection = self._connection
+        for limit, value in (
+            (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
+            (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 1_000_000),
+            (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
+            (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
+        ):
+            connection.setlimit(limit, value)
+        self._connect_virtual_tables()
+        connection.set_authorizer(self._authorize)
+
+    def _connect_virtual_tables(self) -> None:
+        """Make SQLite set up virtual tables now; later the authorizer would refuse it to."""
+        for name in (*_virtual_tables(self._connection), "json_each('[]')", "json_tree('[]')"):
+            try:
+                self._connection.execute(f"SELECT 1 FROM {name} LIMIT 0").close()
+            except sqlite3.OperationalError:
+                continue  # its module is not loaded here: reading it fails later, and says so
+
+    def _authorize(
+        self, action: int, first: str | None, second: str | None, _db: str | None, _by: str | None
+    ) -> int:
+        if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _DENIED_FUNCTIONS:
+            self.refused = f"the function {second}"
+            return sqlite3.SQLITE_DENY
+        if action in _ALLOWED:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_PRAGMA and first == "data_version" and second is None:
+            return sqlite3.SQLITE_OK  # full-text search asks for it by itself
+        self.refused = self.refused or _ACTIONS.get(action, f"action {action}")
+        return sqlite3.SQLITE_DENY
+
+
+def _virtual_tables(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the quoted names of the virtual tables that the database declares."""
+    found = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL %'"
+    )
+    return tuple('"' + str(name).replace('"', '""') + '"' for (name,) in found)
