@@ -1,0 +1,37 @@
+"""The command `quorum` with scripted generators instead of the embedded ones.
+
+    python scripted_quorum.py SCRIPT.json ask --db shop.sqlite "…"
+
+SCRIPT.json maps names of generators to the SQL that each proposes for every question; one named
+"crash" fails as no generator should. Everything but the generators is the real thing; it stands
+in a file so that tests run it as a process.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from pathlib import Path
+
+from quorumsql.cli.main import main
+from quorumsql.ports import Generator
+from scripted import Scripted
+
+
+def install(script: dict[str, list[str]]) -> None:
+    """Put a module in the place of `quorumsql.neural.members`."""
+
+    def load_members(names: list[str] | None = None) -> tuple[Generator, ...]:
+        if "crash" in script:
+            raise RuntimeError("this generator\nis out of order")
+        return tuple(Scripted(name, *sqls) for name, sqls in script.items())
+
+    members = types.ModuleType("quorumsql.neural.members")
+    members.load_members = load_members  # type: ignore[attr-defined]
+    sys.modules["quorumsql.neural.members"] = members
+
+
+if __name__ == "__main__":
+    install(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    sys.exit(main(sys.argv[2:]))
