@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 import quorumsql
-from quorumsql.api import answer_object, connect, json_value
-from quorumsql.config import Settings
+from quorumsql.api import answer_object, connect, json_value, policy_of
+from quorumsql.config import Settings, load_settings
 from quorumsql.domain import Answer, Choice, Failure, Limits, Rows
 from quorumsql.errors import DatabaseError, UnknownName, UsageError
+from quorumsql.pipeline import Policy
 from quorumsql.trace import StageEnded, Trace
 from scripted import Scripted
 
@@ -79,6 +80,12 @@ def test_a_blank_question_is_refused_before_anything_is_loaded(shop: Path) -> No
         with pytest.raises(UsageError, match="question is empty"):
             db.ask(" \n")
         assert db._pipeline is None
+
+
+def test_settings_and_pipeline_have_the_same_defaults(tmp_path: Path) -> None:
+    assert policy_of(Settings()) == Policy()
+    assert policy_of(load_settings(environ={"HOME": str(tmp_path)})) == Policy()
+    assert policy_of(Settings(max_columns=7, limits=Limits(rows=3))).limits.rows == 3
 
 
 def test_closing_twice_is_fine(shop: Path) -> None:

@@ -28,7 +28,7 @@ from quorumsql.ports import Database, Generator
 from quorumsql.stages.calibrate import Calibration, load
 from quorumsql.trace import Trace
 
-__all__ = ["Connection", "answer_object", "connect", "json_value"]
+__all__ = ["Connection", "answer_object", "connect", "json_value", "policy_of"]
 
 _CALIBRATION = Path(__file__).parent / "neural" / "weights" / "calibration.json"
 
@@ -151,7 +151,7 @@ class Connection:
             database=self._database,
             generators=_members(self._settings.generators) if own else self._generators or (),
             index=MemoryValueIndex.build(self._database, self._database.schema()),
-            policy=_policy(self._settings),
+            policy=policy_of(self._settings),
             calibration=calibration,
             ranks=calibration.ranks,
         )
@@ -248,7 +248,8 @@ def _members(names: Sequence[str]) -> tuple[Generator, ...]:
     return members
 
 
-def _policy(settings: Settings) -> Policy:
+def policy_of(settings: Settings) -> Policy:
+    """Return the numbers of `settings` that govern a pipeline."""
     return Policy(
         max_columns=settings.max_columns,
         max_question=settings.max_question,

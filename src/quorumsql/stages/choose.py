@@ -141,6 +141,6 @@ def _ran(candidate: Candidate) -> bool:
     return isinstance(candidate.final.execution, Rows)
 
 
-def _by_length(candidate: Candidate) -> tuple[int, str]:
+def _by_length(candidate: Candidate) -> tuple[int, str, str]:
     text = " ".join(candidate.sql.split())
-    return (len(text), text)
+    return (len(text), text, candidate.sql)
