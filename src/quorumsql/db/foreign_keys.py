@@ -36,6 +36,8 @@ _GENERIC = frozenset(
 
 _KEY_ENDINGS = ("id", "code", "key", "no", "number", "num", "nr")
 
+_SEPARATORS = str.maketrans("", "", "_- ")
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 
 _Target: TypeAlias = tuple[Table, Column]
@@ -141,8 +143,9 @@ class _Targets:
     def __init__(self, schema: Schema) -> None:
         self._by_key: defaultdict[str, list[_Target]] = defaultdict(list)
         self._by_table: defaultdict[str, list[_Target]] = defaultdict(list)
+        self._identities = {t.name: _identity(t) for t in schema.tables if not t.is_view}
         for table in schema.tables:
-            key = None if table.is_view else _identity(table)
+            key = self._identities.get(table.name)
             if key is None:
                 continue
             self._by_key[_fold(key.name)].append((table, key))
@@ -158,7 +161,9 @@ class _Targets:
         if declared:
             choices: Iterable[Sequence[_Target]] = (self._named(_fold(column.name)),)
         else:
-            choices = self._choices(column.name, roles=column is not _identity(table))
+            choices = self._choices(
+                column.name, roles=column is not self._identities.get(table.name)
+            )
         for choice in choices:
             if any(other is table and key is column for other, key in choice):
                 continue
@@ -206,7 +211,7 @@ def _identity(table: Table) -> Column | None:
 
 
 def _fold(name: str) -> str:
-    return re.sub(r"[\s_\-]+", "", name).lower()
+    return name.lower().translate(_SEPARATORS)
 
 
 def _singulars(folded: str) -> frozenset[str]:

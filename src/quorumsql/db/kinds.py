@@ -55,13 +55,19 @@ def kind_of(declared: str, values: Collection[object]) -> Kind:
     # Dates kept as day numbers or in words are dates still: those declarations are deliberate.
     if promised in {"date", "other"} or (promised == "boolean" and _all_truths(values)):
         return promised
-    return _agreed(values) or ("text" if promised == "boolean" else promised) or "text"
+    fallback: Kind = "text" if promised is None or promised == "boolean" else promised
+    return _agreed(values, unless=fallback) or fallback
 
 
-def _agreed(values: Collection[object]) -> Kind | None:
-    """Return the kind that all of `values` have, None where they differ."""
-    kinds = {_kind_of_value(value) for value in values}
-    return kinds.pop() if len(kinds) == 1 else None
+def _agreed(values: Collection[object], *, unless: Kind) -> Kind | None:
+    """Return the kind that all of `values` have; None where they differ or one is `unless`."""
+    agreed: Kind | None = None
+    for value in values:
+        kind = _kind_of_value(value)
+        if kind == unless or agreed not in {None, kind}:
+            return None
+        agreed = kind
+    return agreed
 
 
 def _kind_of_value(value: object) -> Kind:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from quorumsql.db.kinds import kind_of
@@ -17,42 +18,28 @@ from quorumsql.domain import Column, Row, Table
 
 __all__ = ["SAMPLED_BYTES", "SAMPLED_ROWS", "with_examples"]
 
-SAMPLED_ROWS: Final = 200
+SAMPLED_ROWS: Final = 100
 SAMPLED_BYTES: Final = 2 * 1024 * 1024
-"""Reading stops at either; `with_examples` sees to the bytes."""
+"""Whoever reads the rows stops at either."""
 
 _EXAMPLES: Final = 5
 _LONGEST: Final = 100
 """Longer texts are no examples: cut, they would be values that the database does not hold."""
 
 
-def with_examples(table: Table, rows: Iterable[Row]) -> Table:
+def with_examples(table: Table, rows: Sequence[Row]) -> Table:
     """Return `table` with examples and kinds from `rows`, whose cells follow its columns."""
-    seen: list[dict[object, None]] = [{} for _ in table.columns]
-    size = 0
-    for row in rows:
-        for values, value in zip(seen, row, strict=True):
-            size += len(value) if isinstance(value, str | bytes) else 8
-            if value is not None and value != "":
-                values[_kept(value)] = None
-        if size > SAMPLED_BYTES:
-            break
-    return replace(
-        table,
-        columns=tuple(_shown(c, tuple(v)) for c, v in zip(table.columns, seen, strict=True)),
-    )
+    cells = zip(*rows, strict=True) if rows else ((),) * len(table.columns)
+    columns = (_shown(c, values) for c, values in zip(table.columns, cells, strict=True))
+    return replace(table, columns=tuple(columns))
 
 
-def _kept(value: object) -> object:
-    """Return what to remember of a value: long ones would only take room."""
-    return value[: _LONGEST + 1] if isinstance(value, str | bytes) else value
-
-
-def _shown(column: Column, values: Sequence[object]) -> Column:
-    fitting = (v for v in values if not isinstance(v, bytes) and _fits(v))
-    examples = tuple(value for value, _ in zip(fitting, range(_EXAMPLES), strict=False))
+def _shown(column: Column, cells: Iterable[object]) -> Column:
+    values = [v for v in dict.fromkeys(cells) if v is not None and v != ""]
+    fitting = (v for v in values if _is_example(v))
+    examples = tuple(islice(fitting, _EXAMPLES))
     return replace(column, kind=kind_of(column.type, values), examples=examples)
 
 
-def _fits(value: object) -> bool:
-    return not isinstance(value, str) or len(value) <= _LONGEST
+def _is_example(value: object) -> bool:
+    return not isinstance(value, bytes) and not (isinstance(value, str) and len(value) > _LONGEST)

@@ -28,7 +28,7 @@ from sqlalchemy.pool import NullPool
 from quorumsql import guard
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.introspect import reflect
-from quorumsql.db.sample import SAMPLED_ROWS, with_examples
+from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, with_examples
 from quorumsql.db.sqlite_failure import database_error, failure, is_busy, is_of_database
 from quorumsql.db.sqlite_file import FileState, examine
 from quorumsql.db.sqlite_read import Budget, Reader, connect
@@ -126,7 +126,8 @@ class SqliteDatabase:
         budget = Budget(limits=self._limits, steps=_VALUES_STEPS)
 
         def collect(reader: Reader) -> tuple[object, ...]:
-            return tuple(row[0] for row in _rows_until(reader, sql, budget))
+            rows = _rows_until(reader, sql, budget, most=self._limits.bytes)
+            return tuple(row[0] for row in rows)
 
         return self._read(budget, collect)
 
@@ -241,18 +242,22 @@ class SqliteDatabase:
                 raise error.orig from error
             raise
 
-    def _sample(self, reader: Reader, table: Table) -> Iterator[Row]:
+    def _sample(self, reader: Reader, table: Table) -> list[Row]:
+        """Read the first rows of `table`, as far as that is cheap."""
         if not table.columns:
-            return
-        names = ", ".join(_quoted(c.name) for c in table.columns)
+            return []
+        # Binary columns give no examples, and reading them may cost megabytes.
+        names = ", ".join("NULL" if c.kind == "other" else _quoted(c.name) for c in table.columns)
         sql = f"SELECT {names} FROM {_quoted(table.name)} LIMIT {SAMPLED_ROWS}"
         budget = Budget(limits=self._limits, steps=_SAMPLE_STEPS)
+        rows: list[Row] = []
         try:
-            yield from _rows_until(reader, sql, budget)
+            rows.extend(_rows_until(reader, sql, budget, most=SAMPLED_BYTES))
         except sqlite3.Error as error:
             # A damaged table has no examples; saying so is left to the statement that needs it.
             if is_busy(error):
                 raise
+        return rows
 
 
 def _execute(reader: Reader, sql: str, budget: Budget, schema: Schema | None) -> Execution:
@@ -277,7 +282,7 @@ def _collect(cursor: sqlite3.Cursor, columns: tuple[str, ...], limits: Limits) -
     rows: list[Row] = []
     size = 0
     for row in cursor:
-        size += sum(len(v) if isinstance(v, str | bytes) else 8 for v in row)
+        size += _size(row)
         if len(rows) >= limits.rows or (size > limits.bytes and rows):
             return Rows(columns=columns, rows=tuple(rows), truncated=True)
         if size > limits.bytes:
@@ -289,13 +294,13 @@ def _collect(cursor: sqlite3.Cursor, columns: tuple[str, ...], limits: Limits) -
     return Rows(columns=columns, rows=tuple(rows))
 
 
-def _rows_until(reader: Reader, sql: str, budget: Budget) -> Iterator[Row]:
-    """Yield rows until they end, or their bytes or the budget do."""
-    left = budget.limits.bytes
+def _rows_until(reader: Reader, sql: str, budget: Budget, *, most: int) -> Iterator[Row]:
+    """Yield rows until they end, make `most` bytes, or exhaust the budget."""
+    left = most
     try:
         with closing(reader.start(sql, budget)) as cursor:
             for row in cursor:
-                left -= sum(len(v) if isinstance(v, str | bytes) else 8 for v in row)
+                left -= _size(row)
                 if left < 0:
                     return
                 yield row
@@ -303,6 +308,11 @@ def _rows_until(reader: Reader, sql: str, budget: Budget) -> Iterator[Row]:
         if is_of_database(error):
             raise
         failure(error, budget, reader.refused, None)  # brings back a swallowed Ctrl-C
+
+
+def _size(row: Row) -> int:
+    """Return about how many bytes `row` takes."""
+    return sum([len(v) if isinstance(v, (str, bytes)) else 8 for v in row])
 
 
 def _declared_types(connection: Connection, table: str) -> Mapping[str, str]:
