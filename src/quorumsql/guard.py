@@ -245,14 +245,14 @@ _MYSQL = """
 _DUCKDB = """
     read_* *_scan *_scan_* *_attach *_query *_execute scan_* parquet_* glob sniff_csv delta_*
     iceberg_* st_read* st_drivers getenv nextval setval query query_table duckdb_secrets
-    duckdb_settings duckdb_extensions which_secret load_aws_credentials http_* pragma_* checkpoint force_checkpoint
-    python_map_function from_substrait* get_substrait* json_execute_serialized_sql
+    duckdb_settings duckdb_extensions which_secret load_aws_credentials http_* pragma_* checkpoint
+    force_checkpoint python_map_function from_substrait* get_substrait* json_execute_serialized_sql
     write_log *able_logging *able_profiling shell* sql_auto_complete secret sleep_ms
 """
 _CLICKHOUSE = """
     file url s3 s3cluster gcs hdfs hdfscluster remote remotesecure mysql postgresql mongodb redis
-    sqlite jdbc odbc executable input dictionary cluster* azureblobstorage* deltalake* iceberg* hudi*
-    urlcluster filecluster sleep sleepeachrow
+    sqlite jdbc odbc executable input dictionary cluster* azureblobstorage* deltalake* iceberg*
+    hudi* urlcluster filecluster sleep sleepeachrow
 """
 
 

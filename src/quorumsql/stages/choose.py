@@ -13,11 +13,11 @@ What is not covered: reading the question. Both rules see SQL, results and weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from quorumsql.domain import Candidate, Choice, Group, Rows
-from quorumsql.results import fingerprint
+from quorumsql.results import group_results
 from quorumsql.sql import is_ordered
 
 __all__ = ["choose", "group", "majority"]
@@ -82,16 +82,16 @@ def group(
     whether the question asked for an order is part of what the vote is about. Results of
     one row have no order.
     """
-    parts: dict[tuple[bool, Hashable], list[int]] = {}
-    for index in voters:
-        execution = candidates[index].final.execution
-        if isinstance(execution, Rows):
-            sql = candidates[index].sql
-            ordered = len(execution.rows) > 1 and "order" in sql.lower()  # spares most parses
-            ordered = ordered and is_ordered(sql, dialect)
-            key = (ordered, fingerprint(execution, ordered=ordered))
-            parts.setdefault(key, []).append(index)
-    return tuple(tuple(part) for part in parts.values())
+    ran = [(i, rows) for i in voters if isinstance(rows := candidates[i].final.execution, Rows)]
+    ordered = [
+        # Looking for the word first spares most texts the parsing.
+        len(rows.rows) > 1
+        and "order" in candidates[i].sql.lower()
+        and is_ordered(candidates[i].sql, dialect)
+        for i, rows in ran
+    ]
+    parts = group_results([rows for _, rows in ran], ordered)
+    return tuple(tuple(ran[position][0] for position in part) for part in parts)
 
 
 def _ranked(
