@@ -48,11 +48,12 @@ def normalise(sql: str, dialect: str) -> str:
 def quote(name: str, dialect: str) -> str:
     """Return `name` as it must be written in SQL: quoted where the plain name could be misread.
 
-    Plain names stay plain: ASCII letters, digits and underscores, no reserved word of a
-    first-class engine, and no letter that the dialect would change to the other case.
+    Plain names stay plain: ASCII letters, digits and underscores, no reserved word, and no
+    letter that the dialect would change to the other case.
     """
     known = Dialect.get_or_raise(_known(dialect))
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name.upper() not in RESERVED
+    reserved = SQLITE_RESERVED if dialect == "sqlite" else RESERVED
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name.upper() not in reserved
     match known.normalization_strategy:
         case NormalizationStrategy.LOWERCASE:
             plain = plain and name == name.lower()
@@ -118,6 +119,20 @@ def _parse(sql: str, dialect: str) -> exp.Expr | None:
 def _known(dialect: str) -> str:
     return dialect if Dialect.get(dialect) else ""
 
+
+# What SQLite, or sqlglot's reading of it, cannot take as a plain name. SQLite takes most keywords.
+SQLITE_RESERVED = frozenset(
+    """
+    ADD ALL ALTER AND ANTI ANY AS ASC ASOF AUTOINCREMENT BETWEEN BY CASE CAST CHECK COLLATE
+    COMMIT CONSTRAINT CREATE CROSS CUBE CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER
+    DEFAULT DEFERRABLE DELETE DESC DESCRIBE DISTINCT DROP ELSE END ESCAPE EXCEPT EXISTS FALSE
+    FETCH FOR FOREIGN FROM FULL GLOB GRANT GROUP HAVING IF ILIKE IN INDEX INNER INSERT INTERSECT
+    INTERVAL INTO IS ISNULL JOIN LATERAL LEFT LIKE LIMIT LOCK NATURAL NOT NOTHING NOTNULL NULL OF
+    OFFSET ON OR ORDER OUTER PIVOT PRIMARY QUALIFY RAISE REFERENCES REGEXP RETURNING REVOKE RIGHT
+    RLIKE ROLLBACK SELECT SEMI SET TABLE TABLESAMPLE THEN TO TRANSACTION TRUE UNION UNIQUE
+    UNPIVOT UPDATE USING VALUES WHEN WHERE WINDOW WITH XOR
+    """.split()
+)
 
 # Reserved in SQLite, PostgreSQL, MySQL, MariaDB or DuckDB. Quoting one too many does no harm.
 RESERVED = frozenset(
