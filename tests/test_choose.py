@@ -135,6 +135,10 @@ def test_a_single_row_has_no_order() -> None:
     assert group(pool, range(2), dialect="sqlite") == ((0, 1),)
 
 
+def test_what_did_not_run_is_in_no_group() -> None:
+    assert group([failed("SELECT x"), ran("SELECT 1", (1,))], [0, 1], dialect="sqlite") == ((1,),)
+
+
 def test_columns_in_another_order_are_the_same_result() -> None:
     pool = [ran("SELECT a, b", (1, "x"), (2, "y")), ran("SELECT b, a", ("y", 2), ("x", 1))]
     assert group(pool, range(2), dialect="sqlite") == ((0, 1),)

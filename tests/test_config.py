@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -175,13 +174,11 @@ def test_the_password_does_not_name_the_folder(tmp_path: Path) -> None:
     assert database_home(settings, "postgresql://ann@host:5432/stock") not in same
 
 
-def test_settings_load_quickly_and_without_heavy_imports() -> None:
+def test_settings_load_without_heavy_imports() -> None:
     code = (
         "import sys, quorumsql.config as c; c.load_settings(environ={'HOME': '/nowhere'});"
         "print([m for m in ('pydantic', 'sqlalchemy', 'sqlglot', 'numpy', 'onnxruntime') "
         "if m in sys.modules])"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-    assert time.perf_counter() - start < 3  # 0.1 s when nothing else runs

@@ -6,16 +6,29 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from quorumsql.domain import Brief, Question, Schema
+from quorumsql.domain import Brief, Candidate, Question, Schema
 from quorumsql.errors import ModelError
 from quorumsql.stages.generate import generate
-from scripted import Broken, Scripted
+from scripted import Broken, Scripted, written
 
 BRIEF = Brief(question=Question(text="How many?"), schema=Schema(name="shop"))
+
+
+class Meeting:
+    """Answers only when as many generators as the barrier wants are at work."""
+
+    def __init__(self, name: str, barrier: threading.Barrier) -> None:
+        self.name = name
+        self._barrier = barrier
+
+    def generate(self, brief: Brief) -> tuple[Candidate, ...]:
+        self._barrier.wait()
+        return (written(brief.question.text, generator=self.name),)
 
 
 def test_candidates_come_in_the_order_of_the_generators_not_of_finishing() -> None:
@@ -29,9 +42,9 @@ def test_candidates_come_in_the_order_of_the_generators_not_of_finishing() -> No
 
 
 def test_generators_work_at_the_same_time() -> None:
-    start = time.perf_counter()
-    generate([Scripted(str(n), "SELECT 1", delay=0.3) for n in range(4)], BRIEF)
-    assert time.perf_counter() - start < 0.9
+    barrier = threading.Barrier(4, timeout=30)  # opens when all four stand before it
+    found = generate([Meeting(str(n), barrier) for n in range(4)], BRIEF)
+    assert [c.generator for c in found] == ["0", "1", "2", "3"]
 
 
 def test_every_generator_sees_the_same_brief() -> None:
@@ -94,6 +107,6 @@ def test_ctrl_c_ends_the_process_without_waiting_for_generators() -> None:
         assert child.stdout.readline() == "ready\n"
         time.sleep(0.3)
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=10)
+        _, errors = child.communicate(timeout=45)
     assert child.returncode != 0
     assert "KeyboardInterrupt" in errors

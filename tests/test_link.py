@@ -140,9 +140,9 @@ def test_a_thousand_tables_are_linked_in_a_moment() -> None:
         to(f"{subjects[n % 5]}_{n}", "kind_0", f"{subjects[0]}_{n - n % 5}") for n in range(1, 1000)
     )
     big = Schema(name="big", tables=tables, foreign_keys=keys)
-    start = time.perf_counter()
+    start = time.process_time()
     small = link(ask("What is the total amount of refunds per day for customers_506?"), big)
-    assert time.perf_counter() - start < 1.5  # 0.1 s when nothing else runs
+    assert time.process_time() - start < 1.0  # about 0.1 s
     assert sum(len(t.columns) for t in small.tables) <= 120
     assert "customers_506" in names(small)
 
