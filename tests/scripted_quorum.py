@@ -10,19 +10,24 @@ in a file so that tests run it as a process.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import types
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quorumsql.cli.main import main
-from quorumsql.ports import Generator
-from scripted import Scripted
+
+if TYPE_CHECKING:
+    from quorumsql.ports import Generator
 
 
 def install(script: dict[str, list[str]]) -> None:
     """Put a module in the place of `quorumsql.neural.members`."""
 
     def load_members(names: list[str] | None = None) -> tuple[Generator, ...]:
+        from scripted import Scripted
+
         if "crash" in script:
             raise RuntimeError("this generator\nis out of order")
         return tuple(Scripted(name, *sqls) for name, sqls in script.items())
@@ -34,4 +39,7 @@ def install(script: dict[str, list[str]]) -> None:
 
 if __name__ == "__main__":
     install(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    if "SAY_READY" in os.environ:
+        sys.stderr.write("ready\n")
+        sys.stderr.flush()
     sys.exit(main(sys.argv[2:]))

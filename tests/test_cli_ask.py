@@ -12,7 +12,7 @@ QUESTION = "Which cities are in Portugal?"
 PORTUGAL = "SELECT name, population FROM city WHERE country = 'Portugal' ORDER BY name"
 ALL = "SELECT name FROM city"
 AGREE = {"a": [PORTUGAL], "b": [PORTUGAL], "c": [ALL]}
-SPLIT = {f"g{n}": [f"SELECT name FROM city WHERE id = {n}"] for n in range(1, 6)}
+SPLIT = {f"g{n}": [f"SELECT id, name FROM city WHERE id = {n}"] for n in range(1, 6)}
 KEYS = {
     "question", "sql", "columns", "rows", "row_count", "truncated", "confidence", "abstained",
     "reason", "candidates", "timings_ms", "usage",

@@ -14,7 +14,6 @@ from decimal import Decimal
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -189,7 +188,7 @@ def _show_confidence(console: Console, answer: Answer) -> None:
     console.print()
     console.print(line)
     for warning in answer.warnings:
-        console.print(Padding(Text(f"⚠ {printable(warning)}", style="yellow"), (0, 0, 0, 2)))
+        console.print(Text(f"⚠ {printable(warning)}", style="yellow"))
 
 
 def _show_times(console: Console, timings: Mapping[str, float]) -> None:

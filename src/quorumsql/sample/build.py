@@ -1,6 +1,6 @@
 """A made-up company to ask about: an outdoor outfitter with seven years of trade.
 
-`build_sample` writes fourteen tables and some thirty thousand rows, the same ones
+`build_sample` writes fifteen tables and some thirty-five thousand rows, the same ones
 every time, on every Python: all chance comes from `random.Random(SEED).random()`,
 the one method whose sequence the standard library promises to keep.
 
