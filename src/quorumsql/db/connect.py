@@ -42,7 +42,7 @@ def open_database(url_or_path: str, *, limits: Limits = DEFAULT_LIMITS) -> Datab
         raise UsageError(f"No database is named: the URL is empty. {_SUPPORTED}")
     scheme = _SCHEME.match(text)
     if scheme is None:
-        return _open_sqlite(url_or_path if Path(url_or_path).exists() else text, limits)
+        return _open_sqlite(url_or_path if _exists(url_or_path) else text, limits)
     opener = _OPENERS.get(scheme[1].lower())
     if opener is None:
         # Only the scheme is repeated: the rest may hold a password.
@@ -69,7 +69,7 @@ def _open_sqlite(path: str, limits: Limits) -> Database:
         raise DatabaseError(
             "An in-memory database is always empty for a reader: name a file that exists."
         )
-    if path.startswith("file:") and not Path(path).exists():
+    if path.startswith("file:") and not _exists(path):
         raise UsageError(f"SQLite's own file: URIs are not taken: {path!r}. {_SUPPORTED}")
     return SqliteDatabase(_expanded(path), limits=limits)
 
