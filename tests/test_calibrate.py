@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorumsql.errors import ModelError
@@ -54,6 +54,7 @@ def test_unequal_lengths_are_a_mistake() -> None:
         fit([0.1, 0.2], [True])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(shares, st.booleans()), max_size=60), st.lists(shares, max_size=20))
 def test_confidence_never_falls(pairs: list[tuple[float, bool]], asked: list[float]) -> None:
     fitted = fit([s for s, _ in pairs], [right for _, right in pairs])
@@ -62,6 +63,7 @@ def test_confidence_never_falls(pairs: list[tuple[float, bool]], asked: list[flo
     assert all(0 <= c <= 1 for c in found)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(shares, st.booleans()), max_size=60))
 def test_a_fit_survives_the_file(tmp_path_factory, pairs) -> None:  # type: ignore[no-untyped-def]
     fitted = fit([s for s, _ in pairs], [right for _, right in pairs], ranks={"embedded/a": 1})

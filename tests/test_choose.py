@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorumsql.domain import Candidate, Choice
@@ -158,6 +158,7 @@ answers = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(answers, min_size=1, max_size=9), st.randoms(use_true_random=False))
 def test_the_order_of_candidates_does_not_matter_to_choose(pool, random) -> None:  # type: ignore[no-untyped-def]
     ranks = {"x": 1, "y": 0}
@@ -171,6 +172,7 @@ def test_the_order_of_candidates_does_not_matter_to_choose(pool, random) -> None
         assert picked(pool, before) == picked(shuffled, after)
 
 
+@settings(deadline=None)
 @given(st.lists(answers, min_size=1, max_size=9), st.randoms(use_true_random=False))
 def test_neither_order_nor_names_matter_to_the_majority(pool, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = [
@@ -180,6 +182,7 @@ def test_neither_order_nor_names_matter_to_the_majority(pool, random) -> None:  
     assert most(pool) == most(shuffled)
 
 
+@settings(deadline=None)
 @given(st.lists(answers, min_size=1, max_size=9))
 def test_groups_split_the_voters_and_votes_sum_to_one(pool: list[Candidate]) -> None:
     choice = choose(pool, ranks=NO_RANKS, dialect="sqlite")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorumsql.domain import Column, ForeignKey, Hit, Question, Schema, Table
@@ -147,6 +147,7 @@ def test_a_thousand_tables_are_linked_in_a_moment() -> None:
     assert "customers_506" in names(small)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.integers(min_value=1, max_value=30))
 def test_any_text_gives_the_same_part_within_the_budget_twice(text: str, budget: int) -> None:
     small = link(ask(text), SCHOOL, max_columns=budget)
