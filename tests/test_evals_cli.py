@@ -12,7 +12,7 @@ from evals_cases import QUESTIONS, make_benchmark
 
 def quorum(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "quorumsql", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture

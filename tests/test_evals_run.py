@@ -150,10 +150,10 @@ def test_several_workers_find_the_same(tasks: Sequence[Task], tmp_path: Path) ->
 
 def test_a_killed_run_continues_where_it_stopped(tasks: Sequence[Task], tmp_path: Path) -> None:
     run = tmp_path / "run"
-    script = [sys.executable, evals_cases.__file__, str(tmp_path), str(run), "0.3"]
+    script = [sys.executable, evals_cases.__file__, str(tmp_path), str(run), "1.0"]
     process = subprocess.Popen(script)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not _complete_lines(run) and time.monotonic() < deadline:
             time.sleep(0.02)
     finally:
