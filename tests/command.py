@@ -28,7 +28,7 @@ def quorum(
     cwd: Path | None = None,
     stdin: str = "",
     env: Mapping[str, str] | None = None,
-    seconds: float = 60.0,
+    seconds: float = 120.0,
 ) -> Finished:
     """Run `quorum`, with scripted generators where `script` names their SQL."""
     return subprocess.run(

@@ -37,9 +37,15 @@ def install(script: dict[str, list[str]]) -> None:
     sys.modules["quorumsql.neural.members"] = members
 
 
+def announce(event: str, arguments: tuple[object, ...]) -> None:
+    """Say when `main` has begun to import commands, and so looks after Ctrl-C."""
+    if event == "import" and arguments[0] == "quorumsql.cli.app":
+        sys.stderr.write("ready\n")
+        sys.stderr.flush()
+
+
 if __name__ == "__main__":
     install(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     if "SAY_READY" in os.environ:
-        sys.stderr.write("ready\n")
-        sys.stderr.flush()
+        sys.addaudithook(announce)
     sys.exit(main(sys.argv[2:]))

@@ -145,7 +145,7 @@ def test_database_being_written(shop: Path) -> None:
         writer.execute("DELETE FROM visit")
         start = time.monotonic()
         finished = quorum("ask", "--db", shop, "--json", "How many?", script=ANSWER)
-        assert time.monotonic() - start < 30
+        assert time.monotonic() - start < 60
         writer.execute("ROLLBACK")
     assert finished.returncode in (0, 2, 3)
     assert "Traceback" not in finished.stderr
@@ -178,8 +178,8 @@ def test_interrupt_at_any_moment(unchanged: Path, words: tuple[str, str], delay:
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
         start = time.monotonic()
-        out, err = process.communicate(timeout=20)
-    assert time.monotonic() - start < 5
+        out, err = process.communicate(timeout=60)
+    assert time.monotonic() - start < 20
     assert (process.returncode, err) == (130, "quorum: interrupted\n"), out
 
 

@@ -31,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     With `--debug` before the command, errors come with their traceback.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        signal.signal(signal.SIGINT, _interrupt)
+        given = list(sys.argv[1:] if arguments is None else arguments)
         _speak_any_language()
         code = _run(given)
         sys.stdout.flush()
@@ -111,11 +112,10 @@ def _reader_left() -> int:
 
 
 def _speak_any_language() -> None:
-    """Make output survive terminals that cannot show a character, and a second Ctrl-C final."""
+    """Make output survive terminals that cannot show a character."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    signal.signal(signal.SIGINT, _interrupt)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
