@@ -1,0 +1,44 @@
+# Every target sets itself up; Python 3.11 or newer and pip are all it takes.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DATA := $(realpath ../shared/data)
+ifneq ($(DATA),)
+export QUORUM_DATA ?= $(DATA)
+endif
+
+.PHONY: demo test check bench train clean
+
+demo: .venv/ready
+	$(BIN)/quorum demo
+
+test: .venv/ready-dev
+	$(BIN)/python -m pytest
+
+check: .venv/ready-dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: .venv/ready-dev
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+train: .venv/ready-train
+	$(BIN)/quorum train embedded
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# A stamp per set-up: made again when pyproject.toml changes, left alone otherwise.
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+.venv/ready-train: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[train]"
+	touch $@
