@@ -1,0 +1,78 @@
+"""`quorum train`: make the models that the package ships.
+
+What is not covered: the training itself; see `train.embedded`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands `train …` to the program."""
+    group = typer.Typer(help="Train the models that the package ships.", no_args_is_help=True)
+    group.command("embedded")(embedded)
+    app.add_typer(group, name="train")
+
+
+def embedded(
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, log and weights.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder in Spider's format; QUORUM_DATA/spider by default.")
+    ] = None,
+    passes: Annotated[int | None, typer.Option(help="Passes over the questions.", min=1)] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    measure: Annotated[bool, typer.Option(help="Measure on the databases held out.")] = True,
+) -> None:
+    """Train the embedded members, export them, and measure them on databases held out.
+
+    Runs again where it was interrupted. The result is a folder OUT/weights as the package
+    carries it.
+    """
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from quorumsql.config import load_settings
+    from quorumsql.errors import UsageError
+
+    folder = data or _default_data(load_settings().data)
+    if folder is None or not folder.is_dir():
+        raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        _run(folder, out, passes, accelerator, measure, progress)
+    typer.echo(f"{out / 'weights'}: ready to ship", err=True)
+
+
+def _default_data(data: Path | None) -> Path | None:
+    return data / "spider" if data else None
+
+
+def _run(
+    data: Path, out: Path, passes: int | None, accelerator: str, measured: bool, progress: Progress
+) -> None:
+    from quorumsql.errors import MissingExtra
+
+    try:
+        from quorumsql.train import start
+    except ImportError as error:
+        raise MissingExtra("Training", "train") from error
+    bar = progress.add_task("training", total=None)
+
+    def report(event: dict[str, Any]) -> None:
+        if event["event"] == "step":
+            words = " ".join(f"{k} {v:.2f}" for k, v in event.items() if isinstance(v, float))
+            progress.update(bar, completed=event["step"], total=event["of"], description=words)
+
+    trained = start.train_embedded(data, out, passes=passes, accelerator=accelerator, report=report)
+    if measured:
+        second = progress.add_task("measuring", total=None)
+        start.measure_embedded(trained, data, out, watch=lambda _: progress.advance(second))

@@ -1,0 +1,106 @@
+"""The trained graphs, loaded once and run with onnxruntime.
+
+What is not covered: accelerators; these graphs are small, and quantised for the CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from quorumsql.errors import ModelError
+from quorumsql.neural.tokenise import Encoded, Tokeniser, pooling
+
+__all__ = ["Graphs", "Memory"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a decoder reads: memory (2L, T, D), action inputs (A + 1, D), action keys (A, D)."""
+
+    memory: Floats
+    inputs: Floats
+    keys: Floats
+
+
+class Graphs:
+    """The trunk and the members of one folder of weights. Safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load everything in `folder`.
+
+        Raises:
+            ModelError: a file is missing or was made for another version.
+        """
+        try:
+            self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+            self.tokeniser = Tokeniser(folder / "tokenizer.json")
+            self._trunk = _session(folder / "trunk.onnx", threads=2)
+            names = self.manifest["members"]
+            self._encode = {n: _session(folder / f"{n}.encode.onnx") for n in names}
+            self._step = {n: _session(folder / f"{n}.step.onnx") for n in names}
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"The embedded weights in {folder} cannot be loaded ({error}): "
+                "install quorumsql again, or run quorum train embedded."
+            ) from error
+        self._lock = threading.Lock()
+        self._last: tuple[Encoded, Floats] | None = None
+
+    def encode(self, encoded: Encoded, member: str) -> Memory:
+        """Return what the decoder of `member` reads; members share one pass of the trunk."""
+        states = self._states(encoded)
+        items, spans = pooling(encoded)
+        if not len(spans):
+            spans = np.zeros((1, len(encoded.ids)), np.float32)
+        feeds = {"states": states, "items": items, "spans": spans}
+        return Memory(*self._encode[member].run(None, feeds))
+
+    def _states(self, encoded: Encoded) -> Floats:
+        with self._lock:
+            if self._last is None or self._last[0] is not encoded:
+                parts = []
+                for number in range(int(encoded.chunk[-1]) + 1):
+                    own = encoded.chunk == number
+                    feeds = {
+                        "ids": encoded.ids[own],
+                        "position": encoded.position[own],
+                        "features": encoded.features[own],
+                    }
+                    parts.append(self._trunk.run(None, feeds)[0])
+                self._last = (encoded, np.concatenate(parts))
+            return self._last[1]
+
+    def step(
+        self, member: str, memory: Memory, actions: npt.NDArray[np.int64], step: int, past: Floats
+    ) -> tuple[Floats, Floats]:
+        """Advance B hypotheses by one action each: scores (B, A) and the new past."""
+        feeds = {
+            "x": memory.inputs[actions],
+            "step": np.array([step], np.int64),
+            "past": past,
+            "memory": memory.memory,
+            "keys": memory.keys,
+        }
+        scores, after = self._step[member].run(None, feeds)
+        return scores, after
+
+
+def _session(path: Path, threads: int = 1) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except (RuntimeError, ort.capi.onnxruntime_pybind11_state.NoSuchFile) as error:
+        raise OSError(f"{path.name}: {error}") from error

@@ -1,0 +1,152 @@
+"""The embedded members: generators that run on the shipped weights, with no key and no network.
+
+What is not covered: dialects other than SQLite's; training.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from quorumsql.domain import Attempt, Brief, Candidate, Schema
+from quorumsql.errors import UnknownName
+from quorumsql.forms.grammar import Grammar
+from quorumsql.forms.linear import parse
+from quorumsql.forms.tree import Query, Value, map_values
+from quorumsql.forms.write import Unwritable, write
+from quorumsql.joins import JoinGraph
+from quorumsql.neural.decode import Hypothesis, beam_search
+from quorumsql.neural.graphs import Graphs
+from quorumsql.neural.tokenise import Encoded, SchemaPieces
+from quorumsql.neural.values import Unfilled, fill
+
+__all__ = ["WEIGHTS", "EmbeddedMember", "load_members"]
+
+WEIGHTS = Path(__file__).parent / "weights"
+BEAM = 8
+
+
+def load_members(
+    names: Sequence[str] | None = None, *, folder: Path = WEIGHTS, beam: int = BEAM
+) -> tuple[EmbeddedMember, ...]:
+    """Load the members called `names` ("embedded/columns" …), or all of them.
+
+    Raises:
+        ModelError: the weights cannot be loaded.
+        UnknownName: no member has such a name.
+    """
+    reader = _Reader(Graphs(folder))
+    known = {f"embedded/{form}": form for form in reader.graphs.manifest["members"]}
+    for name in names or ():
+        if name not in known:
+            raise UnknownName("generator", name, known)
+    wanted = names or tuple(known)
+    return tuple(EmbeddedMember(name, known[name], reader, beam=beam) for name in wanted)
+
+
+class EmbeddedMember:
+    """One way of writing queries; its beam becomes its candidates."""
+
+    def __init__(self, name: str, form: str, reader: _Reader, *, beam: int) -> None:
+        self._name, self._form, self._reader, self._beam = name, form, reader, beam
+        self._grammar = Grammar(form)
+
+    @property
+    def name(self) -> str:
+        """Name of the generator, "embedded/…"."""
+        return self._name
+
+    def generate(self, brief: Brief) -> tuple[Candidate, ...]:
+        """Return the distinct SQL texts of the beam, most probable first; weights sum to 1."""
+        encoded = self._reader.encoded(brief)
+        found: dict[str, tuple[float, bool]] = {}
+        for hypothesis in self._hypotheses(encoded):
+            try:
+                sql, guessed = self._reader.sql(hypothesis, self._form, encoded, brief)
+            except (Unfilled, Unwritable):
+                continue
+            before = found.get(sql, (0.0, guessed))[0]
+            found[sql] = (before + math.exp(hypothesis.score), guessed)
+        total = sum(weight for weight, _ in found.values())
+        ranked = sorted(found.items(), key=lambda item: -item[1][0])
+        return tuple(
+            Candidate(
+                generator=self._name,
+                attempts=(Attempt(sql=sql),),
+                weight=weight / total,
+                guessed=guessed,
+            )
+            for sql, (weight, guessed) in ranked
+        )
+
+    def _hypotheses(self, encoded: Encoded) -> tuple[Hypothesis, ...]:
+        graphs, form = self._reader.graphs, self._form
+        memory = graphs.encode(encoded, form)
+        manifest = graphs.manifest
+        return beam_search(
+            partial(graphs.step, form, memory),
+            encoded,
+            self._grammar,
+            relation=manifest["relation"][form],
+            past=np.zeros((manifest["layers"], 1, 0, manifest["width"]), np.float32),
+            width=self._beam,
+            max_steps=manifest["max_steps"],
+        )
+
+
+class _Reader:
+    """What members share about one question: its arrays, made once, and the join graph."""
+
+    def __init__(self, graphs: Graphs) -> None:
+        self.graphs = graphs
+        self._lock = threading.Lock()
+        self._schema: tuple[Schema, SchemaPieces, JoinGraph] | None = None
+        self._brief: tuple[Brief, Encoded] | None = None
+
+    def encoded(self, brief: Brief) -> Encoded:
+        """Arrays of `brief`; the last brief's are kept."""
+        with self._lock:
+            if self._brief is None or self._brief[0] is not brief:
+                pieces, _ = self._of_schema(brief.schema)
+                text = brief.question.text
+                made = self.graphs.tokeniser.encode(text, pieces, brief.hits)
+                self._brief = (brief, made)
+            return self._brief[1]
+
+    def _of_schema(self, schema: Schema) -> tuple[SchemaPieces, JoinGraph]:
+        if self._schema is None or self._schema[0] is not schema:
+            self._schema = (schema, self.graphs.tokeniser.pieces(schema), JoinGraph(schema))
+        return self._schema[1], self._schema[2]
+
+    def sql(
+        self, hypothesis: Hypothesis, form: str, encoded: Encoded, brief: Brief
+    ) -> tuple[str, bool]:
+        """Return the SQL of a hypothesis, and whether a value in it was guessed.
+
+        Raises:
+            Unfilled: a value cannot be guessed.
+            Unwritable: its tables cannot be joined.
+        """
+        tree = parse(hypothesis.tokens, form)
+        question = brief.question.text
+        filled = fill(tree, spans=encoded.spans, schema=brief.schema, question=question)
+        with self._lock:
+            graph = self._of_schema(brief.schema)[1]
+        return write(filled, brief.schema, graph), _guessed(filled)
+
+
+def _guessed(query: Query) -> bool:
+    found: list[bool] = []
+
+    def look(_: object, value: object) -> Value:
+        assert isinstance(value, Value)
+        found.append(value.guessed)
+        return value
+
+    map_values(query, look)
+    return any(found)

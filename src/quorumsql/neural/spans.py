@@ -1,0 +1,128 @@
+"""Which parts of a question may be values of its SQL: numbers, quotes, names, stored values.
+
+A span is what the decoder can point to. What literal it becomes depends on the column
+beside it: the stored value where the database has one, else the words as written.
+
+What is not covered: values that the question implies without a word for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from quorumsql.domain import Column, ColumnRef, Hit, Schema
+from quorumsql.forms.tree import Predicate, Value
+
+__all__ = ["KINDS", "PATTERNS", "Span", "beside", "column_of", "find_spans", "literal"]
+
+KINDS = ("number", "quoted", "stored", "name", "word")
+MAX_SPANS = 24
+PATTERNS = frozenset({"contains", "starts", "ends"})
+"""Operators whose value is a part of what is stored."""
+
+NUMBERS = {
+    word: str(number)
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+        "fifteen sixteen seventeen eighteen nineteen twenty".split()
+    )
+} | {"once": "1", "twice": "2", "thirty": "30", "forty": "40", "fifty": "50", "hundred": "100",
+     "thousand": "1000", "million": "1000000", "second": "2", "third": "3", "single": "1",
+     "no": "0"}  # fmt: skip
+NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?=(?:st|nd|rd|th|s|k|m|%)?(?![\w]))", re.I)
+DATED = re.compile(r"(?<!\w)\d{1,4}[-/:]\d{1,2}(?:[-/:]\d{1,4})?(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?")
+QUOTED = re.compile(r"""(?<!\w)(["“”'‘’`])\s*(.+?)\s*(["“”'’`]+)(?!\w)""")
+NAME = re.compile(
+    r"(?<![\w'])[A-Z][\w.&'-]*(?:\s+(?:(?:of|the|and|de|for|in)\s+)?[A-Z0-9][\w.&'-]*)*"
+)
+CODE = re.compile(r"(?<!\w)(?=\w*\d)(?=\w*[A-Za-z])[\w.@-]+|\w+@[\w.]+|\S+\.(?:com|org|net)\b")
+WORD = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters `start:end` of the question, what they say, and what they hit in the data."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+    number: str | None = None
+    hits: tuple[Hit, ...] = ()
+
+
+def find_spans(question: str, hits: Sequence[Hit]) -> tuple[Span, ...]:
+    """Return the spans of `question` in order of their start, at most 24."""
+    found: dict[tuple[int, int], Span] = {}
+    for span in _written(question):
+        found.setdefault((span.start, span.end), span)
+    for hit in hits:
+        place = (hit.start, hit.end)
+        known = found.get(place, Span(*place, question[hit.start : hit.end], "stored"))
+        kind = known.kind if known.kind in {"number", "quoted"} else "stored"
+        found[place] = replace(known, kind=kind, hits=(*known.hits, hit))
+    ranked = sorted(found.values(), key=lambda s: (KINDS.index(s.kind), s.start - s.end, s.start))
+    return tuple(sorted(ranked[:MAX_SPANS], key=lambda s: (s.start, s.end)))
+
+
+def _written(question: str) -> Iterator[Span]:
+    for match in QUOTED.finditer(question):
+        yield Span(match.start(2), match.end(2), match[2], "quoted", _number(match[2]))
+    for match in DATED.finditer(question):
+        yield Span(match.start(), match.end(), match[0], "quoted")
+    for match in NUMBER.finditer(question):
+        text = match[0].rstrip(",")
+        yield Span(match.start(), match.start() + len(text), text, "number", _number(text))
+    for match in CODE.finditer(question):
+        yield Span(match.start(), match.end(), match[0].rstrip(".?"), "quoted")
+    for match in NAME.finditer(question):
+        if match.start() > 0:
+            text = match[0].removesuffix("'s").rstrip(".'")
+            yield Span(match.start(), match.start() + len(text), text, "name")
+    for match in WORD.finditer(question):
+        if (number := NUMBERS.get(match[0].lower())) is not None:
+            yield Span(match.start(), match.end(), match[0], "number", number)
+
+
+def _number(text: str) -> str | None:
+    plain = text.replace(",", "")
+    return plain.lstrip("+") if re.fullmatch(r"[-+]?\d+(?:\.\d+)?", plain) else None
+
+
+def literal(
+    span: Span, ref: ColumnRef | None, column: Column | None, pattern: bool = False
+) -> Value:
+    """Return what `span` means beside `column`.
+
+    A pattern (LIKE) keeps the words as written; elsewhere the stored value wins, first of
+    this very column, then of any other.
+    """
+    if span.number is not None and (column is None or column.kind in {"number", "boolean"}):
+        return Value(span.number, number=True)
+    if ref is not None and not pattern:
+        own = [h for h in span.hits if (h.table, h.column) == (ref.table, ref.column)]
+        own = [h for h in own if h.match != "prefix" or span.kind != "quoted"]
+        if own:
+            return Value(str(max(own, key=lambda h: h.score).value))
+    if span.number is not None and not any(h.match == "exact" for h in span.hits):
+        return Value(span.number, number=_plain(span.number))
+    return Value(span.text)
+
+
+def _plain(number: str) -> bool:
+    return not number.startswith("0") or number == "0" or number.startswith("0.")
+
+
+def beside(predicate: Predicate | None) -> ColumnRef | None:
+    """The column that a predicate compares directly; None for a count or LIMIT."""
+    if predicate is None:
+        return None
+    return predicate.left if isinstance(predicate.left, ColumnRef) else None
+
+
+def column_of(schema: Schema, ref: ColumnRef | None) -> Column | None:
+    """The column at this address, if it is in `schema`."""
+    table = schema.table(ref.table) if ref else None
+    return table.column(ref.column) if ref and table else None

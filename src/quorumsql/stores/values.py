@@ -1,0 +1,167 @@
+"""An index of stored values in memory: which of them does a text mention?
+
+Values are compared as people write them: case, accents, spacing and a plural s do not
+count. A text is cut into runs of up to eight words; a run hits a value when it is the
+value (exact), its first words (prefix), or nearly so (fuzzy, Levenshtein).
+
+What is not covered: more than a few hundred thousand values, meaning ("French" does not
+hit "France"), and keeping an index between processes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz, process
+
+from quorumsql.domain import Hit, Schema
+from quorumsql.ports import Database
+
+__all__ = ["MemoryValueIndex", "normalise"]
+
+PER_COLUMN = 5_000
+MAX_WORDS = 8
+MAX_LENGTH = 80
+FUZZY_CUTOFF = 86.0
+FUZZY_VALUES = 50_000
+MAX_HITS = 40
+STOP = frozenset(
+    "a an and are as at be by do does for from has have he how i in is it its me no not of on or "
+    "other she show so that the their them there they this to was we were what when where which "
+    "who whose why will with you all any each list find give name number many much more most "
+    "than total average".split()
+)
+WORD = re.compile(r"[^\W_]+(?:['’.&+][^\W_]+)*[.+]?", re.UNICODE)
+
+
+def normalise(text: str) -> str:
+    """Return `text` as it is compared: no case, accents, outer punctuation or extra space."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return " ".join(re.sub(r"[^\w\s.&+]", " ", plain).split()).strip(". ")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    table: str
+    column: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    start: int
+    end: int
+    words: int
+    text: str
+
+
+class MemoryValueIndex:
+    """Values by their normal form. Build once per database, then only read."""
+
+    def __init__(self, places: Mapping[str, Sequence[_Place]]) -> None:
+        self._exact = places
+        prefixes: dict[str, list[str]] = defaultdict(list)
+        for key in places:
+            words = key.split()
+            for count in range(1, min(len(words), MAX_WORDS)):
+                prefixes[" ".join(words[:count])].append(key)
+        self._prefixes = prefixes
+        self._keys = [key for key in places if len(key) >= 4][:FUZZY_VALUES]
+
+    @classmethod
+    def build(cls, database: Database, schema: Schema) -> MemoryValueIndex:
+        """Read up to 5,000 distinct values of every text column of `schema`."""
+        places: dict[str, list[_Place]] = defaultdict(list)
+        for table in schema.tables:
+            for column in table.columns:
+                if column.kind in {"number", "boolean"}:
+                    continue
+                for value in database.values(table.name, column.name, limit=PER_COLUMN):
+                    if isinstance(value, str) and len(value) <= MAX_LENGTH:
+                        key = normalise(value)
+                        if key and not key.replace(".", "").isdigit():
+                            places[key].append(_Place(table.name, column.name, value))
+        return cls(places)
+
+    def mentions(self, text: str) -> tuple[Hit, ...]:
+        """Return what `text` mentions, longest and most exact first, at most 40 hits."""
+        hits: list[Hit] = []
+        covered: set[int] = set()
+        runs = sorted(_runs(text), key=lambda run: (-run.words, run.start))
+        for run in runs:
+            found = list(self._look_up(run))
+            if found:
+                hits.extend(found)
+                covered.update(range(run.start, run.end))
+        for run in runs:
+            if not covered.intersection(range(run.start, run.end)) and _is_name(run, text):
+                hits.extend(self._nearly(run))
+        hits.sort(key=lambda hit: (-hit.score, hit.start - hit.end, hit.start))
+        return tuple(dict.fromkeys(hits))[:MAX_HITS]
+
+    def _look_up(self, run: _Run) -> Iterator[Hit]:
+        key = normalise(run.text)
+        if key in STOP or (run.words == 1 and len(key) < 2):
+            if not (len(key) == 1 and run.text.isupper() and key != "i" and key != "a"):
+                return
+        for form, score in ((key, 1.0), (_singular(key), 0.95), (key + "s", 0.93)):
+            for place in self._exact.get(form, ())[:8]:
+                exact = score if place.value == run.text else score - 0.01
+                yield _hit(run, place, exact, "exact")
+            if form in self._exact:
+                return
+        if len(key) >= 3:
+            for whole in self._prefixes.get(key, ())[:5]:
+                for place in self._exact[whole][:3]:
+                    yield _hit(run, place, 0.5 + 0.4 * len(key) / len(whole), "prefix")
+
+    def _nearly(self, run: _Run) -> Iterator[Hit]:
+        key = normalise(run.text)
+        if len(key) < 4:
+            return
+        found = process.extract(
+            key, self._keys, scorer=fuzz.ratio, score_cutoff=FUZZY_CUTOFF, limit=3
+        )
+        for whole, score, _ in found:
+            for place in self._exact[whole][:3]:
+                yield _hit(run, place, 0.9 * score / 100, "fuzzy")
+
+
+def _hit(run: _Run, place: _Place, score: float, match: str) -> Hit:
+    return Hit(
+        table=place.table,
+        column=place.column,
+        value=place.value,
+        start=run.start,
+        end=run.end,
+        score=round(score, 4),
+        match="exact" if match == "exact" else "prefix" if match == "prefix" else "fuzzy",
+    )
+
+
+def _singular(key: str) -> str:
+    if key.endswith("ies") and len(key) > 4:
+        return key[:-3] + "y"
+    return key[:-1] if key.endswith("s") and not key.endswith("ss") and len(key) > 3 else key
+
+
+def _is_name(run: _Run, text: str) -> bool:
+    """Only names are worth a fuzzy look: capitalised inside the sentence, or quoted."""
+    before = text[: run.start].rstrip()
+    quoted = before.endswith(("'", '"', "“", "‘")) and run.text[-1].isalnum()
+    return bool(before) and (quoted or all(w[0].isupper() for w in run.text.split()))
+
+
+def _runs(text: str) -> Iterator[_Run]:
+    words = [(m.start(), m.end()) for m in WORD.finditer(text)]
+    for first in range(len(words)):
+        for last in range(first, min(first + MAX_WORDS, len(words))):
+            start, end = words[first][0], words[last][1]
+            yield _Run(start, end, last - first + 1, text[start:end])
+            if text[end - 1] in ".":  # a sentence's full stop, or that of an abbreviation
+                yield _Run(start, end - 1, last - first + 1, text[start : end - 1])

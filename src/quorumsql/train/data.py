@@ -1,0 +1,319 @@
+"""Spider-format questions as training examples, and as batches of tensors.
+
+What is not covered: synthetic questions.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quorumsql.db import open_database
+from quorumsql.domain import ColumnRef, Hit, Schema
+from quorumsql.errors import UsageError
+from quorumsql.forms.grammar import COLUMN, KEYWORDS, SPAN, TABLE, Grammar, terminal_of
+from quorumsql.forms.linear import ONE_VALUE, TableRef, linearise
+from quorumsql.forms.read import Unreadable, read
+from quorumsql.forms.tree import Predicate, Query, SpanRef, Value, map_values
+from quorumsql.forms.write import implicit
+from quorumsql.joins import JoinGraph
+from quorumsql.neural.spans import PATTERNS, Span, beside, column_of, literal
+from quorumsql.neural.tokenise import Encoded, SchemaPieces, Tokeniser, pooling
+from quorumsql.stores.values import MemoryValueIndex
+
+__all__ = ["Batch", "Example", "Steps", "collate", "held_out", "load_examples", "trim"]
+
+KEYWORD = {word: number for number, word in enumerate(KEYWORDS)}
+GUESSED = Value("", guessed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training question: what the model sees, and the tree it should write."""
+
+    database: str
+    question: str
+    schema: Schema
+    pieces: SchemaPieces
+    hits: tuple[Hit, ...]
+    trees: dict[str, Query]
+    """By form: with all tables ("tables"), or without those that follow from columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What one form should write for one encoded example, step by step.
+
+    The right action, the terminals that the grammar allows, the column last written or -1.
+    """
+
+    actions: tuple[int, ...]
+    allowed: tuple[frozenset[str], ...]
+    beside: tuple[int, ...]
+
+
+def load_examples(data: Path, files: Sequence[str], tokeniser: Tokeniser) -> list[Example]:
+    """Read `files` of the Spider folder `data`, leaving out what the tree does not cover.
+
+    Raises:
+        UsageError: a file is missing.
+    """
+    rows: list[dict[str, str]] = []
+    for name in files:
+        path = data / name
+        if not path.is_file():
+            raise UsageError(f"No {path}: --data must name a folder in Spider's format.")
+        rows += json.loads(path.read_text(encoding="utf-8"))
+    examples: list[Example] = []
+    by_database: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        by_database.setdefault(row["db_id"], []).append(row)
+    for name, own in sorted(by_database.items()):
+        examples += _of_database(data, name, own, tokeniser)
+    return examples
+
+
+def _of_database(
+    data: Path, name: str, rows: Sequence[dict[str, str]], tokeniser: Tokeniser
+) -> Iterator[Example]:
+    database = open_database(str(data / "database" / name / f"{name}.sqlite"))
+    schema = database.schema()
+    index = MemoryValueIndex.build(database, schema)
+    database.close()
+    graph, pieces = JoinGraph(schema), tokeniser.pieces(schema)
+    for row in rows:
+        try:
+            tree = read(row["query"], schema)
+        except Unreadable:
+            continue
+        slim = implicit(tree, graph)
+        yield Example(
+            database=name,
+            question=row["question"],
+            schema=schema,
+            pieces=pieces,
+            hits=index.mentions(row["question"]),
+            trees={"tables": tree, "columns": slim, "plan": slim},
+        )
+
+
+def held_out(examples: Sequence[Example], share: float) -> frozenset[str]:
+    """Databases, whole, that hold about `share` of the examples; the same on every machine."""
+    names = sorted({e.database for e in examples}, key=lambda n: sha256(n.encode()).hexdigest())
+    wanted, found, taken = share * len(examples), 0, []
+    for name in names:
+        if found >= wanted:
+            break
+        taken.append(name)
+        found += sum(e.database == name for e in examples)
+    return frozenset(taken)
+
+
+def trim(example: Example, rng: random.Random, *, budget: int) -> SchemaPieces:
+    """Shuffle the schema, and keep the columns of the query plus a random part of the rest.
+
+    XiYan-SQL trains on partially filtered schemas (paper, section IV); here it also
+    shortens the input: about `budget` word pieces are kept.
+    """
+    used = set(_columns(example.trees["tables"]))
+    tables_used = set(_tables(example.trees["tables"]))
+    keep = rng.uniform(0.4, 1.2)
+    whole = sum(len(c.ids) + 1 for _, cs in example.pieces.tables for c in cs)
+    keep = min(keep, budget / max(whole, 1))
+    tables = []
+    for table, columns in example.pieces.tables:
+        own = [c for c in columns if c.ref in used or rng.random() < keep]
+        if own or table.table in tables_used:
+            rng.shuffle(own)
+            tables.append((table, tuple(own)))
+    rng.shuffle(tables)
+    return SchemaPieces(tuple(tables))
+
+
+def _queries(query: Query) -> Iterator[Query]:
+    yield query
+    for condition in (query.where, query.having):
+        for predicate in condition.predicates if condition else ():
+            for operand in predicate.right:
+                if isinstance(operand, Query):
+                    yield from _queries(operand)
+    if query.compound:
+        yield from _queries(query.compound[1])
+
+
+def _columns(query: Query) -> Iterator[ColumnRef]:
+    for each in _queries(query):
+        yield from each.columns()
+        yield from each.via
+
+
+def _tables(query: Query) -> Iterator[str]:
+    for each in _queries(query):
+        yield from each.tables
+
+
+def align(tree: Query, encoded: Encoded, schema: Schema) -> Query:
+    """Return `tree` with its values as spans of the question, 1, or a guess."""
+
+    def change(predicate: Predicate | None, value: Value | SpanRef) -> Value | SpanRef:
+        if not isinstance(value, Value) or value == ONE_VALUE:
+            return value
+        ref = beside(predicate)
+        column = column_of(schema, ref)
+        pattern = predicate is not None and predicate.operator in PATTERNS
+        same = [
+            (span.end - span.start, -number)
+            for number, span in enumerate(encoded.spans)
+            if _says(span, value, literal(span, ref, column, pattern))
+        ]
+        return SpanRef(-max(same)[1]) if same else GUESSED
+
+    return map_values(tree, change)
+
+
+def _says(span: Span, value: Value, read_as: Value) -> bool:
+    if value.number and span.number is not None:
+        return float(value.text) == float(span.number)
+    wanted = value.text.strip().casefold()
+    return wanted in {read_as.text.strip().casefold(), span.text.strip().casefold()}
+
+
+def targets(tree: Query, form: str, grammar: Grammar, encoded: Encoded) -> Targets:
+    """Return the steps of the aligned `tree` in `form`."""
+    columns = {ref: i for i, ref in enumerate(encoded.columns)}
+    tables = {name: i + len(columns) for i, name in enumerate(encoded.tables)}
+    size, state, last = len(KEYWORDS), grammar.start, -1
+    actions: list[int] = []
+    allowed: list[frozenset[str]] = []
+    besides: list[int] = []
+    for token in linearise(tree, form):
+        match token:
+            case ColumnRef():
+                action = size + columns[token]
+            case TableRef():
+                action = size + tables[token.table]
+            case SpanRef():
+                action = size + len(columns) + len(tables) + token.number
+            case _:
+                action = KEYWORD[terminal_of(token)]
+        actions.append(action)
+        allowed.append(grammar.allowed(state))
+        besides.append(last)
+        state = grammar.step(state, terminal_of(token))
+        last = columns[token] if isinstance(token, ColumnRef) else last
+    return Targets(tuple(actions), tuple(allowed), tuple(besides))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B examples padded to T tokens, I items, S spans, A actions; by form, L steps."""
+
+    ids: Tensor
+    position: Tensor
+    features: Tensor
+    mask: Tensor
+    items: Tensor
+    spans: Tensor
+    steps: dict[str, Steps]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Teacher forcing for one form: inputs and targets (B, L), allowed (B, L, A).
+
+    relation (B, L, S): how each span relates to the column last written (RELATIONS).
+    Padded targets are -100.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    allowed: Tensor
+    relation: Tensor
+
+
+def collate(
+    examples: Sequence[Example],
+    pieces: Sequence[SchemaPieces],
+    tokeniser: Tokeniser,
+    grammars: Mapping[str, Grammar],
+) -> Batch:
+    """Encode and pad `examples`, each with its own view of the schema."""
+    encoded = [
+        tokeniser.encode(e.question, p, e.hits) for e, p in zip(examples, pieces, strict=True)
+    ]
+    size = len(examples)
+    length = max(len(e.ids) for e in encoded)
+    items = max(len(e.columns) + len(e.tables) for e in encoded)
+    spans = max(1, *(len(e.spans) for e in encoded))
+    ids, position = np.zeros((size, length), np.int64), np.zeros((size, length), np.int64)
+    features = np.zeros((size, length, encoded[0].features.shape[1]), np.int64)
+    mask = np.zeros((size, length), bool)
+    item_pool = np.zeros((size, items, length), np.float32)
+    span_pool = np.zeros((size, spans, length), np.float32)
+    for row, e in enumerate(encoded):
+        count = len(e.ids)
+        ids[row, :count], position[row, :count], mask[row, :count] = e.ids, e.position, True
+        features[row, :count] = e.features
+        pools = pooling(e)
+        item_pool[row, : len(pools[0]), :count] = pools[0]
+        span_pool[row, : len(pools[1]), :count] = pools[1]
+    steps = {
+        form: _steps(form, grammar, examples, encoded, items, spans)
+        for form, grammar in grammars.items()
+    }
+    return Batch(
+        ids=torch.from_numpy(ids),
+        position=torch.from_numpy(position),
+        features=torch.from_numpy(features),
+        mask=torch.from_numpy(mask),
+        items=torch.from_numpy(item_pool),
+        spans=torch.from_numpy(span_pool),
+        steps=steps,
+    )
+
+
+def _steps(
+    form: str,
+    grammar: Grammar,
+    examples: Sequence[Example],
+    encoded: Sequence[Encoded],
+    items: int,
+    spans: int,
+) -> Steps:
+    rows = [
+        targets(align(x.trees[form], e, x.schema), form, grammar, e)
+        for x, e in zip(examples, encoded, strict=True)
+    ]
+    size, length = len(rows), max(len(r.actions) for r in rows)
+    words = len(KEYWORDS)
+    total = words + items + spans
+    inputs = np.full((size, length), total, np.int64)
+    wanted = np.full((size, length), -100, np.int64)
+    allowed = np.zeros((size, length, total), bool)
+    relation = np.zeros((size, length, spans), np.int64)
+    for row, (steps, e) in enumerate(zip(rows, encoded, strict=True)):
+        own_items = len(e.columns) + len(e.tables)
+        count = len(steps.actions)
+        # Padding of items stands between an example's own items and its spans.
+        actions = [a + items - own_items if a >= words + own_items else a for a in steps.actions]
+        wanted[row, :count] = actions
+        inputs[row, 1:count] = actions[:-1]
+        columns, tables = len(e.columns), len(e.tables)
+        for step, names in enumerate(steps.allowed):
+            line = allowed[row, step]
+            line[[KEYWORD[n] for n in names if n in KEYWORD]] = True
+            line[words : words + columns] = COLUMN in names
+            line[words + columns : words + columns + tables] = TABLE in names
+            line[words + items : words + items + len(e.spans)] = SPAN in names
+            if steps.beside[step] >= 0:
+                relation[row, step, : len(e.spans)] = e.relation[steps.beside[step]]
+        allowed[row, count:, 0] = True  # keeps the softmax of padding finite
+    return Steps(*(torch.from_numpy(a) for a in (inputs, wanted, allowed, relation)))

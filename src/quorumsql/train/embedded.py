@@ -1,0 +1,268 @@
+"""Train the embedded members together: one trunk, one loss per form, resumable.
+
+Each pass reads every question once, at most `per_database` of a database, with its schema
+shuffled and trimmed anew. What the package ships is the moving average of the weights.
+
+What is not covered: several GPUs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quorumsql.errors import UsageError
+from quorumsql.forms.grammar import KEYWORDS, Grammar
+from quorumsql.forms.linear import FORMS
+from quorumsql.neural.tokenise import Tokeniser
+from quorumsql.train.data import Batch, Example, Steps, collate, held_out, load_examples, trim
+from quorumsql.train.model import Ensemble, Member, Shape
+
+__all__ = ["Plan", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to train. The defaults are what the shipped weights were trained with."""
+
+    passes: int = 9
+    batch: int = 32
+    budget: int = 48
+    wide_budget: int = 120
+    wide_share: float = 0.2
+    per_database: int = 200
+    held_out: float = 0.08
+    frozen_layers: int = 2
+    encoder_rate: float = 1.5e-4
+    decoder_rate: float = 6e-4
+    warm_up: int = 300
+    decay: float = 0.01
+    average: float = 0.998
+    seed: int = 7
+    files: tuple[str, ...] = ("train.json", "train_others.json")
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a checkpoint holds."""
+
+    model: Ensemble
+    average: Ensemble
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+
+
+def train(
+    data: Path,
+    out: Path,
+    plan: Plan,
+    *,
+    start: Mapping[str, Tensor],
+    tokeniser: Tokeniser,
+    device: str = "cpu",
+    report: Callable[[dict[str, Any]], None],
+    checkpoint_seconds: float = 300.0,
+) -> Path:
+    """Train on the Spider folder `data`; return the path of the averaged weights in `out`.
+
+    `start` holds the weights of a MiniLM encoder. A checkpoint in `out` is continued.
+
+    Raises:
+        UsageError: the checkpoint was made with another plan.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(plan.seed)
+    examples = load_examples(data, plan.files, tokeniser)
+    apart = held_out(examples, plan.held_out)
+    learn = [e for e in examples if e.database not in apart]
+    check = [e for e in examples if e.database in apart][::2]
+    grammars = {form: Grammar(form) for form in FORMS}
+    run = _begin(plan, start, device)
+    checkpoint, weights = out / "checkpoint.pt", out / "members.pt"
+    _resume(run, plan, checkpoint, device)
+    per_pass = len(_order(learn, plan, 0))
+    total = plan.passes * per_pass
+    report({"event": "start", "examples": len(learn), "held_out": sorted(apart),
+            "steps": total, "resumed_at": run.step})  # fmt: skip
+    saved = time.monotonic()
+    while run.step < total:
+        number, offset = divmod(run.step, per_pass)
+        for rows in _order(learn, plan, number)[offset:]:
+            began = time.monotonic()
+            rng = random.Random(f"{plan.seed}-{run.step}")
+            pieces = [trim(learn[r], rng, budget=_budget(r, number, plan)) for r in rows]
+            batch = collate([learn[r] for r in rows], pieces, tokeniser, grammars)
+            losses = _step(run, batch, plan, total, device)
+            run.step += 1
+            report({"event": "step", "step": run.step, "of": total, **losses,
+                    "seconds": round(time.monotonic() - began, 3)})  # fmt: skip
+            if time.monotonic() - saved > checkpoint_seconds:
+                _save(run, plan, checkpoint)
+                saved = time.monotonic()
+        _save(run, plan, checkpoint)
+        exact = _exact(run.average, check, tokeniser, grammars, device)
+        report({"event": "pass", "pass": number + 1, "exact": exact})
+        torch.save({"shape": asdict(Shape()), "forms": FORMS, "held_out": sorted(apart),
+                    "plan": asdict(plan), "weights": _half(run.average)}, weights)  # fmt: skip
+    return weights
+
+
+def _begin(plan: Plan, start: Mapping[str, Tensor], device: str) -> _Run:
+    model = Ensemble(Shape(), FORMS)
+    model.load_minilm(dict(start))
+    model.freeze(plan.frozen_layers)
+    model.to(device)
+    average = Ensemble(Shape(), FORMS).to(device)
+    average.load_state_dict(model.state_dict())
+    average.requires_grad_(False)
+    encoder = [p for n, p in model.named_parameters() if p.requires_grad and _is_encoder(n)]
+    rest = [p for n, p in model.named_parameters() if p.requires_grad and not _is_encoder(n)]
+    groups = [
+        {"params": encoder, "lr": plan.encoder_rate, "peak": plan.encoder_rate},
+        {"params": rest, "lr": plan.decoder_rate, "peak": plan.decoder_rate},
+    ]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=plan.decay, fused=True)
+    return _Run(model=model, average=average, optimizer=optimizer)
+
+
+def _is_encoder(name: str) -> bool:
+    return (name.startswith("trunk.") and "features" not in name) or ".top." in name
+
+
+def _order(examples: Sequence[Example], plan: Plan, number: int) -> list[list[int]]:
+    """Batches of indices for pass `number`: capped per database, of similar length."""
+    rng = random.Random(f"{plan.seed}-pass-{number}")
+    rows = list(range(len(examples)))
+    rng.shuffle(rows)
+    seen: dict[str, int] = {}
+    kept: list[int] = []
+    for row in rows:
+        database = examples[row].database
+        seen[database] = seen.get(database, 0) + 1
+        if seen[database] <= plan.per_database:
+            kept.append(row)
+    batches: list[list[int]] = []
+    window = plan.batch * 40
+
+    def length(row: int) -> int:
+        example, budget = examples[row], _budget(row, number, plan)
+        schema = sum(len(c.ids) + 1 for _, cs in example.pieces.tables for c in cs)
+        return len(example.question) // 4 + min(schema, budget)
+
+    for first in range(0, len(kept), window):
+        part = sorted(kept[first : first + window], key=length)
+        batches += [part[i : i + plan.batch] for i in range(0, len(part), plan.batch)]
+    rng.shuffle(batches)
+    return batches
+
+
+def _budget(row: int, number: int, plan: Plan) -> int:
+    """Word pieces of schema that a question may keep in pass `number`: few, sometimes many."""
+    wide = random.Random(f"{plan.seed}-{number}-{row}").random() < plan.wide_share
+    return plan.wide_budget if wide else plan.budget
+
+
+def _step(run: _Run, batch: Batch, plan: Plan, total: int, device: str) -> dict[str, float]:
+    run.model.train()
+    factor = min(1.0, (run.step + 1) / plan.warm_up) * max(0.02, 1 - run.step / total)
+    for group in run.optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+    losses = dict(_losses(run.model, batch, device))
+    torch.autograd.backward(torch.stack(list(losses.values())).sum())
+    nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    run.optimizer.step()
+    run.optimizer.zero_grad(set_to_none=True)
+    pace = min(plan.average, (1 + run.step) / (10 + run.step))
+    with torch.no_grad():
+        pairs = [
+            (a, p)
+            for a, p in zip(run.average.parameters(), run.model.parameters(), strict=True)
+            if p.requires_grad
+        ]
+        torch._foreach_lerp_([a for a, _ in pairs], [p for _, p in pairs], 1 - pace)
+    found = {name: round(loss.item(), 4) for name, loss in losses.items()}
+    if not all(math.isfinite(v) for v in found.values()):
+        raise UsageError(f"Training diverged at step {run.step}: start again with lower rates.")
+    return found
+
+
+def _losses(model: Ensemble, batch: Batch, device: str) -> Iterator[tuple[str, Tensor]]:
+    for form, steps, scores in _scores(model, batch, device):
+        yield form, F.cross_entropy(scores.flatten(0, 1), steps.targets.to(device).flatten())
+
+
+def _scores(model: Ensemble, batch: Batch, device: str) -> Iterator[tuple[str, Steps, Tensor]]:
+    mask = torch.where(batch.mask, 0.0, -1e4)[:, None, None, :].to(device)
+    items, spans = batch.items.to(device), batch.spans.to(device)
+    first_span = len(KEYWORDS) + items.shape[1]
+    with torch.autocast(device, dtype=torch.bfloat16):
+        text = (x.to(device) for x in (batch.ids, batch.position, batch.features))
+        states = model.trunk(*text, mask)
+        for form, steps in batch.steps.items():
+            member = model.members[form]
+            assert isinstance(member, Member)
+            own, inputs, keys = member.encode(states, mask, items, spans)
+            scores = member(own, mask, inputs, keys, steps.inputs.to(device)).float()
+            scores[:, :, first_span:] += member.relation[steps.relation.to(device)]
+            yield form, steps, scores.masked_fill(~steps.allowed.to(device), -1e4)
+
+
+def _exact(
+    model: Ensemble,
+    examples: Sequence[Example],
+    tokeniser: Tokeniser,
+    grammars: Mapping[str, Grammar],
+    device: str,
+) -> dict[str, float]:
+    """Share of `examples` on which greedy decoding would write exactly the right tokens."""
+    model.eval()
+    right = dict.fromkeys(grammars, 0)
+    ordered = sorted(examples, key=lambda e: sum(len(c) for _, c in e.pieces.tables))
+    with torch.inference_mode():
+        for first in range(0, len(ordered), 16):
+            part = ordered[first : first + 16]
+            batch = collate(part, [e.pieces for e in part], tokeniser, grammars)
+            for form, steps, scores in _scores(model, batch, device):
+                wanted = steps.targets.to(device)
+                same = (scores.argmax(-1) == wanted) | (wanted == -100)
+                right[form] += int(same.all(dim=1).sum())
+    return {form: round(count / len(examples), 4) for form, count in right.items()}
+
+
+def _half(model: Ensemble) -> dict[str, Tensor]:
+    return {name: tensor.half() for name, tensor in model.state_dict().items()}
+
+
+def _save(run: _Run, plan: Plan, path: Path) -> None:
+    part = path.with_suffix(".part")
+    state = {
+        "plan": json.dumps(asdict(plan)),
+        "step": run.step,
+        "model": run.model.state_dict(),
+        "average": run.average.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+    }
+    torch.save(state, part)
+    part.replace(path)
+
+
+def _resume(run: _Run, plan: Plan, path: Path, device: str) -> None:
+    if not path.exists():
+        return
+    saved = torch.load(path, map_location=device, weights_only=True)
+    if saved["plan"] != json.dumps(asdict(plan)):
+        raise UsageError(f"{path} was made with another plan: use another --out, or delete it.")
+    run.model.load_state_dict(saved["model"])
+    run.average.load_state_dict(saved["average"])
+    run.optimizer.load_state_dict(saved["optimizer"])
+    run.step = saved["step"]

