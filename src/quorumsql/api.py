@@ -149,7 +149,7 @@ class Connection:
         calibration = load(_CALIBRATION) if own else Calibration()
         return Pipeline(
             database=self._database,
-            generators=_members(self._settings.generators) if own else self._generators or (),
+            generators=_members(self._settings) if own else self._generators or (),
             index=MemoryValueIndex.build(self._database, self._database.schema()),
             policy=policy_of(self._settings),
             calibration=calibration,
@@ -240,12 +240,12 @@ def _refuse_unknown(name: str) -> None:
         raise UnknownName("generator", name, ["embedded", "embedded/NAME"])
 
 
-def _members(names: Sequence[str]) -> tuple[Generator, ...]:
-    """Load the embedded members that `names` ask for; "embedded" is all of them."""
+def _members(settings: Settings) -> tuple[Generator, ...]:
+    """Load the embedded members that the settings name; "embedded" is all of them."""
     from quorumsql.neural.members import load_members
 
-    members: tuple[Generator, ...] = load_members(None if "embedded" in names else names)
-    return members
+    names = None if "embedded" in settings.generators else settings.generators
+    return load_members(names, beam=settings.hypotheses)
 
 
 def policy_of(settings: Settings) -> Policy:

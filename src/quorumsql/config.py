@@ -36,9 +36,9 @@ __all__ = ["EFFORTS", "Effort", "Settings", "database_home", "load_settings"]
 Effort: TypeAlias = Literal["low", "medium", "high"]
 
 EFFORTS: Mapping[Effort, Mapping[str, Any]] = {
-    "low": {"hypotheses": 3, "seconds": 10.0, "limits": {"seconds": 5.0}},
-    "medium": {"hypotheses": 6, "seconds": 30.0, "limits": {"seconds": 10.0}},
-    "high": {"hypotheses": 12, "seconds": 90.0, "limits": {"seconds": 30.0}},
+    "low": {"hypotheses": 4, "seconds": 10.0, "limits": {"seconds": 5.0}},
+    "medium": {"hypotheses": 8, "seconds": 30.0, "limits": {"seconds": 10.0}},
+    "high": {"hypotheses": 16, "seconds": 90.0, "limits": {"seconds": 30.0}},
 }
 """What one turn of the dial sets; any of it can still be set by name."""
 
@@ -50,16 +50,16 @@ _SECRET = re.compile(r"pass|pwd|token|secret|key", re.IGNORECASE)
 class Settings:
     """Everything that can be set.
 
-    `hypotheses` of each generator are tried on the database, all within `seconds`, each
-    within `limits`. `max_columns` of a schema are shown to generators, `max_question`
-    characters of a question are read. Answers below the confidence `threshold` are
-    abstentions. `home` is where we keep what belongs to the user, `data` where benchmark
-    data lies.
+    `hypotheses` of each generator (the width of its beam) are tried on the database, all
+    within `seconds`, each within `limits`. `max_columns` of a schema are shown to
+    generators, `max_question` characters of a question are read. Answers below the
+    confidence `threshold` are abstentions. `home` is where we keep what belongs to the user,
+    `data` where benchmark data lies.
     """
 
     effort: Effort = "medium"
     generators: tuple[str, ...] = ("embedded",)
-    hypotheses: int = 6
+    hypotheses: int = 8
     seconds: float = 30.0
     limits: Limits = field(default_factory=Limits)
     max_columns: int = 120

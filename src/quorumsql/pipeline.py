@@ -42,7 +42,7 @@ class Policy:
 
     max_columns: int = 120
     max_question: int = 1_000
-    hypotheses: int = 6
+    hypotheses: int = 8
     limits: Limits = field(default_factory=Limits)
     seconds: float = 30.0
     threshold: float = 0.25
