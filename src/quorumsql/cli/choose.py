@@ -37,7 +37,8 @@ def choose(
 
     console = Console(stderr=True)
     columns = (TextColumn("choosing"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         bar = progress.add_task("choosing", total=None)
         report = choose_pool(
             pool,

@@ -64,6 +64,8 @@ def _config(
     from hashlib import sha256
     from importlib.metadata import version
 
+    from quorumsql.evals.ensemble import weights_digest
+
     chosen = asdict(settings)
     for place in ("home", "data"):  # where things lie does not change an answer
         chosen.pop(place, None)
@@ -74,6 +76,7 @@ def _config(
         "db_dir": str(db_dir.resolve()),
         "limit": limit,
         "settings": chosen,
+        "weights_sha256": weights_digest(),
         "version": version("quorumsql"),
     }
 

@@ -7,13 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from quorumsql.api import connect
 from quorumsql.config import Settings
 from quorumsql.evals.worker import Asks
 
-__all__ = ["Ensemble"]
+__all__ = ["Ensemble", "weights_digest"]
+
+
+def weights_digest() -> str | None:
+    """Return a hash of the embedded members' files, None where none are installed.
+
+    Two runs with different weights are different runs, whatever their settings say.
+    """
+    from quorumsql.neural.members import WEIGHTS  # loads onnxruntime, which --help must not
+
+    if not WEIGHTS.is_dir():
+        return None
+    digest = sha256()
+    for path in sorted(path for path in WEIGHTS.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(WEIGHTS).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 class Ensemble:

@@ -1,5 +1,7 @@
 """A progress bar on stderr that shows accuracy while a benchmark runs.
 
+Where stderr is no terminal, a line now and then takes its place.
+
 What is not covered: intervals; those come with the summary.
 """
 
@@ -15,6 +17,8 @@ from quorumsql.evals.predictions import Prediction
 
 __all__ = ["Bar"]
 
+_EVERY = 100
+
 
 class Bar:
     """A context whose `advance` is told each prediction."""
@@ -23,12 +27,15 @@ class Bar:
         """Prepare a bar for `total` questions; it shows on entering."""
         self._right = 0
         self._seen = 0
+        self._total = total
+        self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=self._console,
+            disable=not self._console.is_terminal,
         )
         self._task = self._progress.add_task("accuracy   –", total=total)
 
@@ -50,3 +57,5 @@ class Bar:
         self._right += prediction.correct
         share = f"accuracy {self._right / self._seen:6.1%}"
         self._progress.update(self._task, advance=1, description=share)
+        if not self._console.is_terminal and self._seen % _EVERY == 0:
+            self._console.print(f"{self._seen} of {self._total} questions, {share}")
