@@ -77,9 +77,9 @@ def _spelling(parameter: Any) -> str:
     """How a parameter is written: `--limit N`."""
     if not _is_option(parameter):
         return str(parameter.name.upper())
+    names = "/".join([parameter.opts[0], *parameter.secondary_opts])
     flag = getattr(parameter, "is_flag", False)
-    value = "" if flag else f" {parameter.metavar or parameter.name.upper()}"
-    return f"{parameter.opts[0]}{value}"
+    return names if flag else f"{names} {parameter.metavar or parameter.name.upper()}"
 
 
 def _remarks(parameter: Any) -> str:
@@ -87,7 +87,9 @@ def _remarks(parameter: Any) -> str:
     if parameter.required:
         return " (required)"
     default = parameter.default
-    return f" (default {default})" if default not in (None, "", False) else ""
+    if default is True:
+        return f" (default {parameter.opts[0]})"
+    return "" if default is None or default == "" or default is False else f" (default {default})"
 
 
 def _is_option(parameter: Any) -> bool:

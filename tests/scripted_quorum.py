@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def install(script: dict[str, list[str]]) -> None:
     """Put a module in the place of `quorumsql.neural.members`."""
 
-    def load_members(names: list[str] | None = None) -> tuple[Generator, ...]:
+    def load_members(*_: object, **__: object) -> tuple[Generator, ...]:
         from scripted import Scripted
 
         if "crash" in script:

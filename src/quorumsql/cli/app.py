@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from quorumsql.cli import ask, choose, demo, evaluate, schema, sql
+from quorumsql.cli import ask, choose, demo, evaluate, schema, sql, train
 
 __all__ = ["build_app"]
 
@@ -26,9 +26,8 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for command in (demo, ask, schema, sql, evaluate, choose):
+    for command in (demo, ask, schema, sql, evaluate, choose, train):
         command.register(app)
-    _register_training(app)
     return app
 
 
@@ -51,13 +50,3 @@ def _version(value: bool) -> None:
 
         typer.echo(f"quorum {__version__}")
         raise typer.Exit
-
-
-def _register_training(app: typer.Typer) -> None:
-    """Add `train` where it is there."""
-    from importlib.util import find_spec
-
-    if find_spec("quorumsql.cli.train"):
-        from importlib import import_module
-
-        import_module("quorumsql.cli.train").register(app)
