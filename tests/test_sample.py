@@ -90,9 +90,9 @@ def test_dates_make_sense(company: sqlite3.Connection) -> None:
 def test_is_quick_and_replaces_the_file(tmp_path: Path) -> None:
     path = tmp_path / "company.sqlite"
     path.write_text("not a database", encoding="utf-8")
-    start = time.perf_counter()
+    start = time.process_time()
     build_sample(path)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0  # of work, however busy the machine is
     assert [p.name for p in tmp_path.iterdir()] == ["company.sqlite"]
     assert os.access(path, os.R_OK)
 
