@@ -154,9 +154,9 @@ def _compact(schema: Schema, hits: Sequence[Hit]) -> str:
         for column in table.columns:
             own = quote(column.name, schema.dialect)
             cell = f"{own}{'*' if column.primary_key else ''}"
-            cell += "".join(f" -> {target}" for target in targets.get(f"{name}.{own}", ()))
             if found := _found(table, column, hits):
                 cell += f" = {' | '.join(map(_literal, found))}"
+            cell += "".join(f" -> {target}" for target in targets.get(f"{name}.{own}", ()))
             cells.append(cell)
         lines.append(f"{name}({', '.join(cells)})")
     return "\n".join(lines)
@@ -196,33 +196,33 @@ def _comment(text: str) -> str:
 
 
 def _found(table: Table, column: Column, hits: Sequence[Hit]) -> list[object]:
+    """The values of the column's hits that can be shown, each once."""
     place = (table.name.lower(), column.name.lower())
-    return [hit.value for hit in hits if (hit.table.lower(), hit.column.lower()) == place]
+    values = (_plain(h.value) for h in hits if (h.table.lower(), h.column.lower()) == place)
+    return [value for value in dict.fromkeys(values) if value not in (None, "")]
 
 
 def _examples(table: Table, column: Column, hits: Sequence[Hit]) -> list[object]:
     """What to show of a column: retrieved values first, then examples, each text once."""
-    found = dict.fromkeys(map(_plain, _found(table, column, hits)))
-    values = [_plain(value) for value in column.examples]
-    shown = dict.fromkeys([*found, *_fit_to_show(values, column)])
-    return [value for value in shown if value not in (None, "")][: max(SHOWN, len(found))]
+    found = _found(table, column, hits)
+    return list(dict.fromkeys([*found, *_fit_to_show(column)]))[: max(SHOWN, len(found))]
 
 
-def _fit_to_show(values: Sequence[object], column: Column) -> Sequence[object]:
+def _fit_to_show(column: Column) -> Sequence[object]:
     """The limits of the reference serialiser on length, number and kind of examples."""
-    values = [value for value in values if value not in (None, "")][:SHOWN]
+    values = [value for value in map(_plain, column.examples) if value not in (None, "")][:SHOWN]
     texts = [str(value) for value in values]
     longest = max(map(len, texts), default=0)
     if longest > TOO_LONG or any(re.search(r"https?://|\S@\S+\.\S", text) for text in texts):
         return ()
-    if longest > LONG or _is_moment(column, values):
+    if longest > LONG or _holds_moments(column):
         return values[:1]
     return values
 
 
-def _is_moment(column: Column, values: Sequence[object]) -> bool:
-    kind = column.type.split("(")[0].strip().upper()
-    return kind.startswith(("DATE", "TIME")) or any(isinstance(v, (date, time)) for v in values)
+def _holds_moments(column: Column) -> bool:
+    declared = column.type.upper().startswith(("DATE", "TIME"))
+    return declared or any(isinstance(value, (date, time)) for value in column.examples)
 
 
 def _plain(value: object) -> object:
