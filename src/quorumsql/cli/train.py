@@ -30,6 +30,9 @@ def embedded(
     ] = None,
     passes: Annotated[int | None, typer.Option(help="Passes over the questions.", min=1)] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    weights: Annotated[
+        Path | None, typer.Option(help="Start from this members.pt, not from MiniLM.")
+    ] = None,
     measure: Annotated[bool, typer.Option(help="Measure on the databases held out.")] = True,
 ) -> None:
     """Train the embedded members, export them, and measure them on databases held out.
@@ -48,7 +51,7 @@ def embedded(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        _run(folder, out, passes, accelerator, measure, progress)
+        _run(folder, out, passes, accelerator, weights, measure, progress)
     typer.echo(f"{out / 'weights'}: ready to ship", err=True)
 
 
@@ -57,7 +60,13 @@ def _default_data(data: Path | None) -> Path | None:
 
 
 def _run(
-    data: Path, out: Path, passes: int | None, accelerator: str, measured: bool, progress: Progress
+    data: Path,
+    out: Path,
+    passes: int | None,
+    accelerator: str,
+    weights: Path | None,
+    measured: bool,
+    progress: Progress,
 ) -> None:
     from quorumsql.errors import MissingExtra
 
@@ -72,7 +81,9 @@ def _run(
             words = " ".join(f"{k} {v:.2f}" for k, v in event.items() if isinstance(v, float))
             progress.update(bar, completed=event["step"], total=event["of"], description=words)
 
-    trained = start.train_embedded(data, out, passes=passes, accelerator=accelerator, report=report)
+    trained = start.train_embedded(
+        data, out, passes=passes, accelerator=accelerator, weights=weights, report=report
+    )
     if measured:
         second = progress.add_task("measuring", total=None)
         start.measure_embedded(trained, data, out, watch=lambda _: progress.advance(second))

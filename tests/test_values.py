@@ -1,0 +1,128 @@
+"""Stored values that a question mentions: exact, plural, prefix, typo, and nothing else."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quorumsql.db import open_database
+from quorumsql.domain import Column, ColumnRef, Hit, Schema, Table
+from quorumsql.neural.spans import find_spans, literal
+from quorumsql.ports import Database
+from quorumsql.stores.values import MemoryValueIndex, normalise
+
+
+@pytest.fixture
+def airlines(tmp_path: Path) -> Iterator[Database]:
+    path = tmp_path / "airlines.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(
+            """
+            CREATE TABLE airline (id INTEGER PRIMARY KEY, name TEXT, country TEXT, code TEXT);
+            INSERT INTO airline VALUES
+              (1, 'JetBlue Airways', 'USA', 'B6'), (2, 'Air Élan', 'France', 'M'),
+              (3, 'Lufthansa', 'Germany', '737'), (4, 'O''Hare Express', 'United States', 'F');
+            CREATE TABLE pet (kind TEXT, born DATE);
+            INSERT INTO pet VALUES ('cat', '2010-05-01 10:00'), ('Dog', '2011-01-01'), (NULL, '');
+            """
+        )
+    connection.close()
+    database = open_database(str(path))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def index(airlines: Database) -> MemoryValueIndex:
+    return MemoryValueIndex.build(airlines, airlines.schema())
+
+
+@pytest.mark.parametrize(
+    ("question", "phrase", "value", "match"),
+    [
+        ("flights of JetBlue Airways", "JetBlue Airways", "JetBlue Airways", "exact"),
+        ("flights of jetblue airways?", "jetblue airways", "JetBlue Airways", "exact"),
+        ("who owns Air Elan", "Air Elan", "Air Élan", "exact"),
+        ("how many cats are there", "cats", "cat", "exact"),
+        ("the age of each dog", "dog", "Dog", "exact"),
+        ("is JetBlue big", "JetBlue", "JetBlue Airways", "prefix"),
+        ("flights by Lufthanza today", "Lufthanza", "Lufthansa", "fuzzy"),
+        ("all of O'Hare Express", "O'Hare Express", "O'Hare Express", "exact"),
+        ("airlines from the United States.", "United States", "United States", "exact"),
+    ],
+)
+def test_mentions(
+    index: MemoryValueIndex, question: str, phrase: str, value: str, match: str
+) -> None:
+    found = {(question[h.start : h.end], h.value, h.match) for h in index.mentions(question)}
+    assert (phrase, value, match) in found
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["", "how many are there in all", "what is the number of it", "ÆØ ☃ ☃☃", "'" * 50, "a f m"],
+)
+def test_nothing_is_mentioned(index: MemoryValueIndex, question: str) -> None:
+    assert index.mentions(question) == ()
+
+
+def test_best_hits_come_first(index: MemoryValueIndex) -> None:
+    hits = index.mentions("Lufthansa flights from Germany and Jetblue")
+    assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+    assert {h.column for h in hits} == {"name", "country"}
+
+
+def test_a_long_question_is_looked_up(index: MemoryValueIndex) -> None:
+    hits = index.mentions("word " * 1990 + "Germany")
+    assert [h.value for h in hits] == ["Germany"]
+
+
+def test_normal_form_ignores_case_accents_and_outer_punctuation() -> None:
+    assert normalise("  Élan-Vital, (Ltd.) ") == normalise("elan vital ltd")
+
+
+def spans(question: str, *hits: Hit) -> dict[str, str | None]:
+    return {span.text: span.number for span in find_spans(question, hits)}
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("more than 80,000 people", {"80,000": "80000"}),
+        ("a ratio of 3.5 or -2", {"3.5": "3.5", "-2": "-2"}),
+        ("at least three pets", {"three": "3"}),
+        ("the top 3rd one", {"3": "3", "one": "1"}),
+        ("since 2010-05-01", {"2010-05-01": None}),
+        ("names with 'the word' in them", {"the word": None}),
+        ("who lives in New York today", {"New York": None}),
+        ("flight A380 of them", {"A380": None}),
+    ],
+)
+def test_spans_that_are_written(question: str, expected: dict[str, str | None]) -> None:
+    found = spans(question)
+    assert {text: found.get(text, "missing") for text in expected} == expected
+
+
+def test_a_literal_is_the_stored_value_of_its_own_column() -> None:
+    hit = Hit(table="t", column="name", value="France", start=5, end=11, score=0.9, match="exact")
+    (span,) = find_spans("from france", [hit])
+    column = Column(name="name", kind="text")
+    here, there = ColumnRef(table="t", column="name"), ColumnRef(table="t", column="other")
+    assert literal(span, here, column).text == "France"
+    assert literal(span, there, Column(name="other", kind="text")).text == "france"
+    assert literal(span, here, column, pattern=True).text == "france"
+
+
+def test_a_number_is_a_number_only_where_the_column_is() -> None:
+    (span,) = find_spans("over 007 of them", ())
+    ref = ColumnRef(table="t", column="c")
+    assert literal(span, ref, Column(name="c", kind="number")).number
+    assert not literal(span, ref, Column(name="c", kind="text")).number
+
+
+def test_an_index_of_nothing_finds_nothing(airlines: Database) -> None:
+    empty = MemoryValueIndex.build(airlines, Schema(name="e", tables=(Table(name="x"),)))
+    assert empty.mentions("JetBlue Airways") == ()
