@@ -90,7 +90,7 @@ class Trunk(nn.Module):
         self.norm = nn.LayerNorm(shape.width, 1e-12)
         self.features = nn.ModuleList(nn.Embedding(n, shape.width) for n in FEATURES.values())
         for embedding in self.features:
-            nn.init.normal_(embedding.weight, std=0.02)  # type: ignore[arg-type]
+            nn.init.normal_(embedding.weight, std=0.02)
         self.layers = nn.ModuleList(EncoderLayer(shape) for _ in range(shape.shared_layers))
         self.dropout = nn.Dropout(shape.dropout)
 
