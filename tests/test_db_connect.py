@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlite_files import make, unchanged
 
 from quorumsql.db import open_database
 from quorumsql.domain import Rows
 from quorumsql.errors import DatabaseError, UsageError
+from sqlite_files import make, unchanged
 
 TABLE = "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (7);"
 
@@ -155,9 +155,7 @@ def _parquet(path: Path) -> None:
         (os.mkfifo, "regular file"),
     ],
 )
-def test_what_is_no_database_is_said_in_one_line(
-    tmp_path: Path, spoil: object, words: str
-) -> None:
+def test_what_is_no_database_is_said_in_one_line(tmp_path: Path, spoil: object, words: str) -> None:
     path = tmp_path / "thing.db"
     assert callable(spoil)
     spoil(path)

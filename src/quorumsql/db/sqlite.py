@@ -295,15 +295,15 @@ def _collect(cursor: sqlite3.Cursor, columns: tuple[str, ...], limits: Limits) -
 
 
 def _rows_until(reader: Reader, sql: str, budget: Budget, *, most: int) -> Iterator[Row]:
-    """Yield rows until they end, make `most` bytes, or exhaust the budget."""
+    """Yield rows until they end, have made `most` bytes, or exhaust the budget."""
     left = most
     try:
         with closing(reader.start(sql, budget)) as cursor:
             for row in cursor:
+                yield row
                 left -= _size(row)
                 if left < 0:
                     return
-                yield row
     except sqlite3.Error as error:
         if is_of_database(error):
             raise

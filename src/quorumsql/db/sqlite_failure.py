@@ -91,7 +91,7 @@ def failure(error: sqlite3.Error, budget: Budget, refused: str, schema: Schema |
             raise KeyboardInterrupt from None
         case sqlite3.SQLITE_INTERRUPT:
             return stopped(budget)
-        case sqlite3.SQLITE_AUTH if not refused:
+        case sqlite3.SQLITE_AUTH | sqlite3.SQLITE_ERROR if _unexplained(error, refused):
             raise KeyboardInterrupt from None
         case sqlite3.SQLITE_READONLY:
             return Failure(kind="refused", message="Refused: the database is only read.")
@@ -119,6 +119,11 @@ def stopped(budget: Budget) -> Failure:
         kind="timeout",
         message=f"The statement was stopped after {budget.limits.seconds:g} seconds.",
     )
+
+
+def _unexplained(error: sqlite3.Error, refused: str) -> bool:
+    """Whether the authorizer refused without saying what: it was interrupted itself."""
+    return not refused and "not authorized" in str(error)
 
 
 def _primary(error: sqlite3.Error) -> int | None:

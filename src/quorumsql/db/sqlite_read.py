@@ -6,8 +6,9 @@ authorizer, which then refuses even PRAGMA. A budget stops a statement by wall t
 of SQLite's virtual machine, or because somebody cancelled it.
 
 What is not covered: time inside one call of a built-in function, which nothing can interrupt
-(`instr` on two strings of megabytes), and memory of one row with very many long values. The
-limit on the length of a value bounds both.
+(`instr` on two strings of megabytes; before SQLite 3.42 also `printf('%.*c', 2000000000, 'x')`,
+some seconds), and memory of one row with very many long values. The limit on the length of a
+value bounds both.
 """
 
 from __future__ import annotations
@@ -153,8 +154,8 @@ class Reader:
         for name in (*_virtual_tables(self._connection), "json_each('[]')", "json_tree('[]')"):
             try:
                 self._connection.execute(f"SELECT 1 FROM {name} LIMIT 0").close()
-            except sqlite3.OperationalError:
-                continue  # its module is not loaded here: reading it fails later, and says so
+            except sqlite3.DatabaseError:
+                continue  # damaged, or its module is not loaded: reading it fails, and says so
 
     def _authorize(
         self, action: int, first: str | None, second: str | None, _db: str | None, _by: str | None
