@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -65,12 +66,15 @@ def group_results(results: Sequence[Rows], ordered: Sequence[bool]) -> tuple[tup
     flags = [flag and len(rows.rows) > 1 for rows, flag in zip(results, ordered, strict=True)]
     firsts = _first_identical(results, flags)
     distinct = sorted(set(firsts))
-    tables = dict(zip(distinct, _tables([results[i] for i in distinct]), strict=True))
+    columns = _comparable_columns([results[i] for i in distinct])
+    tables = {
+        i: _Table.of(results[i], columns[position], flags[i]) for position, i in enumerate(distinct)
+    }
     buckets: dict[Hashable, list[int]] = {}
     home: dict[int, int] = {}
     for i in distinct:
-        bucket = buckets.setdefault(_signature(results[i], tables[i], flags[i]), [])
-        home[i] = next((j for j in bucket if _match(tables[i], tables[j], flags[i])), i)
+        bucket = buckets.setdefault(tables[i].signature, [])
+        home[i] = next((j for j in bucket if _match(tables[i], tables[j])), i)
         if home[i] == i:
             bucket.append(i)
     groups: dict[int, list[int]] = {}
@@ -100,7 +104,7 @@ def _first_identical(results: Sequence[Rows], flags: Sequence[bool]) -> list[int
     return firsts
 
 
-def _tables(results: Sequence[Rows]) -> list[_Columns]:
+def _comparable_columns(results: Sequence[Rows]) -> list[_Columns]:
     """The columns of each result, cells replaced so that equal ones are `==` and hash alike."""
     tables = [[_comparable(column) for column in zip(*rows.rows, strict=True)] for rows in results]
     inexact = any(map(_is_inexact, (x for table in tables for c in table for x in _floats(c))))
@@ -192,7 +196,7 @@ def _cluster(numbers: Iterable[_Number]) -> dict[_Cell, _Cell]:
     gaps = [
         ((high - low) / max(abs(low), abs(high)), i)
         for i, (low, high) in enumerate(pairwise(values))
-        if (inexact[i] or inexact[i + 1]) and _close(low, high)
+        if _close(low, high) and (inexact[i] or inexact[i + 1])
     ]
     begin = list(range(len(values)))  # where the cluster that ends here begins
     end = list(range(len(values)))  # where the cluster that begins here ends
@@ -209,31 +213,51 @@ def _cluster(numbers: Iterable[_Number]) -> dict[_Cell, _Cell]:
     return lowest
 
 
-def _signature(rows: Rows, table: _Columns, ordered: bool) -> Hashable:
-    """What equal results have in common; different results rarely do."""
-    shape = (ordered, rows.truncated, len(rows.rows))
-    if ordered:
-        return shape, _bag(table)
-    return shape, _bag(_bag(column) for column in table)
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A result ready to be compared. `bags[i]` is the bag of values of `columns[i]`.
+
+    Where the order of rows counts, a column is its own bag.
+    """
+
+    shape: tuple[bool, bool, int]
+    columns: _Columns
+    bags: list[Hashable]
+    ordered: bool
+
+    @classmethod
+    def of(cls, rows: Rows, columns: _Columns, ordered: bool) -> _Table:
+        shape = (ordered, rows.truncated, len(rows.rows))
+        bags: list[Hashable] = [*columns] if ordered else [_bag(column) for column in columns]
+        return cls(shape, columns, bags, ordered)
+
+    @property
+    def signature(self) -> Hashable:
+        """What equal results have in common; different results rarely do."""
+        return self.shape, _bag(self.bags)
 
 
 def _bag(items: Iterable[Hashable]) -> frozenset[tuple[Hashable, int]]:
     return frozenset(Counter(items).items())
 
 
-def _match(a: _Columns, b: _Columns, ordered: bool) -> bool:
+def _match(a: _Table, b: _Table) -> bool:
     """Whether tables with the same signature are equal."""
-    if ordered or len(a) < 2 or Counter(zip(*a, strict=True)) == Counter(zip(*b, strict=True)):
+    if a.ordered or len(a.columns) < 2:
         return True
+    if len(set(a.bags)) == len(a.bags):  # every column has one partner only
+        partner = dict(zip(b.bags, b.columns, strict=True))
+        columns = [partner[bag] for bag in a.bags]
+        return Counter(zip(*a.columns, strict=True)) == Counter(zip(*columns, strict=True))
     # Columns that are identical row by row must be matched by columns that are so too.
-    ours, theirs = Counter(a), Counter(b)
     classes: dict[Hashable, tuple[_Columns, _Columns]] = {}
-    for side, columns in enumerate((ours, theirs)):
-        for column, times in columns.items():
-            classes.setdefault((times, _bag(column)), ([], []))[side].append(column)
+    for side, table in enumerate((a, b)):
+        bags = dict(zip(table.columns, table.bags, strict=True))
+        for column, times in Counter(table.columns).items():
+            classes.setdefault((times, bags[column]), ([], []))[side].append(column)
     if any(len(left) != len(right) for left, right in classes.values()):
         return False
-    start: _Column = (0,) * len(a[0])
+    start: _Column = (0,) * len(a.columns[0])
     return _match_classes(sorted(classes.values(), key=lambda pair: len(pair[0])), start, start)
 
 
