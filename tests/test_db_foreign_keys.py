@@ -60,6 +60,12 @@ def test_a_column_named_like_another_table(column: str) -> None:
     assert found == {f"flight.{column} -> airlines.id"}
 
 
+def test_a_number_named_like_another_table() -> None:
+    found = inferred(table("AIRLINES", "uid*", "name:text"), table("flight", "nr*", "Airline"))
+    assert found == {"flight.Airline -> AIRLINES.uid"}
+    assert not inferred(table("countries", "id*"), table("city", "nr*", "country:text"))
+
+
 def test_a_role_before_the_name() -> None:
     found = inferred(
         table("station", "id*", "name:text"),

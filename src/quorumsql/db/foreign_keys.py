@@ -7,7 +7,8 @@ joins and a missing one only makes longer paths:
 1. a column named like the single-column primary key of exactly one other table;
 2. a column named like another table and its key: `airline_id` → `airlines.id`;
 3. the same two for a column with a role before it: `home_team_id` → `team.team_id`;
-4. two tables that are still unconnected and share exactly one column that is no key.
+4. a column of numbers named like another table: `airline` → `airlines.uid`;
+5. two tables that are still unconnected and share exactly one column that is no key.
 
 A table without a declared primary key is taken to be identified by `id` or `<table>_id`.
 
@@ -161,9 +162,7 @@ class _Targets:
         if declared:
             choices: Iterable[Sequence[_Target]] = (self._named(_fold(column.name)),)
         else:
-            choices = self._choices(
-                column.name, roles=column is not self._identities.get(table.name)
-            )
+            choices = self._choices(column, roles=column is not self._identities.get(table.name))
         for choice in choices:
             if any(other is table and key is column for other, key in choice):
                 continue
@@ -172,13 +171,15 @@ class _Targets:
                 return others[0]
         return None
 
-    def _choices(self, name: str, *, roles: bool) -> Iterator[Sequence[_Target]]:
-        """Yield what `name` can mean, the surest first; without `roles` only the whole name."""
-        words = [word.lower() for word in _WORD.findall(name)] if roles else []
+    def _choices(self, column: Column, *, roles: bool) -> Iterator[Sequence[_Target]]:
+        """Yield what a name can mean, the surest first; without `roles` only the whole name."""
+        words = [word.lower() for word in _WORD.findall(column.name)] if roles else []
         for start in range(max(1, len(words) - 1)):
-            folded = "".join(words[start:]) if start else _fold(name)
+            folded = "".join(words[start:]) if start else _fold(column.name)
             yield self._named(folded)
             yield self._by_table.get(_stem(folded), ())
+        if column.kind == "number":
+            yield self._by_table.get(_fold(column.name), ())
 
     def _named(self, folded: str) -> Sequence[_Target]:
         return () if folded in _GENERIC else self._by_key.get(folded, ())
