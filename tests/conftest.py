@@ -12,16 +12,11 @@ import socket
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 DATA = Path(__file__).parent / "data"
-
-# Training is an extra that `make test` does not install; its tests run where it is there. They are
-# left out as files, since a skip would be a failure under CI=true.
-collect_ignore = [] if find_spec("torch") else ["test_train.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from quorumsql.domain import ColumnRef
-from quorumsql.forms.grammar import KEYWORDS, Grammar, terminal_of
+from quorumsql.forms.grammar import KEYWORDS, Grammar, State, terminal_of
 from quorumsql.forms.linear import FORMS, parse
 from quorumsql.neural.decode import Hypothesis, beam_search
 from quorumsql.neural.spans import Span
@@ -84,7 +84,7 @@ def test_probabilities_are_normalised_over_what_the_grammar_allows() -> None:
     assert all(math.exp(h.score) <= 1 / first + 1e-6 for h in shortest)
 
 
-def after_select():  # type: ignore[no-untyped-def]
+def after_select() -> State:
     grammar = Grammar("columns")
     return grammar.step(grammar.start, "select")
 
