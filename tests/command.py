@@ -10,14 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-import quorumsql
-
 HERE = Path(__file__).parent
-WEIGHTS = Path(quorumsql.__file__).parent / "neural" / "weights"
-
-needs_weights = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no embedded weights yet")
 
 Finished = subprocess.CompletedProcess[str]
 

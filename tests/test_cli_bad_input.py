@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from command import command, complaint, needs_weights, parsed, quorum
+from command import command, complaint, parsed, quorum
 
 ANSWER = {"a": ["SELECT count(*) FROM city"]}
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -207,7 +207,6 @@ def test_internal_errors_are_one_line_unless_debugging(unchanged: Path) -> None:
     assert "Traceback" in debugged.stderr
 
 
-@needs_weights
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
 def test_odd_question_to_embedded_members(unchanged: Path, question: str) -> None:
     finished = quorum("ask", "--db", unchanged, "--json", "--", question)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from command import complaint, needs_weights, parsed, quorum
+from command import complaint, parsed, quorum
 from quorumsql.cli.demo_questions import QUESTIONS
 from quorumsql.sample import build_sample
 
@@ -83,7 +83,6 @@ def test_no_questions() -> None:
     assert "--questions" in complaint(quorum("demo", "--questions", "0"), 2)
 
 
-@needs_weights
 def test_embedded_members_answer_most_questions() -> None:
     found = parsed(quorum("demo", "--json"))
     assert found["total"] >= 8

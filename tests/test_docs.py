@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import pytest
 
-from command import WEIGHTS, quorum
+from command import quorum
 from quorumsql.sample import build_sample
 
 ROOT = Path(__file__).parent.parent
@@ -53,15 +53,6 @@ def steps(page: Path) -> Iterator[Step]:
             yield Step(line, tuple(text for text in shown if text.strip() not in ("", "…")))
 
 
-def asks(text: str) -> bool:
-    """Whether a block needs generators, and so the weights."""
-    return ".ask(" in text or text.startswith(("quorum ask", "quorum demo"))
-
-
-def skip_without_weights(text: str) -> bool:
-    return asks(text) and not WEIGHTS.is_dir()
-
-
 def squeezed(text: str) -> str:
     return " ".join(re.sub("[│┃|]", " ", text).split())
 
@@ -77,8 +68,6 @@ def test_console_blocks_run(page: Path, folder: Path) -> None:
     for step in steps(page):
         command, *words = shlex.split(step.line, comments=True)
         assert command == "quorum", f"{page.name}: {step.line} is not ours to run"
-        if skip_without_weights(step.line):
-            continue
         finished = quorum(*words, cwd=folder)
         wanted = re.search(r"# exit (\d+)$", step.line)
         allowed = {int(wanted[1])} if wanted else {0, 3} if words[0] == "ask" else {0}
@@ -89,9 +78,7 @@ def test_console_blocks_run(page: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=page_id)
 def test_python_blocks_run(page: Path, folder: Path) -> None:
-    code = [body for body in blocks(page, "python") if not skip_without_weights(body)]
-    if not code:
-        pytest.skip("every block of this page asks, and there are no embedded weights yet")
+    code = blocks(page, "python")
     finished = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join(code)],
         cwd=folder,

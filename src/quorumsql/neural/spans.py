@@ -9,13 +9,13 @@ What is not covered: values that the question implies without a word for them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from quorumsql.domain import Column, ColumnRef, Hit, Schema
 from quorumsql.forms.tree import Predicate, Value
 
-__all__ = ["KINDS", "PATTERNS", "Span", "beside", "column_of", "find_spans", "literal"]
+__all__ = ["KINDS", "PATTERNS", "Span", "beside", "column_of", "find_spans", "left_out", "literal"]
 
 KINDS = ("number", "quoted", "stored", "name", "word")
 MAX_SPANS = 24
@@ -113,6 +113,31 @@ def literal(
 
 def _plain(number: str) -> bool:
     return not number.startswith("0") or number == "0" or number.startswith("0.")
+
+
+def left_out(spans: Sequence[Span], used: Collection[int]) -> int:
+    """Count the places of the question that name a value and that no used span touches.
+
+    Overlapping spans are one place. Only what surely is a value counts: digits, quotes, and
+    words that stand in the database exactly so.
+    """
+    places: list[tuple[int, int, bool]] = []
+    for number, span in enumerate(spans):
+        sure = number in used or span.kind == "quoted" or _is_sure(span)
+        if not sure:
+            continue
+        if places and span.start < places[-1][1]:
+            start, end, found = places.pop()
+            places.append((start, max(end, span.end), found or number in used))
+        else:
+            places.append((span.start, span.end, number in used))
+    return sum(not found for _, _, found in places)
+
+
+def _is_sure(span: Span) -> bool:
+    if span.kind == "number":
+        return any(c.isdigit() for c in span.text)
+    return any(hit.match == "exact" for hit in span.hits)
 
 
 def beside(predicate: Predicate | None) -> ColumnRef | None:

@@ -11,6 +11,7 @@ vote. SQL that runs but answers another question is the chooser's business.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,11 @@ from dataclasses import replace
 from quorumsql.domain import Attempt, Candidate, Execution, Failure, Limits, Rows
 from quorumsql.ports import Database
 
-__all__ = ["refine", "suspicious"]
+__all__ = ["plausibility", "refine", "suspicious"]
+
+_EMPTY, _NOTHING = math.exp(-4.0), math.exp(-2.0)
+"""What a hypothesis keeps of its weight when it finds no row, or one row that says nothing.
+From databases held out of training (docs/experiments.md): people mostly ask about what is there."""
 
 _LITERAL_OR_SPACE = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`)|\s+""")
 
@@ -44,8 +49,8 @@ def refine(
             kind "timeout".
 
     Returns:
-        Passed-over candidates have weight 0. The surviving ones of each generator keep
-        their proportions, with a sum of 1 per generator.
+        Passed-over candidates have weight 0. The surviving ones of each generator share 1
+        in proportion to weight times plausibility.
 
     Raises:
         DatabaseError: the database itself is gone.
@@ -69,6 +74,19 @@ def suspicious(candidate: Candidate) -> bool:
             return all(value is None for row in rows for value in row)
         case _:
             return False
+
+
+def plausibility(candidate: Candidate) -> float:
+    """Return what the result leaves of a hypothesis's weight: 1, less for one that says nothing.
+
+    It shifts votes inside one generator's beam only: a generator with one answer keeps its vote.
+    """
+    match candidate.final.execution:
+        case Rows(rows=()):
+            return _EMPTY
+        case Rows(rows=(row,)) if all(value is None or value == 0 for value in row):
+            return _NOTHING
+    return 1.0
 
 
 class _Runner:
@@ -130,7 +148,7 @@ def _weighted(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     counts: dict[str, int] = {}
     for one in candidates:
         if id(one) in survivors:
-            totals[one.generator] = totals.get(one.generator, 0.0) + max(one.weight, 0.0)
+            totals[one.generator] = totals.get(one.generator, 0.0) + _trust(one)
             counts[one.generator] = counts.get(one.generator, 0) + 1
     return tuple(
         replace(one, weight=_share(one, totals, counts) if id(one) in survivors else 0.0)
@@ -147,4 +165,8 @@ def _survivors(own: Iterable[Candidate]) -> list[Candidate]:
 
 def _share(one: Candidate, totals: dict[str, float], counts: dict[str, int]) -> float:
     total = totals[one.generator]
-    return max(one.weight, 0.0) / total if total > 0 else 1.0 / counts[one.generator]
+    return _trust(one) / total if total > 0 else 1.0 / counts[one.generator]
+
+
+def _trust(one: Candidate) -> float:
+    return max(one.weight, 0.0) * plausibility(one)
