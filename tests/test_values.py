@@ -10,7 +10,9 @@ import pytest
 
 from quorumsql.db import open_database
 from quorumsql.domain import Column, ColumnRef, Hit, Schema, Table
+from quorumsql.forms.tree import Condition, Predicate, Query, SpanRef
 from quorumsql.neural.spans import find_spans, literal
+from quorumsql.neural.values import fill
 from quorumsql.ports import Database
 from quorumsql.stores.values import MemoryValueIndex, normalise
 
@@ -126,3 +128,18 @@ def test_a_number_is_a_number_only_where_the_column_is() -> None:
 def test_an_index_of_nothing_finds_nothing(airlines: Database) -> None:
     empty = MemoryValueIndex.build(airlines, Schema(name="e", tables=(Table(name="x"),)))
     assert empty.mentions("JetBlue Airways") == ()
+
+
+def test_a_year_beside_a_date_means_the_whole_year() -> None:
+    dates = Column(name="born", kind="date", examples=("2010-05-01", "2011-01-01"))
+    years = Column(name="born", kind="date", examples=(2010, 2011))
+    question = "born in 2011"
+    spans = find_spans(question, ())
+    for column, operator in ((dates, "starts"), (years, "=")):
+        schema = Schema(name="s", tables=(Table(name="pet", columns=(column,)),))
+        ref = ColumnRef(table="pet", column="born")
+        query = Query(select=(ref,), where=Condition((Predicate(ref, "=", (SpanRef(0),)),)))
+        where = fill(query, spans=spans, schema=schema, question=question).where
+        assert where is not None
+        assert where.predicates[0].operator == operator
+        assert where.predicates[0].right[0].text == "2011"  # type: ignore[union-attr]

@@ -28,6 +28,8 @@ __all__ = [
     "Star",
     "Value",
     "columns_of",
+    "map_predicates",
+    "map_queries",
     "map_values",
 ]
 
@@ -155,25 +157,50 @@ def columns_of(expression: Expression) -> Iterator[ColumnRef]:
 def map_values(query: Query, change: Callable[[Predicate | None, Literal], Literal]) -> Query:
     """Return `query` with every value changed; `change` sees its predicate, None for LIMIT."""
 
+    def of_predicate(predicate: Predicate) -> Predicate:
+        right = (
+            change(predicate, o) if isinstance(o, Value | SpanRef) else o for o in predicate.right
+        )
+        return replace(predicate, right=tuple(right))
+
+    def of_limit(query: Query) -> Query:
+        return replace(query, limit=change(None, query.limit)) if query.limit else query
+
+    return map_queries(map_predicates(query, of_predicate), of_limit)
+
+
+def map_predicates(query: Query, change: Callable[[Predicate], Predicate]) -> Query:
+    """Return `query` with every predicate changed, those of subqueries too."""
+
+    def of_condition(condition: Condition | None) -> Condition | None:
+        if condition is None:
+            return None
+        return replace(condition, predicates=tuple(map(change, condition.predicates)))
+
+    def of_query(query: Query) -> Query:
+        return replace(query, where=of_condition(query.where), having=of_condition(query.having))
+
+    return map_queries(query, of_query)
+
+
+def map_queries(query: Query, change: Callable[[Query], Query]) -> Query:
+    """Change `query` and every query inside it, the inner ones first."""
+
     def of_condition(condition: Condition | None) -> Condition | None:
         if condition is None:
             return None
         return replace(condition, predicates=tuple(map(of_predicate, condition.predicates)))
 
     def of_predicate(predicate: Predicate) -> Predicate:
-        return replace(predicate, right=tuple(of_operand(predicate, o) for o in predicate.right))
+        right = (map_queries(o, change) if isinstance(o, Query) else o for o in predicate.right)
+        return replace(predicate, right=tuple(right))
 
-    def of_operand(predicate: Predicate, operand: Operand) -> Operand:
-        if isinstance(operand, Value | SpanRef):
-            return change(predicate, operand)
-        return map_values(operand, change) if isinstance(operand, Query) else operand
-
-    return replace(
-        query,
-        where=of_condition(query.where),
-        having=of_condition(query.having),
-        limit=change(None, query.limit) if query.limit else None,
-        compound=(query.compound[0], map_values(query.compound[1], change))
-        if query.compound
-        else None,
+    compound = query.compound
+    return change(
+        replace(
+            query,
+            where=of_condition(query.where),
+            having=of_condition(query.having),
+            compound=(compound[0], map_queries(compound[1], change)) if compound else None,
+        )
     )

@@ -6,6 +6,7 @@ What is not covered: other dialects than SQLite's; sqlglot transpiles what comes
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from quorumsql.domain import ColumnRef, Schema
 from quorumsql.forms.tree import (
@@ -19,6 +20,7 @@ from quorumsql.forms.tree import (
     SpanRef,
     Star,
     Value,
+    map_queries,
 )
 from quorumsql.joins import JoinGraph, JoinPath
 from quorumsql.sql import quote
@@ -44,36 +46,16 @@ def _needed(query: Query) -> tuple[str, ...]:
 
 def implicit(query: Query, graph: JoinGraph) -> Query:
     """Return `query` without the tables that follow from its columns, subqueries included."""
-    wanted = set(query.tables)
-    slim = replace(query, tables=())
+    return map_queries(query, partial(_without_implied, graph=graph))
+
+
+def _without_implied(query: Query, graph: JoinGraph) -> Query:
     extras: tuple[str, ...] = ()
     for table in query.tables:
-        path = path_of(replace(slim, tables=extras), graph)
-        if path is None or not wanted <= set(path.tables):
-            if path is None or table not in path.tables:
-                extras = (*extras, table)
-    return replace(
-        slim,
-        tables=extras,
-        where=_map_condition(query.where, graph),
-        having=_map_condition(query.having, graph),
-        compound=(query.compound[0], implicit(query.compound[1], graph))
-        if query.compound
-        else None,
-    )
-
-
-def _map_condition(condition: Condition | None, graph: JoinGraph) -> Condition | None:
-    if condition is None:
-        return None
-    predicates = tuple(
-        replace(
-            predicate,
-            right=tuple(implicit(o, graph) if isinstance(o, Query) else o for o in predicate.right),
-        )
-        for predicate in condition.predicates
-    )
-    return replace(condition, predicates=predicates)
+        path = path_of(replace(query, tables=extras), graph)
+        if path is None or table not in path.tables:
+            extras = (*extras, table)
+    return replace(query, tables=extras)
 
 
 def write(query: Query, schema: Schema, graph: JoinGraph) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state
 
 from quorumsql.errors import ModelError
 from quorumsql.neural.tokenise import Encoded, Tokeniser, pooling
@@ -21,6 +22,14 @@ from quorumsql.neural.tokenise import Encoded, Tokeniser, pooling
 __all__ = ["Graphs", "Memory"]
 
 Floats = npt.NDArray[np.float32]
+
+_LOAD_ERRORS = (  # onnxruntime's errors have no common base
+    onnxruntime_pybind11_state.Fail,
+    onnxruntime_pybind11_state.InvalidArgument,
+    onnxruntime_pybind11_state.InvalidGraph,
+    onnxruntime_pybind11_state.InvalidProtobuf,
+    onnxruntime_pybind11_state.NoSuchFile,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +111,5 @@ def _session(path: Path, threads: int = 1) -> ort.InferenceSession:
     options.log_severity_level = 3
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except (RuntimeError, ort.capi.onnxruntime_pybind11_state.NoSuchFile) as error:
-        raise OSError(f"{path.name}: {error}") from error
+    except (RuntimeError, *_LOAD_ERRORS) as error:
+        raise OSError(f"{path.name} is damaged or missing") from error

@@ -5,15 +5,20 @@ What is not covered: guesses for numbers; a query with one is dropped.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from rapidfuzz import fuzz
 
 from quorumsql.domain import Column, Schema
-from quorumsql.forms.tree import Predicate, Query, SpanRef, Value, map_values
+from quorumsql.forms.tree import Predicate, Query, SpanRef, Value, map_predicates, map_values
 from quorumsql.neural.spans import PATTERNS, Span, beside, column_of, literal
 
 __all__ = ["Unfilled", "fill"]
+
+YEAR = re.compile(r"[12]\d{3}")
 
 
 class Unfilled(ValueError):
@@ -35,7 +40,19 @@ def fill(query: Query, *, spans: Sequence[Span], schema: Schema, question: str) 
             return literal(spans[value.number], ref, column, pattern)
         return _guess(column, question) if value.guessed else value
 
-    return map_values(query, change)
+    return map_predicates(map_values(query, change), partial(_whole_year, schema=schema))
+
+
+def _whole_year(predicate: Predicate, schema: Schema) -> Predicate:
+    """Read "in 2023" beside a date as its beginning: a date never equals a bare year."""
+    column = column_of(schema, beside(predicate))
+    (value,) = predicate.right if len(predicate.right) == 1 else (None,)
+    if column is None or column.kind != "date" or not isinstance(value, Value):
+        return predicate
+    dated = any(len(str(example)) > len("2023") for example in column.examples)
+    if predicate.operator != "=" or not YEAR.fullmatch(value.text) or not dated:
+        return predicate
+    return replace(predicate, operator="starts", right=(Value(value.text),))
 
 
 def _guess(column: Column | None, question: str) -> Value:
