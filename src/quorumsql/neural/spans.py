@@ -17,7 +17,7 @@ from quorumsql.forms.tree import Predicate, Value
 
 __all__ = ["KINDS", "PATTERNS", "Span", "beside", "column_of", "find_spans", "left_out", "literal"]
 
-KINDS = ("number", "quoted", "stored", "name", "word")
+KINDS = ("number", "quoted", "stored", "name")
 MAX_SPANS = 24
 PATTERNS = frozenset({"contains", "starts", "ends"})
 """Operators whose value is a part of what is stored."""

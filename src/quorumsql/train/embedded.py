@@ -33,7 +33,10 @@ __all__ = ["Plan", "train"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to train. The defaults are what the shipped weights were trained with."""
+    """How to train. The defaults are those of the shipped weights.
+
+    How their run differed from a fresh one stands in docs/experiments.md.
+    """
 
     passes: int = 8
     batch: int = 32
