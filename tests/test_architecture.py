@@ -25,9 +25,11 @@ EVERY_FILE = sorted(
 LAYERS = [
     {"domain", "errors"},
     {"ports"},
-    {"sql", "guard", "results", "joins", "sample"},  # pure functions
+    {"sql", "guard", "results", "joins", "sample", "urls"},  # pure functions
     {"render", "forms"},  # pure functions that write SQL or names
-    {"db", "neural", "stores", "stages"},  # adapters and stages do not see each other
+    {"replies", "skeletons"},  # pure functions that read what models and people wrote
+    {"prompts"},  # pure functions that write what models read
+    {"db", "llm", "neural", "stores", "stages"},  # adapters and stages do not see each other
     {"trace"},
     {"pipeline"},
     {"config"},
@@ -38,7 +40,7 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 # results names an unknown mode as errors do; both stay below everything that computes.
-ALSO_FORBIDDEN = {("pipeline", "db"), ("pipeline", "neural"), ("pipeline", "stores")}
+ALSO_FORBIDDEN = {("pipeline", part) for part in ("db", "llm", "neural", "stores")}
 
 BANNED_NAMES = {
     "utils",

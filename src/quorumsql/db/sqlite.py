@@ -26,13 +26,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from quorumsql import guard
+from quorumsql.db.budget import Budget, collect, size_of
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.introspect import reflect
 from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, with_examples
 from quorumsql.db.sqlite_failure import database_error, failure, is_busy, is_of_database
 from quorumsql.db.sqlite_file import FileState, examine
-from quorumsql.db.sqlite_read import Budget, Reader, connect
-from quorumsql.domain import Execution, Failure, Limits, Row, Rows, Schema, Table
+from quorumsql.db.sqlite_read import Reader, connect
+from quorumsql.domain import Execution, Failure, Limits, Row, Schema, Table
 from quorumsql.errors import DatabaseError, UnknownName
 
 __all__ = ["DEFAULT_LIMITS", "SqliteDatabase"]
@@ -267,7 +268,7 @@ def _execute(reader: Reader, sql: str, budget: Budget, schema: Schema | None) ->
             if cursor.description is None:
                 return Failure(kind="error", message="There is no statement to run.")
             columns = tuple(str(described[0]) for described in cursor.description)
-            return _collect(cursor, columns, budget.limits)
+            return collect(columns, cursor, budget.limits)
     except sqlite3.Error as error:
         if is_of_database(error):
             raise
@@ -278,22 +279,6 @@ def _execute(reader: Reader, sql: str, budget: Budget, schema: Schema | None) ->
         return Failure(kind="cap", message="The statement needs more memory than there is.")
 
 
-def _collect(cursor: sqlite3.Cursor, columns: tuple[str, ...], limits: Limits) -> Execution:
-    rows: list[Row] = []
-    size = 0
-    for row in cursor:
-        size += _size(row)
-        if len(rows) >= limits.rows or (size > limits.bytes and rows):
-            return Rows(columns=columns, rows=tuple(rows), truncated=True)
-        if size > limits.bytes:
-            return Failure(
-                kind="cap",
-                message=f"One row is larger than {limits.bytes:,} bytes, the limit on a result.",
-            )
-        rows.append(row)
-    return Rows(columns=columns, rows=tuple(rows))
-
-
 def _rows_until(reader: Reader, sql: str, budget: Budget, *, most: int) -> Iterator[Row]:
     """Yield rows until they end, have made `most` bytes, or exhaust the budget."""
     left = most
@@ -301,18 +286,13 @@ def _rows_until(reader: Reader, sql: str, budget: Budget, *, most: int) -> Itera
         with closing(reader.start(sql, budget)) as cursor:
             for row in cursor:
                 yield row
-                left -= _size(row)
+                left -= size_of(row)
                 if left < 0:
                     return
     except sqlite3.Error as error:
         if is_of_database(error):
             raise
         failure(error, budget, reader.refused, None)  # brings back a swallowed Ctrl-C
-
-
-def _size(row: Row) -> int:
-    """Return about how many bytes `row` takes."""
-    return sum([len(v) if isinstance(v, (str, bytes)) else 8 for v in row])
 
 
 def _declared_types(connection: Connection, table: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from quorumsql.db.sqlite_read import Budget
+from quorumsql.db.budget import Budget, stopped
 from quorumsql.domain import Failure, Schema
 from quorumsql.errors import DatabaseError
 
@@ -109,16 +109,6 @@ def failure(error: sqlite3.Error, budget: Budget, refused: str, schema: Schema |
             return Failure(kind="refused", message="Refused: only one statement may run.")
         case _:
             return Failure(kind="error", message=f"{error}{_hint(str(error), schema)}")
-
-
-def stopped(budget: Budget) -> Failure:
-    """Return the failure of a statement that its budget stopped."""
-    if budget.stopped == "cancelled":
-        return Failure(kind="timeout", message="The statement was cancelled.")
-    return Failure(
-        kind="timeout",
-        message=f"The statement was stopped after {budget.limits.seconds:g} seconds.",
-    )
 
 
 def _unexplained(error: sqlite3.Error, refused: str) -> bool:

@@ -14,15 +14,13 @@ value bounds both.
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
+from quorumsql.db.budget import STEPS_PER_TICK, Budget
 from quorumsql.db.sqlite_file import FileState, uri_of
-from quorumsql.domain import Limits
 
 __all__ = ["Budget", "Reader", "connect"]
 
@@ -40,7 +38,6 @@ _DENIED_FUNCTIONS: Final = frozenset(
 )
 """Built-in or commonly compiled-in functions that reach files, code or the log."""
 
-_STEPS_PER_TICK: Final = 1_000
 _SHORTEST_LIMIT: Final = 1 << 16
 _ACTIONS: Final = {
     getattr(sqlite3, f"SQLITE_{name}"): name.replace("_", " ")
@@ -53,41 +50,6 @@ _ACTIONS: Final = {
         *("SAVEPOINT", "TRANSACTION", "UPDATE"),
     )
 }
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Budget:
-    """What one statement may still cost, and what ended it.
-
-    `steps` counts SQLite's virtual machine instead of seconds: the same on every machine.
-    """
-
-    limits: Limits
-    steps: int | None = None
-    stopped: Literal["", "deadline", "steps", "cancelled"] = ""
-    cancelled: bool = False
-    _deadline: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Start the clock."""
-        self._deadline = time.monotonic() + self.limits.seconds
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until the deadline, never negative."""
-        return max(0.0, self._deadline - time.monotonic())
-
-    def spent(self) -> bool:
-        """Whether to stop now; remembers why. SQLite calls it every thousand steps."""
-        if self.steps is not None:
-            self.steps -= _STEPS_PER_TICK
-        if self.cancelled:
-            self.stopped = "cancelled"
-        elif self.steps is not None and self.steps <= 0:
-            self.stopped = "steps"
-        elif time.monotonic() >= self._deadline:
-            self.stopped = "deadline"
-        return bool(self.stopped)
 
 
 def connect(path: Path, state: FileState) -> sqlite3.Connection:
@@ -130,7 +92,7 @@ class Reader:
         self.refused = ""
         longest = max(_SHORTEST_LIMIT, budget.limits.bytes // 4)
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
-        self._connection.set_progress_handler(budget.spent, _STEPS_PER_TICK)
+        self._connection.set_progress_handler(budget.spent, STEPS_PER_TICK)
         return self._connection.execute(sql, tuple(parameters))
 
     def close(self) -> None:

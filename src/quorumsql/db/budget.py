@@ -1,0 +1,102 @@
+"""What one statement may still cost: time, steps, bytes. One definition for every engine.
+
+What is not covered: how an engine is stopped. Each adapter looks at the budget while it waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from quorumsql.domain import Execution, Failure, Limits, Row, Rows
+
+__all__ = ["STEPS_PER_TICK", "Budget", "collect", "size_of", "stopped"]
+
+STEPS_PER_TICK = 1_000
+
+_WIRE_FACTOR, _WIRE_EXTRA = 2, 64 * 1024
+"""On the wire a value may take twice its size (bytes as hexadecimals), and messages have heads."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Budget:
+    """What one statement may still cost, and what ended it.
+
+    `steps` counts SQLite's virtual machine instead of seconds: the same on every machine.
+    `received` counts bytes that a server has sent since the last whole row.
+    """
+
+    limits: Limits
+    steps: int | None = None
+    received: int = 0
+    stopped: Literal["", "deadline", "steps", "cancelled", "bytes"] = ""
+    cancelled: bool = False
+    _deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self._deadline = time.monotonic() + self.limits.seconds
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def spent(self) -> bool:
+        """Whether to stop now; remembers why. SQLite calls it every thousand steps."""
+        if self.steps is not None:
+            self.steps -= STEPS_PER_TICK
+        if self.cancelled:
+            self.stopped = "cancelled"
+        elif self.steps is not None and self.steps <= 0:
+            self.stopped = "steps"
+        elif self.received > self.limits.bytes * _WIRE_FACTOR + _WIRE_EXTRA:
+            self.stopped = "bytes"
+        elif time.monotonic() >= self._deadline:
+            self.stopped = "deadline"
+        return bool(self.stopped)
+
+
+def stopped(budget: Budget) -> Failure:
+    """Return the failure of a statement that its budget stopped."""
+    if budget.stopped == "cancelled":
+        return Failure(kind="timeout", message="The statement was cancelled.")
+    if budget.stopped == "bytes":
+        return _too_large(budget.limits)
+    return Failure(
+        kind="timeout",
+        message=f"The statement was stopped after {budget.limits.seconds:g} seconds.",
+    )
+
+
+def collect(columns: tuple[str, ...], found: Iterable[Row], limits: Limits) -> Execution:
+    """Read rows until they end or a cap cuts them short."""
+    rows: list[Row] = []
+    size = 0
+    for row in found:
+        size += size_of(row)
+        if len(rows) >= limits.rows or (size > limits.bytes and rows):
+            return Rows(columns=columns, rows=tuple(rows), truncated=True)
+        if size > limits.bytes:
+            return _too_large(limits)
+        rows.append(row)
+    return Rows(columns=columns, rows=tuple(rows))
+
+
+def size_of(row: Row) -> int:
+    """Return about how many bytes `row` takes."""
+    return sum(
+        [
+            len(v) if isinstance(v, (str, bytes)) else size_of(v) if isinstance(v, tuple) else 8
+            for v in row
+        ]
+    )
+
+
+def _too_large(limits: Limits) -> Failure:
+    return Failure(
+        kind="cap",
+        message=f"One row is larger than {limits.bytes:,} bytes, the limit on a result.",
+    )
