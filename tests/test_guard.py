@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import sqlglot
 
-from quorumsql.guard import ALLOWED, check
+from quorumsql.guard import check
+from quorumsql.guard.nodes import ALLOWED
 
 DATA = Path(__file__).parent / "data" / "guard"
 
