@@ -25,7 +25,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from quorumsql.domain import Failure
 from quorumsql.guard.catalogues import inside_of_engine
 from quorumsql.guard.functions import is_denied, is_pure
-from quorumsql.guard.layout import LONGEST, nested_too_deeply, oddity
+from quorumsql.guard.layout import LONGEST, bracketed_limits, nested_too_deeply, oddity
 from quorumsql.guard.nodes import ALLOWED
 
 __all__ = ["check", "parse"]
@@ -54,7 +54,7 @@ def parse(sql: str, *, dialect: str, functions: Collection[str] = ()) -> exp.Exp
         failure = _check_tokens(tokens, sql, dialect)
         if failure is not None:
             return failure
-        trees = known.parser().parse(tokens, sql)
+        trees = known.parser().parse(bracketed_limits(tokens), sql)
         tree = next(tree for tree in trees if tree is not None)
         vouched = frozenset(name.lower() for name in functions)
         return _check_tree(tree, dialect, vouched) or tree

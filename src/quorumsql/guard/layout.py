@@ -15,13 +15,16 @@ from itertools import pairwise
 
 from sqlglot.tokenizer_core import Token, TokenType
 
-__all__ = ["DEEPEST", "LONGEST", "nested_too_deeply", "oddity"]
+__all__ = ["DEEPEST", "LONGEST", "bracketed_limits", "nested_too_deeply", "oddity"]
 
 LONGEST = 200_000  # characters; parsing time grows with length, and no question needs more
 DEEPEST = 100  # brackets inside of brackets, where people stay below ten
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END})
+_AFTER_LIMIT = frozenset(
+    {TokenType.OFFSET, TokenType.COMMA, TokenType.SEMICOLON, TokenType.LIMIT, TokenType.FETCH}
+)
 _BLANK = re.compile(r"[ \t\r\n\f\v]+")
 _LINE = re.compile(r"--[^\r\n\v\f\x85\u2028\u2029]*(?:\r?\n|\Z)")
 _HASH_LINE = re.compile(r"#[^\r\n\v\f\x85\u2028\u2029]*(?:\r?\n|\Z)")
@@ -41,6 +44,40 @@ def nested_too_deeply(tokens: Sequence[Token]) -> bool:
         elif token.token_type in _CLOSING:
             depth -= 1
     return False
+
+
+def bracketed_limits(tokens: Sequence[Token]) -> list[Token]:
+    """Return `tokens` with brackets around `a % b` after LIMIT, which sqlglot reads as percent."""
+    result: list[Token] = []
+    place = 0
+    while place < len(tokens):
+        token = tokens[place]
+        result.append(token)
+        place += 1
+        if token.token_type is not TokenType.LIMIT:
+            continue
+        end = _end_of_expression(tokens, place)
+        inside = bracketed_limits(tokens[place:end])
+        if any(t.token_type is TokenType.MOD for t in tokens[place : end - 1]):
+            inside = [_bracket("(", token), *inside, _bracket(")", token)]
+        result.extend(inside)
+        place = end
+    return result
+
+
+def _end_of_expression(tokens: Sequence[Token], start: int) -> int:
+    depth = 0
+    for place in range(start, len(tokens)):
+        kind = tokens[place].token_type
+        depth += (kind in _OPENING) - (kind in _CLOSING)
+        if depth < 0 or (depth == 0 and kind in _AFTER_LIMIT):
+            return place
+    return len(tokens)
+
+
+def _bracket(text: str, beside: Token) -> Token:
+    kind = TokenType.L_PAREN if text == "(" else TokenType.R_PAREN
+    return Token(kind, text, beside.line, beside.col, beside.end, beside.end)
 
 
 def oddity(sql: str, tokens: Sequence[Token], dialect: str) -> str:
