@@ -21,12 +21,15 @@ __all__ = [
     "Choice",
     "Column",
     "ColumnRef",
+    "Completion",
     "Execution",
     "Failure",
     "ForeignKey",
     "Group",
     "Hit",
     "Limits",
+    "Message",
+    "ModelRequest",
     "Question",
     "Row",
     "Rows",
@@ -243,12 +246,64 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the language models were paid for; all zero for embedded generators."""
+    """What the language models were paid for; all zero for embedded generators.
+
+    `usd` is None as soon as one part of it has no known price.
+    """
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-    usd: float = 0.0
+    usd: float | None = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together."""
+        known = self.usd is not None and other.usd is not None
+        return Usage(
+            calls=self.calls + other.calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            usd=(self.usd or 0.0) + (other.usd or 0.0) if known else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation with a language model."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """What a language model is asked, whichever model it is.
+
+    `schema` is a JSON schema that the reply should follow, `logprobs` asks for the
+    probabilities of the first token. Both, and `stop`, are wishes: a model without them
+    answers in plain text.
+    """
+
+    messages: tuple[Message, ...]
+    temperature: float | None = None
+    max_tokens: int = 1024
+    stop: tuple[str, ...] = ()
+    schema: Mapping[str, object] | None = None
+    logprobs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """One reply, without what the model thought in between.
+
+    `finish` is "stop", or "length" where the reply was cut. `logprobs` are those of the
+    first token's likeliest readings, empty where the model does not tell.
+    """
+
+    text: str
+    usage: Usage = Usage(calls=1)
+    finish: str = "stop"
+    logprobs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +311,8 @@ class Answer:
     """The answer to a question, with the reasons to believe it or not.
 
     An abstention keeps its best-guess `sql` and `rows`. `warnings` say what makes this
-    answer prone to be wrong, in plain words. `timings_ms` maps stages to milliseconds.
+    answer prone to be wrong, in plain words. `timings_ms` maps stages to milliseconds,
+    `usage_by_stage` those that asked language models to what they spent.
     """
 
     question: str
@@ -271,6 +327,7 @@ class Answer:
     warnings: tuple[str, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     usage: Usage = Usage()
+    usage_by_stage: Mapping[str, Usage] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -7,6 +7,10 @@
      │   ├─ MissingExtra        which feature, the exact install command
      │   └─ DatabaseError       cannot open, connection lost, locked, corrupt
      └─ ModelError            a model failed or cannot be loaded
+         ├─ ModelUnavailable    no answer in time, after retries: down, busy, too slow
+         ├─ ModelRefused        key, name or request refused; also a UsageError
+         │   └─ ContextTooLong    the prompt does not fit the model's context
+         └─ BudgetSpent         the question's calls, money or time are used up
 
 A statement that the database or the guard refuses is not an exception but a `Failure` value.
 
@@ -19,10 +23,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "BudgetSpent",
     "ConfigError",
+    "ContextTooLong",
     "DatabaseError",
     "MissingExtra",
     "ModelError",
+    "ModelRefused",
+    "ModelUnavailable",
     "QuorumError",
     "UnknownName",
     "UsageError",
@@ -62,6 +70,22 @@ class MissingExtra(UsageError):
 
 class ModelError(QuorumError):
     """A model failed or cannot be loaded."""
+
+
+class ModelUnavailable(ModelError):
+    """A model gave no usable answer in time; asking later may help."""
+
+
+class ModelRefused(UsageError, ModelError):
+    """A model service refuses this key, model name or request; asking again does not help."""
+
+
+class ContextTooLong(ModelRefused):
+    """The prompt does not fit the model's context."""
+
+
+class BudgetSpent(ModelError):
+    """What a question may cost in calls, money or time is used up."""
 
 
 class DatabaseError(UsageError):

@@ -10,9 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from quorumsql.domain import Brief, Candidate, Choice, Execution, Hit, Limits, Question, Schema
+from quorumsql.domain import (
+    Brief,
+    Candidate,
+    Choice,
+    Completion,
+    Execution,
+    Hit,
+    Limits,
+    ModelRequest,
+    Question,
+    Schema,
+)
 
-__all__ = ["Database", "Generator", "Selector", "ValueIndex"]
+__all__ = ["Database", "Generator", "LanguageModel", "Selector", "ValueIndex"]
 
 
 class Database(Protocol):
@@ -58,6 +69,26 @@ class ValueIndex(Protocol):
 
     def mentions(self, text: str) -> tuple[Hit, ...]:
         """Return the hits of `text`, best first."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """Replies to a conversation."""
+
+    @property
+    def name(self) -> str:
+        """The model's name, as its service calls it."""
+        ...
+
+    def complete(
+        self, request: ModelRequest, *, samples: int = 1, seconds: float | None = None
+    ) -> tuple[Completion, ...]:
+        """Return `samples` replies, within `seconds` of now or not at all.
+
+        Raises:
+            ModelUnavailable: no reply came, after retries.
+            ModelRefused: the service will never answer this request.
+        """
         ...
 
 

@@ -1,0 +1,1 @@
+"""Language models: any OpenAI-compatible service, scripted, recorded and cached ones."""
