@@ -26,7 +26,7 @@ def encoded() -> Encoded:
     return Encoded(
         ids=none, position=none, features=none, item=none, chunk=none, columns=COLUMNS,
         tables=("t", "u"), spans=(Span(0, 1, "x", "name"),), span_bounds=none,
-        relation=np.array([[2], [0]]),
+        relation=np.array([[2], [0]]), pairs=none,
     )  # fmt: skip
 
 

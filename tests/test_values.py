@@ -108,6 +108,24 @@ def test_spans_that_are_written(question: str, expected: dict[str, str | None]) 
     assert {text: found.get(text, "missing") for text in expected} == expected
 
 
+def test_a_quoted_text_is_one_value() -> None:
+    question = 'the fee of "San Jose State 4" in 1996'
+    start = question.index("San")
+    hit = Hit(table="t", column="city", value="San Jose", start=start, end=start + 8,
+              score=0.99, match="exact")  # fmt: skip
+    assert spans(question, hit) == {"San Jose State 4": None, "1996": "1996"}
+
+
+def test_the_first_word_of_a_question_belongs_to_no_name() -> None:
+    assert spans("List Aerosmith's albums") == {"Aerosmith": None}
+    assert spans("Who's in New York?") == {"New York": None}
+
+
+def test_an_owner_is_found_without_its_ending(airlines: Database) -> None:
+    index = MemoryValueIndex.build(airlines, airlines.schema())
+    assert "JetBlue Airways" in {h.value for h in index.mentions("list JetBlue Airways's flights")}
+
+
 def test_a_literal_is_the_stored_value_of_its_own_column() -> None:
     hit = Hit(table="t", column="name", value="France", start=5, end=11, score=0.9, match="exact")
     (span,) = find_spans("from france", [hit])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,8 @@ class Graphs:
         items, spans = pooling(encoded)
         if not len(spans):
             spans = np.zeros((1, len(encoded.ids)), np.float32)
-        feeds = {"states": states, "items": items, "spans": spans}
-        return Memory(*self._encode[member].run(None, feeds))
+        feeds = {"states": states, "pairs": encoded.pairs, "items": items, "spans": spans}
+        return Memory(*_run(self._encode[member], feeds))
 
     def _states(self, encoded: Encoded) -> Floats:
         with self._lock:
@@ -84,8 +85,9 @@ class Graphs:
                         "ids": encoded.ids[own],
                         "position": encoded.position[own],
                         "features": encoded.features[own],
+                        "pairs": encoded.pairs[np.ix_(own, own)],
                     }
-                    parts.append(self._trunk.run(None, feeds)[0])
+                    parts.append(_run(self._trunk, feeds)[0])
                 self._last = (encoded, np.concatenate(parts))
             return self._last[1]
 
@@ -102,6 +104,13 @@ class Graphs:
         }
         scores, after = self._step[member].run(None, feeds)
         return scores, after
+
+
+def _run(session: ort.InferenceSession, feeds: Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
+    """Run a graph with what it asks for: one without related layers asks for no pairs."""
+    asked = {node.name for node in session.get_inputs()}
+    results: list[Floats] = session.run(None, {n: x for n, x in feeds.items() if n in asked})
+    return results
 
 
 def _session(path: Path, threads: int = 1) -> ort.InferenceSession:

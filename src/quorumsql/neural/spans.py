@@ -38,6 +38,7 @@ NAME = re.compile(
     r"(?<![\w'])[A-Z][\w.&'-]*(?:\s+(?:(?:of|the|and|de|for|in)\s+)?[A-Z0-9][\w.&'-]*)*"
 )
 CODE = re.compile(r"(?<!\w)(?=\w*\d)(?=\w*[A-Za-z])[\w.@-]+|\w+@[\w.]+|\S+\.(?:com|org|net)\b")
+FIRST_WORD = re.compile(r"\W*[\w']+")
 WORD = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]+)*")
 
 
@@ -54,7 +55,10 @@ class Span:
 
 
 def find_spans(question: str, hits: Sequence[Hit]) -> tuple[Span, ...]:
-    """Return the spans of `question` in order of their start, at most 24."""
+    """Return the spans of `question` in order of their start, at most 24.
+
+    A quoted text is one value: parts of it are none.
+    """
     found: dict[tuple[int, int], Span] = {}
     for span in _written(question):
         found.setdefault((span.start, span.end), span)
@@ -63,8 +67,15 @@ def find_spans(question: str, hits: Sequence[Hit]) -> tuple[Span, ...]:
         known = found.get(place, Span(*place, question[hit.start : hit.end], "stored"))
         kind = known.kind if known.kind in {"number", "quoted"} else "stored"
         found[place] = replace(known, kind=kind, hits=(*known.hits, hit))
-    ranked = sorted(found.values(), key=lambda s: (KINDS.index(s.kind), s.start - s.end, s.start))
+    quotes = [match.span(2) for match in QUOTED.finditer(question)]
+    whole = [s for s in found.values() if not any(_inside(s, quote) for quote in quotes)]
+    ranked = sorted(whole, key=lambda s: (KINDS.index(s.kind), s.start - s.end, s.start))
     return tuple(sorted(ranked[:MAX_SPANS], key=lambda s: (s.start, s.end)))
+
+
+def _inside(span: Span, quote: tuple[int, int]) -> bool:
+    start, end = quote
+    return start <= span.start and span.end <= end and (span.start, span.end) != quote
 
 
 def _written(question: str) -> Iterator[Span]:
@@ -77,10 +88,10 @@ def _written(question: str) -> Iterator[Span]:
         yield Span(match.start(), match.start() + len(text), text, "number", _number(text))
     for match in CODE.finditer(question):
         yield Span(match.start(), match.end(), match[0].rstrip(".?"), "quoted")
-    for match in NAME.finditer(question):
-        if match.start() > 0:
-            text = match[0].removesuffix("'s").rstrip(".'")
-            yield Span(match.start(), match.start() + len(text), text, "name")
+    first = FIRST_WORD.match(question)  # has a capital whatever it is
+    for match in NAME.finditer(question, first.end() if first else 0):
+        text = match[0].removesuffix("'s").rstrip(".'")
+        yield Span(match.start(), match.start() + len(text), text, "name")
     for match in WORD.finditer(question):
         if (number := NUMBERS.get(match[0].lower())) is not None:
             yield Span(match.start(), match.end(), match[0], "number", number)

@@ -3,7 +3,8 @@
     [CLS] question [SEP] table : column , column , … [SEP] table : … [SEP]
 
 Beside the word pieces stand four small features per token: its role (with the column's
-kind), how its name matches the question, whether stored values match, and keys.
+kind), how its name matches the question, whether stored values match, and keys. Pairs of
+tokens carry a relation (`neural.relate`).
 
 What is not covered: cutting a schema to size; `stages.link` does that. A schema that is
 still too long for 512 positions is cut into chunks, each read with the whole question.
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from quorumsql.domain import ColumnRef, Hit, Kind, Schema
+from quorumsql.neural.relate import Item, Names, relate, stem
 from quorumsql.neural.spans import Span, find_spans
 
 __all__ = [
@@ -52,24 +54,11 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\W]+|(?<=[A-Za-z])(?=\d)")
-QUESTION_WORD = re.compile(r"\w+")
-COMMON = frozenset("a an and are as at by do for from has have how id in is it no of on or the to "
-                   "what which who with name names type number code".split())  # fmt: skip
 
 
 def readable(name: str) -> str:
     """Return an identifier as words: "FirstName_2" becomes "first name 2"."""
     return " ".join(word.lower() for word in CAMEL.split(name) if word)
-
-
-def stem(word: str) -> str:
-    """Return `word` without its plural ending; crude on purpose, and the same everywhere."""
-    word = word.lower()
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ses", "xes", "ches", "shes")):
-        return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +75,13 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class SchemaPieces:
-    """A schema, cut into pieces once: per table its own piece and those of its columns."""
+    """A schema, cut into pieces once: per table its own piece and those of its columns.
+
+    keys: foreign keys, column by column, each from the referring column to the other.
+    """
 
     tables: tuple[tuple[Piece, tuple[Piece, ...]], ...]
+    keys: tuple[tuple[ColumnRef, ColumnRef], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +90,8 @@ class Encoded:
 
     ids, position, item: (T,), `item` the index of the column (0 to C-1) or table (C to
     C+N-1) that a token belongs to, -1 for others. features: (T, 4). span_bounds: (S, 2),
-    tokens first to last+1. relation: (C, S). chunk: (T,), number of the chunk.
+    tokens first to last+1. relation: (C, S). chunk: (T,), number of the chunk. pairs: (T, T),
+    how each token relates to each other one.
     """
 
     ids: Ints
@@ -110,6 +104,7 @@ class Encoded:
     spans: tuple[Span, ...]
     span_bounds: Ints
     relation: Ints
+    pairs: Ints
 
 
 class Tokeniser:
@@ -144,7 +139,12 @@ class Tokeniser:
             )
             own = self._piece(table.name, ROLES.index("table"), 0, None, table.name)
             tables.append((own, columns))
-        return SchemaPieces(tuple(tables))
+        keys = tuple(
+            (ColumnRef(table=k.table, column=here), ColumnRef(table=k.referred_table, column=there))
+            for k in schema.foreign_keys
+            for here, there in zip(k.columns, k.referred_columns, strict=True)
+        )
+        return SchemaPieces(tuple(tables), keys)
 
     def _piece(self, name: str, role: int, key: int, ref: ColumnRef | None, table: str) -> Piece:
         words = readable(name) or name
@@ -158,11 +158,12 @@ class Tokeniser:
         ids, offsets = encoding.ids[:MAX_QUESTION], encoding.offsets[:MAX_QUESTION]
         end = offsets[-1][1] if offsets else 0
         spans = tuple(s for s in find_spans(question, hits) if s.end <= end)
-        names = _Names(question)
+        names = Names(question)
         builder = _Builder(self._cls, self._sep)
         roles = [ROLES.index("question")] * len(ids)
         kinds = [_value_kind(start, stop, spans) for start, stop in offsets]
-        matches = names.of_question(offsets, pieces)
+        items = _items(pieces)
+        matches = names.of_question(offsets, items)
         builder.question(ids, list(zip(roles, matches, kinds, [0] * len(ids), strict=True)))
         near = {(h.table, h.column): 1 for h in hits} | {
             (h.table, h.column): 2 for h in hits if h.match == "exact"
@@ -185,37 +186,14 @@ class Tokeniser:
             spans=spans,
             span_bounds=np.array(bounds, dtype=np.int64).reshape(-1, 2),
             relation=_relations(columns, spans),
+            pairs=relate(names, items, spans, pieces.keys, builder.nodes(names.places(offsets))),
         )
 
 
-class _Names:
-    """How the words of a question and the names of a schema match."""
-
-    def __init__(self, question: str) -> None:
-        words = [(m.start(), m.end(), stem(m[0])) for m in QUESTION_WORD.finditer(question)]
-        self._words = words
-        self._stems = frozenset(w for _, _, w in words)
-        self._text = " " + " ".join(w for _, _, w in words) + " "
-
-    def of_item(self, stems: Sequence[str]) -> int:
-        if f" {' '.join(stems)} " in self._text:
-            return 2
-        return int(any(s in self._stems and s not in COMMON for s in stems))
-
-    def of_question(self, offsets: Sequence[tuple[int, int]], pieces: SchemaPieces) -> list[int]:
-        partial: set[str] = set()
-        exact: dict[str, int] = {}
-        for table, columns in pieces.tables:
-            for piece, mark in ((table, 3), *((c, 2) for c in columns)):
-                partial.update(s for s in piece.stems if s not in COMMON)
-                if self.of_item(piece.stems) == 2:
-                    for word in piece.stems:
-                        exact[word] = max(mark, exact.get(word, 0))
-        marks: list[int] = []
-        for start, end in offsets:
-            word = next((w for s, e, w in self._words if s <= start and end <= e), "")
-            marks.append(exact.get(word, int(word in partial)))
-        return marks
+def _items(pieces: SchemaPieces) -> tuple[Item, ...]:
+    """All columns, then all tables: the order in which items are counted."""
+    parts = [p for _, cs in pieces.tables for p in cs] + [t for t, _ in pieces.tables]
+    return tuple(Item(stems=p.stems, table=p.table, ref=p.ref) for p in parts)
 
 
 _Token: TypeAlias = tuple[int, tuple[int, ...], int]
@@ -242,6 +220,18 @@ class _Builder:
             self._chunks[-1] += [(i, features, item) for i in ids]
         self._chunks[-1].append((self._sep, (0, 0, 0, 0), -1))
 
+    def nodes(self, places: Sequence[int]) -> Ints:
+        """Per token what it stands for: a word (from 0), an item (-2 and down), or nothing (-1).
+
+        `places` names the word of each of the question's pieces.
+        """
+        found: list[int] = []
+        for chunk in self._chunks:
+            own = [-1] * len(self._head)
+            own[1 : 1 + len(places)] = places
+            found += own + [-2 - item if item >= 0 else -1 for _, _, item in chunk[len(own) :]]
+        return np.array(found, dtype=np.int64)
+
     def done(
         self,
         *,
@@ -250,6 +240,7 @@ class _Builder:
         spans: tuple[Span, ...],
         span_bounds: Ints,
         relation: Ints,
+        pairs: Ints,
     ) -> Encoded:
         tokens = [token for chunk in self._chunks for token in chunk]
         return Encoded(
@@ -263,6 +254,7 @@ class _Builder:
             spans=spans,
             span_bounds=span_bounds,
             relation=relation,
+            pairs=pairs,
         )
 
 

@@ -109,7 +109,8 @@ class MemoryValueIndex:
         if STOP.issuperset(key.split()) or (run.words == 1 and len(key) < 2):
             if not (len(key) == 1 and run.text.isupper() and key != "i" and key != "a"):
                 return
-        for form, score in ((key, 1.0), (_singular(key), 0.95), (key + "s", 0.93)):
+        owner = key.removesuffix(" s")  # "Aerosmith's" albums
+        for form, score in ((key, 1.0), (owner, 0.97), (_singular(key), 0.95), (key + "s", 0.93)):
             for place in self._exact.get(form, ())[:8]:
                 exact = score if place.value == run.text else score - 0.01
                 yield _hit(run, place, exact, "exact")

@@ -19,20 +19,16 @@ from torch import Tensor
 from quorumsql.db import open_database
 from quorumsql.domain import ColumnRef, Hit, Schema
 from quorumsql.errors import UsageError
-from quorumsql.forms.grammar import COLUMN, KEYWORDS, SPAN, TABLE, Grammar, terminal_of
-from quorumsql.forms.linear import ONE_VALUE, TableRef, linearise
+from quorumsql.forms.grammar import Grammar
 from quorumsql.forms.read import Unreadable, read
-from quorumsql.forms.tree import Predicate, Query, SpanRef, Value, map_values
+from quorumsql.forms.tree import Query
 from quorumsql.forms.write import implicit
 from quorumsql.joins import JoinGraph
-from quorumsql.neural.spans import PATTERNS, Span, beside, column_of, literal
+from quorumsql.neural.targets import align, pad, targets
 from quorumsql.neural.tokenise import Encoded, SchemaPieces, Tokeniser, pooling
 from quorumsql.stores.values import MemoryValueIndex
 
 __all__ = ["Batch", "Example", "Steps", "collate", "held_out", "load_examples", "trim"]
-
-KEYWORD = {word: number for number, word in enumerate(KEYWORDS)}
-GUESSED = Value("", guessed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +42,6 @@ class Example:
     hits: tuple[Hit, ...]
     trees: dict[str, Query]
     """By form: with all tables ("tables"), or without those that follow from columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """What one form should write for one encoded example, step by step.
-
-    The right action, the terminals that the grammar allows, the column last written or -1.
-    """
-
-    actions: tuple[int, ...]
-    allowed: tuple[frozenset[str], ...]
-    beside: tuple[int, ...]
 
 
 def load_examples(data: Path, files: Sequence[str], tokeniser: Tokeniser) -> list[Example]:
@@ -135,7 +119,7 @@ def trim(example: Example, rng: random.Random, *, budget: int) -> SchemaPieces:
             rng.shuffle(own)
             tables.append((table, tuple(own)))
     rng.shuffle(tables)
-    return SchemaPieces(tuple(tables))
+    return SchemaPieces(tuple(tables), example.pieces.keys)
 
 
 def _queries(query: Query) -> Iterator[Query]:
@@ -160,66 +144,18 @@ def _tables(query: Query) -> Iterator[str]:
         yield from each.tables
 
 
-def align(tree: Query, encoded: Encoded, schema: Schema) -> Query:
-    """Return `tree` with its values as spans of the question, 1, or a guess."""
-
-    def change(predicate: Predicate | None, value: Value | SpanRef) -> Value | SpanRef:
-        if not isinstance(value, Value) or value == ONE_VALUE:
-            return value
-        ref = beside(predicate)
-        column = column_of(schema, ref)
-        pattern = predicate is not None and predicate.operator in PATTERNS
-        same = [
-            (span.end - span.start, -number)
-            for number, span in enumerate(encoded.spans)
-            if _says(span, value, literal(span, ref, column, pattern))
-        ]
-        return SpanRef(-max(same)[1]) if same else GUESSED
-
-    return map_values(tree, change)
-
-
-def _says(span: Span, value: Value, read_as: Value) -> bool:
-    if value.number and span.number is not None:
-        return float(value.text) == float(span.number)
-    wanted = value.text.strip().casefold()
-    return wanted in {read_as.text.strip().casefold(), span.text.strip().casefold()}
-
-
-def targets(tree: Query, form: str, grammar: Grammar, encoded: Encoded) -> Targets:
-    """Return the steps of the aligned `tree` in `form`."""
-    columns = {ref: i for i, ref in enumerate(encoded.columns)}
-    tables = {name: i + len(columns) for i, name in enumerate(encoded.tables)}
-    size, state, last = len(KEYWORDS), grammar.start, -1
-    actions: list[int] = []
-    allowed: list[frozenset[str]] = []
-    besides: list[int] = []
-    for token in linearise(tree, form):
-        match token:
-            case ColumnRef():
-                action = size + columns[token]
-            case TableRef():
-                action = size + tables[token.table]
-            case SpanRef():
-                action = size + len(columns) + len(tables) + token.number
-            case _:
-                action = KEYWORD[terminal_of(token)]
-        actions.append(action)
-        allowed.append(grammar.allowed(state))
-        besides.append(last)
-        state = grammar.step(state, terminal_of(token))
-        last = columns[token] if isinstance(token, ColumnRef) else last
-    return Targets(tuple(actions), tuple(allowed), tuple(besides))
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B examples padded to T tokens, I items, S spans, A actions; by form, L steps."""
+    """B examples padded to T tokens, I items, S spans, A actions; by form, L steps.
+
+    pairs: (B, T, T), relations between tokens.
+    """
 
     ids: Tensor
     position: Tensor
     features: Tensor
     mask: Tensor
+    pairs: Tensor
     items: Tensor
     spans: Tensor
     steps: dict[str, Steps]
@@ -227,11 +163,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Teacher forcing for one form: inputs and targets (B, L), allowed (B, L, A).
-
-    relation (B, L, S): how each span relates to the column last written (RELATIONS).
-    Padded targets are -100.
-    """
+    """Teacher forcing for one form: `neural.targets.Written` as tensors."""
 
     inputs: Tensor
     targets: Tensor
@@ -256,12 +188,13 @@ def collate(
     ids, position = np.zeros((size, length), np.int64), np.zeros((size, length), np.int64)
     features = np.zeros((size, length, encoded[0].features.shape[1]), np.int64)
     mask = np.zeros((size, length), bool)
+    pairs = np.zeros((size, length, length), np.int32)
     item_pool = np.zeros((size, items, length), np.float32)
     span_pool = np.zeros((size, spans, length), np.float32)
     for row, e in enumerate(encoded):
         count = len(e.ids)
         ids[row, :count], position[row, :count], mask[row, :count] = e.ids, e.position, True
-        features[row, :count] = e.features
+        features[row, :count], pairs[row, :count, :count] = e.features, e.pairs
         pools = pooling(e)
         item_pool[row, : len(pools[0]), :count] = pools[0]
         span_pool[row, : len(pools[1]), :count] = pools[1]
@@ -274,6 +207,7 @@ def collate(
         position=torch.from_numpy(position),
         features=torch.from_numpy(features),
         mask=torch.from_numpy(mask),
+        pairs=torch.from_numpy(pairs),
         items=torch.from_numpy(item_pool),
         spans=torch.from_numpy(span_pool),
         steps=steps,
@@ -292,28 +226,10 @@ def _steps(
         targets(align(x.trees[form], e, x.schema), form, grammar, e)
         for x, e in zip(examples, encoded, strict=True)
     ]
-    size, length = len(rows), max(len(r.actions) for r in rows)
-    words = len(KEYWORDS)
-    total = words + items + spans
-    inputs = np.full((size, length), total, np.int64)
-    wanted = np.full((size, length), -100, np.int64)
-    allowed = np.zeros((size, length, total), bool)
-    relation = np.zeros((size, length, spans), np.int64)
-    for row, (steps, e) in enumerate(zip(rows, encoded, strict=True)):
-        own_items = len(e.columns) + len(e.tables)
-        count = len(steps.actions)
-        # Padding of items stands between an example's own items and its spans.
-        actions = [a + items - own_items if a >= words + own_items else a for a in steps.actions]
-        wanted[row, :count] = actions
-        inputs[row, 1:count] = actions[:-1]
-        columns, tables = len(e.columns), len(e.tables)
-        for step, names in enumerate(steps.allowed):
-            line = allowed[row, step]
-            line[[KEYWORD[n] for n in names if n in KEYWORD]] = True
-            line[words : words + columns] = COLUMN in names
-            line[words + columns : words + columns + tables] = TABLE in names
-            line[words + items : words + items + len(e.spans)] = SPAN in names
-            if steps.beside[step] >= 0:
-                relation[row, step, : len(e.spans)] = e.relation[steps.beside[step]]
-        allowed[row, count:, 0] = True  # keeps the softmax of padding finite
-    return Steps(*(torch.from_numpy(a) for a in (inputs, wanted, allowed, relation)))
+    made = pad(rows, encoded, items, spans)
+    return Steps(
+        inputs=torch.from_numpy(made.inputs),
+        targets=torch.from_numpy(made.targets),
+        allowed=torch.from_numpy(made.allowed),
+        relation=torch.from_numpy(made.relation),
+    )

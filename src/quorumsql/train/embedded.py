@@ -137,7 +137,9 @@ def _batch(
 def _begin(plan: Plan, shape: Shape, start: Mapping[str, Tensor] | None, device: str) -> _Run:
     model = Ensemble(shape, FORMS)
     if start is not None and "trunk.words.weight" in start:
-        model.load_state_dict({name: tensor.float() for name, tensor in start.items()})
+        # Weights of before relations start without any.
+        own = {name: t for name, t in model.state_dict().items() if ".related." in name}
+        model.load_state_dict(own | {name: tensor.float() for name, tensor in start.items()})
     elif start is not None:
         model.load_minilm(dict(start))
     if start is not None:
@@ -227,16 +229,22 @@ def _scores(model: Ensemble, batch: Batch, device: str) -> Iterator[tuple[str, S
     mask = torch.where(batch.mask, 0.0, -1e4)[:, None, None, :].to(device)
     items, spans = batch.items.to(device), batch.spans.to(device)
     first_span = len(KEYWORDS) + items.shape[1]
-    with torch.autocast(device, dtype=torch.bfloat16):
+    pairs = batch.pairs.to(device)
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=_halves(device)):
         text = (x.to(device) for x in (batch.ids, batch.position, batch.features))
-        states = model.trunk(*text, mask)
+        states = model.trunk(*text, pairs, mask)
         for form, steps in batch.steps.items():
             member = model.members[form]
             assert isinstance(member, Member)
-            own, inputs, keys = member.encode(states, mask, items, spans)
+            own, inputs, keys = member.encode(states, pairs, mask, items, spans)
             scores = member(own, mask, inputs, keys, steps.inputs.to(device)).float()
             scores[:, :, first_span:] += member.relation[steps.relation.to(device)]
             yield form, steps, scores.masked_fill(~steps.allowed.to(device), -1e4)
+
+
+def _halves(device: str) -> bool:
+    """Whether 16-bit arithmetic pays: processors without it emulate it, ten times slower."""
+    return device != "cpu" or torch.cpu._is_avx512_bf16_supported()
 
 
 def _exact(

@@ -1,7 +1,7 @@
 """Write trained members as quantised ONNX graphs, the form in which the package ships them.
 
-    trunk.onnx           ids, position, features → states
-    NAME.encode.onnx     states, items, spans → memory, inputs, keys
+    trunk.onnx           ids, position, features, pairs → states
+    NAME.encode.onnx     states, pairs, items, spans → memory, inputs, keys
     NAME.step.onnx       action vectors, step, past, memory, keys → scores, past
 
 What is not covered: loading them. `neural.graphs` does that.
@@ -35,9 +35,9 @@ class _TrunkGraph(nn.Module):
         super().__init__()
         self.trunk = trunk
 
-    def forward(self, ids: Tensor, position: Tensor, features: Tensor) -> Tensor:
-        states: Tensor = self.trunk(ids[None], position[None], features[None], None)[0]
-        return states
+    def forward(self, ids: Tensor, position: Tensor, features: Tensor, pairs: Tensor) -> Tensor:
+        states: Tensor = self.trunk(ids[None], position[None], features[None], pairs[None], None)
+        return states[0]
 
 
 class _EncodeGraph(nn.Module):
@@ -46,9 +46,10 @@ class _EncodeGraph(nn.Module):
         self.member = member
 
     def forward(
-        self, states: Tensor, items: Tensor, spans: Tensor
+        self, states: Tensor, pairs: Tensor, items: Tensor, spans: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        own, inputs, keys = self.member.encode(states[None], None, items[None], spans[None])
+        batch = (states[None], pairs[None], None, items[None], spans[None])
+        own, inputs, keys = self.member.encode(*batch)
         memory = [part[0] for pair in self.member.memories(own) for part in pair]
         return torch.stack(memory), inputs[0], keys[0]
 
@@ -77,17 +78,22 @@ class _StepGraph(nn.Module):
 def load_weights(path: Path) -> tuple[Ensemble, dict[str, Any]]:
     """Read what `embedded.train` wrote: the model, ready to run, and its record."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    model = Ensemble(Shape(**saved["shape"]), tuple(saved["forms"]))
+    model = Ensemble(_shape(saved), tuple(saved["forms"]))
     model.load_state_dict({name: tensor.float() for name, tensor in saved.pop("weights").items()})
     model.eval()
     return model, saved
+
+
+def _shape(record: Mapping[str, Any]) -> Shape:
+    """The sizes of a checkpoint; those of before relations have plain layers only."""
+    return Shape(**{"plain_layers": 99, **record["shape"]})
 
 
 def export(weights: Path, out: Path, *, tokenizer: Path) -> None:
     """Write the graphs, the tokenizer and `manifest.json` of `weights` into `out`."""
     model, record = load_weights(weights)
     out.mkdir(parents=True, exist_ok=True)
-    shape = Shape(**record["shape"])
+    shape = _shape(record)
     _write_trunk(model.trunk, out / "trunk.onnx")
     for name, member in model.members.items():
         assert isinstance(member, Member)
@@ -111,16 +117,28 @@ def export(weights: Path, out: Path, *, tokenizer: Path) -> None:
 
 def _write_trunk(trunk: Trunk, path: Path) -> None:
     ids = torch.ones(TOKENS, dtype=torch.long)
-    inputs = (ids, torch.arange(TOKENS), torch.zeros(TOKENS, len(FEATURES), dtype=torch.long))
-    axes = {"ids": {0: "T"}, "position": {0: "T"}, "features": {0: "T"}, "states": {0: "T"}}
+    features = torch.zeros(TOKENS, len(FEATURES), dtype=torch.long)
+    inputs = (ids, torch.arange(TOKENS), features, _no_pairs())
+    axes = {
+        "ids": {0: "T"},
+        "position": {0: "T"},
+        "features": {0: "T"},
+        "pairs": {0: "T", 1: "T"},
+        "states": {0: "T"},
+    }
     _write(_TrunkGraph(trunk), inputs, axes, ["states"], path)
+
+
+def _no_pairs() -> Tensor:
+    return torch.zeros(TOKENS, TOKENS, dtype=torch.long)
 
 
 def _write_encode(member: Member, shape: Shape, path: Path) -> None:
     states = torch.rand(TOKENS, shape.width)
-    inputs = (states, torch.rand(ITEMS, TOKENS), torch.rand(SPANS, TOKENS))
+    inputs = (states, _no_pairs(), torch.rand(ITEMS, TOKENS), torch.rand(SPANS, TOKENS))
     axes = {
         "states": {0: "T"},
+        "pairs": {0: "T", 1: "T"},
         "items": {0: "I", 1: "T"},
         "spans": {0: "S", 1: "T"},
         "memory": {1: "T"},

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quorumsql.forms.grammar import KEYWORDS
+from quorumsql.neural.relate import PAIRS
 from quorumsql.neural.tokenise import FEATURES, MAX_POSITIONS, RELATIONS
 
 __all__ = ["Ensemble", "Member", "Shape", "Trunk"]
@@ -30,6 +31,8 @@ class Shape:
     heads: int = 12
     hidden: int = 1_536
     shared_layers: int = 5
+    plain_layers: int = 2
+    """How many of the lowest layers know no relations between tokens."""
     top_layers: int = 1
     decoder_layers: int = 3
     decoder_heads: int = 6
@@ -61,19 +64,27 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None) -> 
 class EncoderLayer(nn.Module):
     """One BERT layer (post-norm), with MiniLM's parameter names shortened.
 
+    A `related` layer adds to each head's scores a number learned per relation of two tokens
+    (after RAT-SQL, Wang et al. 2020, arXiv 1911.04942, with one number in place of vectors).
     Without dropout: shuffled and trimmed schemas regularise, and random numbers are slow.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, *, related: bool) -> None:
         super().__init__()
         width = shape.width
         self.heads = shape.heads
+        self.related = nn.Embedding(PAIRS, shape.heads) if related else None
+        if self.related is not None:
+            nn.init.zeros_(self.related.weight)
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.norm1, self.norm2 = nn.LayerNorm(width, 1e-12), nn.LayerNorm(width, 1e-12)
         self.up, self.down = nn.Linear(width, shape.hidden), nn.Linear(shape.hidden, width)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, T, D) → (B, T, D)."""
+    def forward(self, x: Tensor, mask: Tensor | None, pairs: Tensor) -> Tensor:
+        """(B, T, D), with pairs (B, T, T) → (B, T, D)."""
+        if self.related is not None:
+            bias = self.related(pairs).permute(0, 3, 1, 2)
+            mask = bias if mask is None else mask + bias
         seen = attend(self.query(x), self.key(x), self.value(x), self.heads, mask)
         x = self.norm1(x + self.out(seen))
         result: Tensor = self.norm2(x + self.down(F.gelu(self.up(x))))
@@ -91,19 +102,22 @@ class Trunk(nn.Module):
         self.features = nn.ModuleList(nn.Embedding(n, shape.width) for n in FEATURES.values())
         for embedding in self.features:
             nn.init.normal_(embedding.weight, std=0.02)
-        self.layers = nn.ModuleList(EncoderLayer(shape) for _ in range(shape.shared_layers))
+        self.layers = nn.ModuleList(
+            EncoderLayer(shape, related=number >= shape.plain_layers)
+            for number in range(shape.shared_layers)
+        )
         self.dropout = nn.Dropout(shape.dropout)
 
     def forward(
-        self, ids: Tensor, position: Tensor, features: Tensor, mask: Tensor | None
+        self, ids: Tensor, position: Tensor, features: Tensor, pairs: Tensor, mask: Tensor | None
     ) -> Tensor:
-        """Ids and positions (B, T), features (B, T, 4) → states (B, T, D)."""
+        """Ids and positions (B, T), features (B, T, 4), pairs (B, T, T) → states (B, T, D)."""
         x: Tensor = self.norm(self.words(ids) + self.positions(position))
         for number, embedding in enumerate(self.features):
             x = x + embedding(features[:, :, number])
         x = self.dropout(x)
         for layer in self.layers:
-            x = layer(x, mask)
+            x = layer(x, mask, pairs)
         return x
 
 
@@ -145,7 +159,10 @@ class Member(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         width = shape.width
-        self.top = nn.ModuleList(EncoderLayer(shape) for _ in range(shape.top_layers))
+        self.top = nn.ModuleList(
+            EncoderLayer(shape, related=shape.shared_layers + number >= shape.plain_layers)
+            for number in range(shape.top_layers)
+        )
         self.item_in, self.item_key = nn.Linear(width, width), nn.Linear(width, width)
         self.span_in, self.span_key = nn.Linear(width, width), nn.Linear(width, width)
         self.keyword_in = nn.Embedding(len(KEYWORDS) + 1, width)  # the last one starts a query
@@ -160,14 +177,14 @@ class Member(nn.Module):
         self.scale = width**-0.5
 
     def encode(
-        self, states: Tensor, mask: Tensor | None, items: Tensor, spans: Tensor
+        self, states: Tensor, pairs: Tensor, mask: Tensor | None, items: Tensor, spans: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return memory (B, T, D), action inputs and action keys (B, A, D).
 
         `items` (B, I, T) and `spans` (B, S, T) are pooling weights that sum to 1 per row.
         """
         for layer in self.top:
-            states = layer(states, mask)
+            states = layer(states, mask, pairs)
         item, span = items.to(states.dtype) @ states, spans.to(states.dtype) @ states
         batch = states.shape[0]
         words = self.keyword_in.weight.unsqueeze(0).expand(batch, -1, -1)
