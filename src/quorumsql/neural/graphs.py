@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from quorumsql.neural.tokenise import Encoded, Tokeniser, pooling
 __all__ = ["Graphs", "Memory"]
 
 Floats = npt.NDArray[np.float32]
+_Feeds: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 _LOAD_ERRORS = (  # onnxruntime's errors have no common base
     onnxruntime_pybind11_state.Fail,
@@ -72,7 +73,7 @@ class Graphs:
         items, spans = pooling(encoded)
         if not len(spans):
             spans = np.zeros((1, len(encoded.ids)), np.float32)
-        feeds = {"states": states, "pairs": encoded.pairs, "items": items, "spans": spans}
+        feeds: _Feeds = {"states": states, "pairs": encoded.pairs, "items": items, "spans": spans}
         return Memory(*_run(self._encode[member], feeds))
 
     def _states(self, encoded: Encoded) -> Floats:
@@ -81,7 +82,7 @@ class Graphs:
                 parts = []
                 for number in range(int(encoded.chunk[-1]) + 1):
                     own = encoded.chunk == number
-                    feeds = {
+                    feeds: _Feeds = {
                         "ids": encoded.ids[own],
                         "position": encoded.position[own],
                         "features": encoded.features[own],
@@ -106,7 +107,7 @@ class Graphs:
         return scores, after
 
 
-def _run(session: ort.InferenceSession, feeds: Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
+def _run(session: ort.InferenceSession, feeds: _Feeds) -> list[Floats]:
     """Run a graph with what it asks for: one without related layers asks for no pairs."""
     asked = {node.name for node in session.get_inputs()}
     results: list[Floats] = session.run(None, {n: x for n, x in feeds.items() if n in asked})
