@@ -32,10 +32,10 @@ from enum import Enum
 from itertools import accumulate, pairwise
 from typing import Literal, TypeAlias, TypeGuard
 
-from quorumsql.domain import Rows
+from quorumsql.domain import Row, Rows
 from quorumsql.errors import UnknownName
 
-__all__ = ["MODES", "Mode", "group_results", "same_result"]
+__all__ = ["MODES", "Mode", "group_results", "same_result", "same_rows"]
 
 Mode: TypeAlias = Literal["strict"]
 _Cell: TypeAlias = Hashable
@@ -55,6 +55,16 @@ def same_result(a: Rows, b: Rows, *, ordered: bool = False, mode: Mode = "strict
     if mode not in MODES:
         raise UnknownName("mode of comparison", mode, MODES)
     return MODES[mode](a, b, ordered)
+
+
+def same_rows(a: Sequence[Row], b: Sequence[Row], *, ordered: bool) -> bool:
+    """Return whether columns of `b` can be put in an order in which it has the rows of `a`.
+
+    Cells are equal where Python says so: no tolerance, NULL equal to NULL, 1 equal to 1.0. Both
+    results have rows, all of the same length; rows come in order only when `ordered`.
+    """
+    one, other = (_Table.of_rows(rows, ordered) for rows in (a, b))
+    return one.signature == other.signature and _match(one, other)
 
 
 def group_results(results: Sequence[Rows], ordered: Sequence[bool]) -> tuple[tuple[int, ...], ...]:
@@ -230,6 +240,11 @@ class _Table:
         shape = (ordered, rows.truncated, len(rows.rows))
         bags: list[Hashable] = [*columns] if ordered else [_bag(column) for column in columns]
         return cls(shape, columns, bags, ordered)
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Row], ordered: bool) -> _Table:
+        whole = Rows(columns=(), rows=tuple(rows))
+        return cls.of(whole, list(zip(*rows, strict=True)), ordered)
 
     @property
     def signature(self) -> Hashable:
