@@ -1,0 +1,218 @@
+"""Run DuckDB in a process of its own: this file is that process's whole program.
+
+DuckDB cannot stop in the middle of one call of a function (`levenshtein` of two long texts runs
+for minutes), and its memory limit does not count the texts that a statement builds. So each
+connection lives in a process that whoever started it can kill, and whose memory the operating
+system limits. It talks in pickled tuples over stdin and stdout, and imports nothing of ours:
+starting it costs little more than starting Python.
+
+    setup      {"sys_path", "path", "read_only", "config", "statements", "most_memory"}
+    ← ("ready",)
+    → ("run", sql, reads_only, explain, rows, bytes) | ("stop",) | ("progress",)
+    ← ("rows", columns, rows, truncated) | ("cap",) | ("refused", kind of statement)
+      ("error", class, text) | ("broken", class, text) | ("progress", percent)
+
+When `reads_only`, DuckDB's own parser must find exactly one SELECT: the engine's word on what
+the statement is, whatever was thought of it before. The file is let go of when nothing is asked
+for a second, so that writers can have it.
+
+What is not covered: the limit of memory where the operating system knows none (Windows), and a
+result that is being sent when the time is up: the process is then killed.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from typing import Any, BinaryIO
+
+_IDLE_SECONDS = 1.0
+_AT_ONCE = 256
+"""Rows that are fetched at once: with rows of megabytes, thousands would not fit."""
+
+
+class Session:
+    """One connection, opened when it is needed, and the statement it runs."""
+
+    def __init__(self, setup: dict[str, Any]) -> None:
+        import duckdb
+
+        self._duckdb = duckdb
+        self._setup = setup
+        self._connection: Any = None
+        self._running = threading.Event()
+
+    def open(self) -> Any:
+        """Return the connection, opened and locked."""
+        if self._connection is None:
+            connection = self._duckdb.connect(
+                self._setup["path"],
+                read_only=self._setup["read_only"],
+                config=self._setup["config"],
+            )
+            for statement in self._setup["statements"]:
+                connection.execute(statement)
+            self._connection = connection
+        return self._connection
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def run(
+        self, sql: str, reads_only: bool, explain: bool, rows: int, most: int
+    ) -> tuple[Any, ...]:
+        """Run one request and return the reply."""
+        try:
+            connection = self.open()
+        except (self._duckdb.Error, OSError) as error:
+            return ("broken", type(error).__name__, str(error))
+        try:
+            statement: Any = sql
+            if reads_only:
+                kind, statement = self._only_select(connection, sql)
+                if kind:
+                    return ("refused", kind)
+            if explain:
+                statement = "EXPLAIN (FORMAT json) " + statement.query
+            connection.execute(statement)
+            return _collect(connection, rows, most)
+        except (self._duckdb.Error, ValueError, OverflowError) as error:
+            return ("error", type(error).__name__, str(error))
+        except MemoryError:
+            return ("error", "OutOfMemoryException", "")
+        finally:
+            _abort(connection)
+
+    def _only_select(self, connection: Any, sql: str) -> tuple[str, Any]:
+        """Return "" and the one SELECT in `sql`, or what else is there."""
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1:
+            return (f"{len(statements)} statements" if statements else "nothing", None)
+        try:
+            kind = statements[0].type
+        except ValueError:  # a kind that this version of the Python client does not know
+            return ("a statement that is no SELECT", None)
+        if kind == self._duckdb.StatementType.SELECT:
+            return ("", statements[0])
+        return (kind.name, None)
+
+    def stop(self, done: threading.Event) -> None:
+        """Interrupt what runs until it is done: an interrupt may come before the start."""
+        while not done.wait(0.02):
+            if self._connection is not None:
+                self._connection.interrupt()
+
+    def progress(self) -> float:
+        """Return how much of the running statement is done, in percent; below 0 when unknown."""
+        connection = self._connection
+        return -1.0 if connection is None else float(connection.query_progress())
+
+
+def _collect(connection: Any, rows: int, most: int) -> tuple[Any, ...]:
+    columns = tuple(str(described[0]) for described in connection.description or ())
+    found: list[tuple[Any, ...]] = []
+    size = 0
+    while chunk := connection.fetchmany(min(_AT_ONCE, rows + 1 - len(found))):
+        for row in chunk:
+            size += _size(row)
+            if len(found) >= rows or (size > most and found):
+                return ("rows", columns, found, True)
+            if size > most:
+                return ("cap",)
+            found.append(row)
+    return ("rows", columns, found, False)
+
+
+def _size(value: object) -> int:
+    """Return about how many bytes a value takes when it is sent."""
+    match value:
+        case str() | bytes():
+            return len(value)
+        case tuple() | list():
+            return sum([_size(item) for item in value])
+        case dict():
+            return sum([_size(key) + _size(item) for key, item in value.items()])
+        case _:
+            return 8
+
+
+def _abort(connection: Any) -> None:
+    """End a result that was not read to its end (DuckDB 2.0 streams results)."""
+    if hasattr(connection, "abort"):
+        connection.abort()
+
+
+def _limit_memory(most: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    kind = getattr(resource, "RLIMIT_DATA", resource.RLIMIT_AS)
+    hard = resource.getrlimit(kind)[1]
+    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (soft, hard))
+
+
+def _listen(
+    session: Session,
+    requests: BinaryIO,
+    work: queue.SimpleQueue[tuple[tuple[Any, ...], threading.Event]],
+    reply: Any,
+) -> None:
+    """Read requests until there is nobody left who could ask."""
+    done = threading.Event()
+    while True:
+        try:
+            request = pickle.load(requests)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            os._exit(0)  # a running statement would keep the process alive
+        match request[0]:
+            case "run":
+                done = threading.Event()
+                work.put((request[1:], done))
+            case "stop":
+                threading.Thread(target=session.stop, args=(done,), daemon=True).start()
+            case "progress":
+                reply(("progress", session.progress()))
+
+
+def main() -> None:
+    """Serve one caller over stdin and stdout."""
+    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing but replies reaches the caller
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
+    setup = pickle.load(requests)
+    sys.path[:] = setup["sys_path"]
+    _limit_memory(setup["most_memory"])
+    session = Session(setup)
+    writing = threading.Lock()
+
+    def reply(message: tuple[Any, ...]) -> None:
+        with writing:
+            pickle.dump(message, replies, protocol=pickle.HIGHEST_PROTOCOL)
+            replies.flush()
+
+    reply(("ready",))
+    work: queue.SimpleQueue[tuple[tuple[Any, ...], threading.Event]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(session, requests, work, reply), daemon=True).start()
+    while True:
+        try:
+            request, done = work.get(timeout=_IDLE_SECONDS)
+        except queue.Empty:
+            session.close()
+            continue
+        answer = session.run(*request)
+        done.set()
+        reply(answer)
+
+
+if __name__ == "__main__":
+    main()
