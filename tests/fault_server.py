@@ -69,7 +69,8 @@ class FaultServer:
         self.at_once = 0
         self.most_at_once = 0
         self._stop = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.owner = self
 
     @property
     def url(self) -> str:
@@ -113,6 +114,7 @@ class FaultServer:
 
 
 class _Server(ThreadingHTTPServer):
+    owner: FaultServer
     daemon_threads = True
     request_queue_size = 256
 
@@ -120,78 +122,76 @@ class _Server(ThreadingHTTPServer):
         """Clients that hang up are part of the game."""
 
 
-def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
 
-        def setup(self) -> None:
-            super().setup()
-            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["Content-Length"]))
-            if not self.path.endswith("/chat/completions"):
-                self._send(Reply(status=404, body=b"{}"))
-                return
-            body, reply = server.next(raw, dict(self.headers))
-            try:
-                if reply.delay:
-                    server.sleep(reply.delay)
-                self._answer(body, reply)
-                server.done(reply.fault)
-            finally:
-                server.left()
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.path.endswith("/chat/completions"):
+            self._send(Reply(status=404, body=b"{}"))
+            return
+        body, reply = self.server.owner.next(raw, dict(self.headers))
+        try:
+            if reply.delay:
+                self.server.owner.sleep(reply.delay)
+            self._answer(body, reply)
+            self.server.owner.done(reply.fault)
+        finally:
+            self.server.owner.left()
 
-        def _answer(self, body: dict[str, Any], reply: Reply) -> None:
-            if reply.fault == "cut stream":
-                self._cut(body, reply)
-            elif reply.body is None and body.get("stream"):
-                self._stream(reply)
-            else:
-                self._send(reply)
+    def _answer(self, body: dict[str, Any], reply: Reply) -> None:
+        if reply.fault == "cut stream":
+            self._cut(body, reply)
+        elif reply.body is None and body.get("stream"):
+            self._stream(reply)
+        else:
+            self._send(reply)
 
-        def _send(self, reply: Reply) -> None:
-            content = reply.body if reply.body is not None else _completion(reply)
-            self.send_response(reply.status)
+    def _send(self, reply: Reply) -> None:
+        content = reply.body if reply.body is not None else _completion(reply)
+        self.send_response(reply.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _cut(self, body: dict[str, Any], reply: Reply) -> None:
+        """Announce more than is sent, and hang up."""
+        content = _completion(reply)
+        self.send_response(200)
+        if body.get("stream"):
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            self.wfile.write(_events(reply)[0])
+        else:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(content[: len(content) // 2])
+        self.wfile.flush()
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
-        def _cut(self, body: dict[str, Any], reply: Reply) -> None:
-            """Announce more than is sent, and hang up."""
-            content = _completion(reply)
-            self.send_response(200)
-            if body.get("stream"):
-                self.send_header("Content-Type", "text/event-stream")
-                self.end_headers()
-                self.wfile.write(_events(reply)[0])
-            else:
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[: len(content) // 2])
+    def _stream(self, reply: Reply) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for event in _events(reply):
+            self.wfile.write(event)
             self.wfile.flush()
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+            time.sleep(0.001)
+        self.close_connection = True
 
-        def _stream(self, reply: Reply) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Connection", "close")
-            self.end_headers()
-            for event in _events(reply):
-                self.wfile.write(event)
-                self.wfile.flush()
-                time.sleep(0.001)
-            self.close_connection = True
-
-        def log_message(self, *arguments: object) -> None:
-            """Silence."""
-
-    return Handler
+    def log_message(self, *arguments: object) -> None:
+        """Silence."""
 
 
 def _usage(reply: Reply) -> dict[str, int] | None:

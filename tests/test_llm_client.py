@@ -52,11 +52,11 @@ def model() -> Iterator[Model]:
 
 def first(fault: Reply, then: Reply | None = None) -> Callable[[int, dict[str, Any]], Reply]:
     """Go wrong once, then answer."""
-    return lambda number, body: fault if number == 0 else then or Reply()
+    return lambda number, _: fault if number == 0 else then or Reply()
 
 
 def test_a_plain_request_holds_model_messages_and_length_only(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply()) as server:
+    with FaultServer(lambda *_: Reply()) as server:
         (reply,) = model(server).complete(asked())
     assert server.bodies == [
         {"model": "m", "messages": [{"role": "user", "content": "How many?"}], "max_tokens": 1024}
@@ -69,7 +69,7 @@ def test_a_plain_request_holds_model_messages_and_length_only(model: Model) -> N
 
 
 def test_without_a_key_no_authorization_is_sent(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply()) as server:
+    with FaultServer(lambda *_: Reply()) as server:
         model(server, key="").complete(asked())
     assert "Authorization" not in server.headers[0]
 
@@ -94,7 +94,7 @@ def test_retry_after_is_honoured(model: Model) -> None:
 
 
 def test_a_pause_beyond_the_deadline_is_not_waited_for(model: Model) -> None:
-    with FaultServer(lambda number, body: error(429, "slow", Retry_After="60")) as server:
+    with FaultServer(lambda *_: error(429, "slow", Retry_After="60")) as server:
         began = time.monotonic()
         with pytest.raises(ModelUnavailable, match=r"status 429"):
             model(server).complete(asked(), seconds=2)
@@ -104,7 +104,7 @@ def test_a_pause_beyond_the_deadline_is_not_waited_for(model: Model) -> None:
 @pytest.mark.parametrize("name", ["stall", "slow first byte"])
 def test_the_deadline_holds(model: Model, name: str) -> None:
     fault = replace(FAULTS[name], delay=30.0)
-    with FaultServer(lambda number, body: fault) as server:
+    with FaultServer(lambda *_: fault) as server:
         client = model(server, timeout=60.0)
         began = time.monotonic()
         with pytest.raises(ModelUnavailable, match=r"'m' at http.* gave no answer"):
@@ -120,7 +120,7 @@ def test_a_stall_is_tried_again_when_the_timeout_of_one_attempt_has_passed(model
 
 
 def test_it_gives_up_after_so_many_attempts_and_says_why(model: Model) -> None:
-    with FaultServer(lambda number, body: FAULTS["empty choices"]) as server:
+    with FaultServer(lambda *_: FAULTS["empty choices"]) as server:
         with pytest.raises(ModelUnavailable, match=r"3 attempts\): its reply has no choices"):
             model(server, retries=2).complete(asked())
     assert len(server.bodies) == 3
@@ -138,7 +138,7 @@ def test_it_gives_up_after_so_many_attempts_and_says_why(model: Model) -> None:
     ],
 )
 def test_what_will_never_work_is_said_at_once(model: Model, reply: Reply, words: str) -> None:
-    with FaultServer(lambda number, body: reply) as server:
+    with FaultServer(lambda *_: reply) as server:
         with pytest.raises(ModelRefused, match=words) as caught:
             model(server).complete(asked())
     assert len(server.bodies) == 1
@@ -147,7 +147,7 @@ def test_what_will_never_work_is_said_at_once(model: Model, reply: Reply, words:
 
 
 def test_an_error_that_repeats_the_prompt_is_not_shown(model: Model) -> None:
-    with FaultServer(lambda number, body: error(400, str(body["messages"][0]["content"]))) as s:
+    with FaultServer(lambda _, body: error(400, str(body["messages"][0]["content"]))) as s:
         with pytest.raises(ModelRefused) as caught:
             model(s).complete(asked("the secret row value 4711 of the customers"))
     assert "4711" not in str(caught.value)
@@ -162,13 +162,13 @@ def test_an_error_that_repeats_the_prompt_is_not_shown(model: Model) -> None:
     ],
 )
 def test_a_prompt_that_does_not_fit_is_its_own_error(model: Model, reply: Reply) -> None:
-    with FaultServer(lambda number, body: reply) as server:
+    with FaultServer(lambda *_: reply) as server:
         with pytest.raises(ContextTooLong, match="too long"):
             model(server).complete(asked())
 
 
 def test_nobody_there(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply()) as server:
+    with FaultServer(lambda *_: Reply()) as server:
         url = server.url
     with pytest.raises(ModelUnavailable, match="nothing answers at this address"):
         model(url, retries=1).complete(asked())
@@ -220,14 +220,14 @@ def test_wishes_that_a_service_does_not_know_are_left_out(
 
 
 def test_a_service_that_ignores_n_is_asked_again(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply(texts=(f"SELECT {number}",))) as server:
+    with FaultServer(lambda number, _: Reply(texts=(f"SELECT {number}",))) as server:
         replies = model(server).complete(asked(), samples=4)
     assert sorted(reply.text for reply in replies) == [f"SELECT {n}" for n in range(4)]
     assert [body.get("n") for body in server.bodies] == [4, None, None, None]
 
 
 def test_a_service_that_knows_n_is_asked_once(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply(texts=("a",) * body.get("n", 1))) as server:
+    with FaultServer(lambda _, body: Reply(texts=("a",) * body.get("n", 1))) as server:
         replies = model(server).complete(asked(), samples=4)
     assert len(replies) == 4
     assert len(server.bodies) == 1
@@ -237,7 +237,7 @@ def test_a_service_that_knows_n_is_asked_once(model: Model) -> None:
 
 def test_streams_are_put_together_with_their_tokens(model: Model) -> None:
     text = "a long answer, in many pieces: é 漢 🙂"
-    with FaultServer(lambda number, body: Reply(texts=(text, "other"))) as server:
+    with FaultServer(lambda *_: Reply(texts=(text, "other"))) as server:
         replies = model(server, stream=True).complete(asked(), samples=2)
     assert [reply.text for reply in replies] == [text, "other"]
     assert replies[0].usage.input_tokens == 100
@@ -245,13 +245,13 @@ def test_streams_are_put_together_with_their_tokens(model: Model) -> None:
 
 def test_a_whole_reply_to_a_wish_for_a_stream_is_read(model: Model) -> None:
     body = b'{"choices": [{"message": {"content": [{"type": "text", "text": "SELECT 1"}]}}]}'
-    with FaultServer(lambda number, _: Reply(body=body)) as server:
+    with FaultServer(lambda *_: Reply(body=body)) as server:
         (reply,) = model(server, stream=True).complete(asked())
     assert reply.text == "SELECT 1"
 
 
 def test_log_probabilities_of_the_first_token(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply(logprobs={"A": -0.1, "B": -2.0})) as server:
+    with FaultServer(lambda *_: Reply(logprobs={"A": -0.1, "B": -2.0})) as server:
         (reply,) = model(server).complete(asked(logprobs=True))
     assert reply.logprobs == {"A": -0.1, "B": -2.0}
     assert server.bodies[0]["top_logprobs"] == 10
@@ -263,7 +263,7 @@ def test_log_probabilities_of_the_first_token(model: Model) -> None:
      ("deepseek-reasoner", True), ("gpt-4o", False), ("qwen2.5-coder", False)],
 )  # fmt: skip
 def test_models_that_reason_get_no_temperature(model: Model, name: str, thinks: bool) -> None:
-    with FaultServer(lambda number, body: Reply()) as server:
+    with FaultServer(lambda *_: Reply()) as server:
         model(server, model=name).complete(asked(temperature=0.3))
     assert ("temperature" in server.bodies[0]) != thinks
     assert ("max_completion_tokens" in server.bodies[0]) == thinks
@@ -273,20 +273,20 @@ def test_models_without_a_system_prompt_read_it_in_the_users_turn(model: Model) 
     request = ModelRequest(
         messages=(Message(role="system", text="Be brief."), Message(role="user", text="Hi"))
     )
-    with FaultServer(lambda number, body: Reply()) as server:
+    with FaultServer(lambda *_: Reply()) as server:
         model(server, system=False).complete(request)
     assert server.bodies[0]["messages"] == [{"role": "user", "content": "Be brief.\n\nHi"}]
 
 
 def test_a_reply_without_end_is_cut(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply(texts=("a " * 5_000_000,))) as server:
+    with FaultServer(lambda *_: Reply(texts=("a " * 5_000_000,))) as server:
         with pytest.raises(ModelUnavailable, match="longer than 8 MB"):
             model(server).complete(asked(), seconds=20)
     assert len(server.bodies) == 1
 
 
 def test_tokens_that_are_not_counted_have_no_price(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply(tokens=None)) as server:
+    with FaultServer(lambda *_: Reply(tokens=None)) as server:
         (reply,) = model(server).complete(asked())
     assert reply.usage.usd is None
     assert reply.usage.calls == 1
@@ -302,7 +302,7 @@ def test_prices_are_known_or_null() -> None:
 
 
 def test_no_more_requests_at_once_than_allowed(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply(delay=0.05)) as server:
+    with FaultServer(lambda *_: Reply(delay=0.05)) as server:
         client = model(server, concurrency=3)
         threads = [threading.Thread(target=client.complete, args=(asked(),)) for _ in range(12)]
         for thread in threads:
@@ -314,7 +314,7 @@ def test_no_more_requests_at_once_than_allowed(model: Model) -> None:
 
 
 def test_requests_per_minute_are_kept(model: Model) -> None:
-    with FaultServer(lambda number, body: Reply()) as server:
+    with FaultServer(lambda *_: Reply()) as server:
         client = model(server, requests_per_minute=2)
         client.complete(asked())
         client.complete(asked())

@@ -71,13 +71,24 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table or view. `schema` is the namespace, None where the engine has none (SQLite)."""
+    """A table or view.
+
+    `name` is unique in its `Schema`: the bare name where that reaches the table, otherwise
+    `schema.table`. `schema` is the namespace that statements must then name, else None.
+    `definition` is the SQL of a view, where the engine tells it.
+    """
 
     name: str
     columns: tuple[Column, ...] = ()
     comment: str = ""
     schema: str | None = None
     is_view: bool = False
+    definition: str = ""
+
+    @property
+    def bare_name(self) -> str:
+        """The name without its namespace."""
+        return self.name if self.schema is None else self.name.removeprefix(f"{self.schema}.")
 
     def column(self, name: str) -> Column | None:
         """Return the column of this name, case-insensitively, or None."""
@@ -108,12 +119,16 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """What a database holds, without its rows. `dialect` is sqlglot's name of its SQL."""
+    """What a database holds, without its rows. `dialect` is sqlglot's name of its SQL.
+
+    `namespace` is where its tables without one are, as far as the engine tells.
+    """
 
     name: str
     tables: tuple[Table, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     dialect: str = "sqlite"
+    namespace: str = ""
 
     def table(self, name: str) -> Table | None:
         """Return the table of this name, case-insensitively, or None."""
@@ -241,7 +256,7 @@ class Choice:
     candidate: int | None
     groups: tuple[Group, ...] = ()
     confidence: float = 0.0
-    rule: Literal["unanimous", "vote", "none"] = "none"
+    rule: Literal["unanimous", "vote", "judged", "none"] = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +301,7 @@ class ModelRequest:
 
     messages: tuple[Message, ...]
     temperature: float | None = None
+    top_p: float | None = None
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
     schema: Mapping[str, object] | None = None

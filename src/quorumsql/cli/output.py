@@ -181,7 +181,12 @@ def _show_failed(console: Console, answer: Answer) -> None:
 def _show_confidence(console: Console, answer: Answer) -> None:
     """Print the confidence, then everything that makes the answer prone to be wrong."""
     style = "green" if answer.confidence >= 0.7 else "yellow"
-    how = {"unanimous": "unanimous", "vote": "by vote", "none": "nothing to vote on"}
+    how = {
+        "unanimous": "unanimous",
+        "vote": "by vote",
+        "judged": "chosen by the model",
+        "none": "nothing to vote on",
+    }
     line = Text.assemble(
         ("Confidence ", "bold"), (f"{answer.confidence:.0%}", style), f", {how[answer.choice.rule]}"
     )

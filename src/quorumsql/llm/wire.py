@@ -16,7 +16,7 @@ from quorumsql.llm.endpoint import Endpoint
 
 __all__ = ["Reply", "Unusable", "body_of", "error_message", "parse", "parse_stream", "refused"]
 
-WISHES = ("response_format", "logprobs", "n", "stream", "stop", "temperature")
+WISHES = ("response_format", "logprobs", "n", "stream", "stop", "temperature", "top_p")
 _CONTEXT = re.compile(
     r"context_length|context (length|window|size)|maximum context|too many tokens|"
     r"(prompt|input) is too long|reduce the length|maximum.{0,30}tokens.{0,40}(prompt|input)",
@@ -72,6 +72,8 @@ def _sampling(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
         return found
     if request.temperature is not None:
         found["temperature"] = request.temperature
+    if request.top_p is not None:
+        found["top_p"] = request.top_p
     if request.stop:
         found["stop"] = list(request.stop)
     if request.logprobs and endpoint.logprobs:

@@ -1,0 +1,167 @@
+"""Solved questions that a user keeps, in one JSON-lines file: to grow, to swap, to share.
+
+Lines are only ever added, so that two processes can write at once: an example, then what became of
+it (`{"id": …, "approved": true}`, `{"id": …, "removed": true}`). A line that is damaged is passed
+over when reading and never rewritten.
+
+What is not covered: judging examples. Only approved ones are shown to models, and people approve.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from quorumsql.errors import UnknownName, UsageError
+from quorumsql.prompts.write import Shot
+
+__all__ = ["Example", "ExampleStore"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A shot with where it comes from and whether somebody approved it."""
+
+    id: str
+    shot: Shot
+    database: str = ""
+    approved: bool = False
+
+
+class ExampleStore:
+    """The examples of one file; it need not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the file's place."""
+        self._path = path
+
+    @property
+    def path(self) -> Path:
+        """Where the examples lie."""
+        return self._path
+
+    def all(self) -> tuple[Example, ...]:
+        """Return every example that was not removed, oldest first.
+
+        Raises:
+            UsageError: the file cannot be read.
+        """
+        found: dict[str, Example] = {}
+        for record in self._records():
+            name = str(record.get("id"))
+            if "question" in record:
+                found[name] = _example(name, record)
+            elif record.get("removed"):
+                found.pop(name, None)
+            elif name in found:
+                found[name] = replace(found[name], approved=bool(record.get("approved")))
+        return tuple(found.values())
+
+    def approved(self) -> Sequence[Shot]:
+        """Return the shots that somebody approved."""
+        return [example.shot for example in self.all() if example.approved]
+
+    def add(self, shots: Iterable[Shot], *, database: str, approved: bool) -> tuple[Example, ...]:
+        """Keep shots, those that are there already excepted; return the new ones.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        known = {example.id for example in self.all()}
+        fresh: dict[str, Example] = {}
+        for shot in shots:
+            name = _identity(shot, database)
+            if name not in known:
+                fresh[name] = Example(id=name, shot=shot, database=database, approved=approved)
+        self._append(_record(example) for example in fresh.values())
+        return tuple(fresh.values())
+
+    def approve(self, ids: Iterable[str]) -> int:
+        """Approve examples; return how many.
+
+        Raises:
+            UnknownName: there is no such example.
+        """
+        return self._mark(ids, "approved")
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Remove examples; return how many.
+
+        Raises:
+            UnknownName: there is no such example.
+        """
+        return self._mark(ids, "removed")
+
+    def _mark(self, ids: Iterable[str], what: str) -> int:
+        names = list(dict.fromkeys(ids))
+        known = [example.id for example in self.all()]
+        whole = [_whole(name, known) for name in names]
+        self._append({"id": name, what: True} for name in whole)
+        return len(whole)
+
+    def _records(self) -> Iterator[Mapping[str, Any]]:
+        try:
+            text = self._path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be read: {error.strerror}.") from error
+        for line in text.splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict) and isinstance(record.get("id"), str):
+                yield record
+
+    def _append(self, records: Iterable[Mapping[str, Any]]) -> None:
+        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        if not lines:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a+b") as file:
+                file.seek(0, 2)
+                if file.tell():  # a line that was cut must not swallow ours
+                    file.seek(-1, 2)
+                    if file.read(1) != b"\n":
+                        lines = "\n" + lines
+                file.write(lines.encode("utf-8", "replace"))
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be written: {error.strerror}.") from error
+
+
+def _identity(shot: Shot, database: str) -> str:
+    text = "\0".join((database, shot.question, shot.sql))
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _record(example: Example) -> Mapping[str, Any]:
+    return {
+        "id": example.id,
+        "database": example.database,
+        "approved": example.approved,
+        **asdict(example.shot),
+    }
+
+
+def _example(name: str, record: Mapping[str, Any]) -> Example:
+    known = {f.name: record[f.name] for f in fields(Shot) if f.name in record}
+    return Example(
+        id=name,
+        shot=Shot(**{"question": "", "sql": "", **known}),
+        database=str(record.get("database", "")),
+        approved=bool(record.get("approved")),
+    )
+
+
+def _whole(name: str, known: Sequence[str]) -> str:
+    """The one identity that begins like `name`."""
+    found = [one for one in known if one.startswith(name)] if name else []
+    if len(found) != 1:
+        raise UnknownName("example", name, known[:20] or ["(none yet)"])
+    return found[0]
