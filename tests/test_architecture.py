@@ -24,13 +24,14 @@ EVERY_FILE = sorted(
 # A module may import only from rows above its own, never a sibling of its own row.
 LAYERS = [
     {"domain", "errors"},
-    {"ports"},
-    {"sql", "guard", "results", "joins", "sample", "urls"},  # pure functions
-    {"render", "forms"},  # pure functions that write SQL or names
+    {"ports", "permissions"},
+    {"sql", "guard", "results", "joins", "sample", "urls", "hashes"},  # pure functions
+    {"render", "forms", "profiles"},  # pure functions that write SQL or names
     {"replies", "skeletons"},  # pure functions that read what models and people wrote
     {"prompts"},  # pure functions that write what models read
     {"db", "llm", "neural", "stores", "stages"},  # adapters and stages do not see each other
     {"trace"},
+    {"survey"},  # reads a database (db) into files of ours (stores): the one place that joins them
     {"pipeline"},
     {"config"},
     {"api"},

@@ -106,7 +106,7 @@ def test_more_effort_never_means_less_of_anything() -> None:
     [
         ("treshold = 1", r"Unknown key 'treshold' in .*quorum\.toml\. Did you mean 'threshold'\?"),
         ("[limits]\nsecond = 1", r"Unknown key 'limits\.second' .*Did you mean 'seconds'\?"),
-        ("zzz = 1", r"Unknown key 'zzz' in .*quorum\.toml\. Known: data, effort"),
+        ("zzz = 1", r"Unknown key 'zzz' in .*quorum\.toml\. Known: audit, data, effort"),
         ("max_columns = 'many'", r"max_columns in .*quorum\.toml: .*integer.*'many'"),
         ("limits = 3", r"limits in .*quorum\.toml: "),
         ("effort = 'huge'", r"effort in .*quorum\.toml must be low, medium or high, not 'huge'"),

@@ -15,12 +15,13 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from quorumsql.config import Settings, load_settings
+from quorumsql.config import Settings, database_home, load_settings
 from quorumsql.domain import Answer, Candidate, Execution, Failure, Question, Schema
 from quorumsql.errors import UnknownName
 from quorumsql.pipeline import Pipeline, Policy, stripped
@@ -28,7 +29,7 @@ from quorumsql.ports import Database, Generator
 from quorumsql.stages.calibrate import Calibration, load
 from quorumsql.trace import Trace
 
-__all__ = ["Connection", "answer_object", "connect", "json_value", "policy_of"]
+__all__ = ["Connection", "answer_object", "connect", "json_value", "open_guarded", "policy_of"]
 
 _CALIBRATION = Path(__file__).parent / "neural" / "weights" / "calibration.json"
 
@@ -51,14 +52,46 @@ def connect(
         DatabaseError: the database cannot be opened.
         UnknownName: the settings name a generator that does not exist.
     """
-    from quorumsql.db import open_database
-
     settings = settings or load_settings()
     if generators is None:
         for name in settings.generators:
             _refuse_unknown(name)
-    database = open_database(url, limits=settings.limits)
+    database = open_guarded(url, settings=settings)
     return Connection(database, settings=settings, generators=generators)
+
+
+def open_guarded(url: str, *, settings: Settings) -> Database:
+    """Open a database as far as it may be read, with a record of what is asked of it.
+
+    Raises:
+        ConfigError: the permissions name what the database does not have.
+        DatabaseError: the database cannot be opened.
+        UsageError: the audit log cannot be written.
+    """
+    from quorumsql.db import AuditedDatabase, PermittedDatabase, open_database
+    from quorumsql.stores.audit import AuditLog
+
+    database = open_database(url, limits=settings.limits)
+    with ExitStack() as undo:
+        undo.callback(database.close)
+        audit = None
+        if settings.audit.enabled:
+            audit = AuditLog(
+                database_home(settings, url),
+                who=settings.who,
+                database=database.name,
+                dialect=database.dialect,
+                values=settings.audit.values,
+                bytes=settings.audit.bytes,
+                files=settings.audit.files,
+            )
+            database = AuditedDatabase(database, audit)
+        if settings.permissions:
+            database = PermittedDatabase(
+                database, settings.permissions, functions=settings.functions, audit=audit
+            )
+        undo.pop_all()
+    return database
 
 
 class Connection:

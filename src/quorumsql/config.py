@@ -30,8 +30,17 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from quorumsql.domain import Limits
 from quorumsql.errors import ConfigError
+from quorumsql.permissions import Names, Permissions
 
-__all__ = ["EFFORTS", "Effort", "Settings", "database_home", "load_settings"]
+__all__ = [
+    "EFFORTS",
+    "AuditSettings",
+    "Effort",
+    "Settings",
+    "database_home",
+    "load_settings",
+    "without_ray_telemetry",
+]
 
 Effort: TypeAlias = Literal["low", "medium", "high"]
 
@@ -43,7 +52,22 @@ EFFORTS: Mapping[Effort, Mapping[str, Any]] = {
 """What one turn of the dial sets; any of it can still be set by name."""
 
 _PREFIX = "QUORUM_"
+_PROTECTING = ("QUORUM_PERM", "QUORUM_AUDIT")
 _SECRET = re.compile(r"pass|pwd|token|secret|key", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """How statements are recorded.
+
+    `values` keeps the values in them; a log of `bytes` is put aside, of which the last `files`
+    are kept.
+    """
+
+    enabled: bool = True
+    values: bool = False
+    bytes: int = 16 * 1024 * 1024
+    files: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +77,10 @@ class Settings:
     `hypotheses` of each generator (the width of its beam) are tried on the database, all
     within `seconds`, each within `limits`. `max_columns` of a schema are shown to
     generators, `max_question` characters of a question are read. Answers below the
-    confidence `threshold` are abstentions. `home` is where we keep what belongs to the user,
-    `data` where benchmark data lies.
+    confidence `threshold` are abstentions. `permissions` say what may be read, `functions` are
+    those of the database that only compute, beyond what we know, `audit` is how statements are
+    recorded and `who` on whose behalf. `home` is where we keep what belongs to the user, `data`
+    where benchmark data lies.
     """
 
     effort: Effort = "medium"
@@ -65,6 +91,10 @@ class Settings:
     max_columns: int = 120
     max_question: int = 1_000
     threshold: float = 0.25
+    permissions: Permissions = field(default_factory=Permissions)
+    functions: tuple[str, ...] = ()
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    who: str = field(default_factory=lambda: _user(os.environ))  # noqa: TID251
     home: Path = field(default_factory=lambda: _default_home(os.environ))  # noqa: TID251
     data: Path | None = None
 
@@ -75,6 +105,8 @@ class Settings:
         for name, value in {**{n: getattr(self, n) for n in names}, **limits}.items():
             if value <= 0:
                 raise ConfigError(f"{name} must be greater than 0, not {value!r}.")
+        if self.audit.bytes <= 0 or self.audit.files < 0:
+            raise ConfigError("audit.bytes and audit.files must not be negative.")
         if not 0 <= self.threshold <= 1:
             raise ConfigError(f"threshold must be between 0 and 1, not {self.threshold!r}.")
         if not self.generators:
@@ -112,7 +144,11 @@ def load_settings(
     for source in sources:
         _refuse_unknown(source, source.values, Settings)
     effort = _effort(sources)
-    base: dict[str, Any] = {"effort": effort, "home": _default_home(environ)}
+    base: dict[str, Any] = {
+        "effort": effort,
+        "home": _default_home(environ),
+        "who": _user(environ),
+    }
     _merge(base, EFFORTS[effort])
     if not sources:
         return Settings(**{**base, "limits": Limits(**base["limits"])})
@@ -132,6 +168,11 @@ def database_home(settings: Settings, url: str) -> Path:
     stem = re.sub(r"\W+", "-", Path(urlsplit(address).path).stem).strip("-") or "database"
     digest = hashlib.sha256(address.encode()).hexdigest()[:16]
     return settings.home / "databases" / f"{stem[:40]}-{digest}"
+
+
+def without_ray_telemetry(environ: MutableMapping[str, str] = os.environ) -> None:  # noqa: TID251
+    """Tell Ray, which only listens to the environment, to report nothing about its use."""
+    environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 def _without_secrets(url: str) -> str:
@@ -178,25 +219,32 @@ def _variables(environ: Mapping[str, str]) -> Iterator[_Source]:
             yield _Source(name=name, values=_nested(known[name], environ[name]))
         elif close := get_close_matches(name, known, n=1, cutoff=0.85):
             raise ConfigError(f"Unknown variable {name}. Did you mean {close[0]}?")
+        elif name.startswith(_PROTECTING):  # a slip here would protect nothing
+            raise ConfigError(f"Unknown variable {name}: set this in the configuration file.")
 
 
 def _paths(kind: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for one in fields(kind):
         inner = _inner(kind, one.name)
-        if inner is None:
-            yield (*before, one.name)
-        else:
+        if inner is not None:
             yield from _paths(inner, (*before, one.name))
+        elif not str(one.type).startswith("Mapping"):
+            yield (*before, one.name)
 
 
 def _inner(kind: Any, name: str) -> Any:
     """The dataclass that a field holds, or None."""
-    return Limits if kind is Settings and name == "limits" else None
+    inner: Mapping[str, Any] = {}
+    if kind is Settings:
+        inner = {"limits": Limits, "audit": AuditSettings, "permissions": Permissions}
+    elif kind is Permissions:
+        inner = {"allow": Names, "deny": Names}
+    return inner.get(name)
 
 
 def _nested(path: tuple[str, ...], text: str) -> dict[str, Any]:
     value: Any = text
-    if path == ("generators",):
+    if path[0] == "permissions" or path in {("generators",), ("functions",)}:
         value = [name.strip() for name in text.split(",") if name.strip()]
     for name in reversed(path):
         value = {name: value}
@@ -239,8 +287,11 @@ def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in more.items():
         plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        both = isinstance(plain, Mapping) and isinstance(base.get(key), Mapping)
-        result[key] = {**base[key], **plain} if both else plain
+        below = base.get(key)
+        if isinstance(plain, Mapping) and isinstance(below, Mapping):
+            result[key] = {**below, **_merged(below, plain)}
+        else:
+            result[key] = plain
     return result
 
 
@@ -267,6 +318,14 @@ def _expanded(settings: Settings) -> Settings:
 
 def _default_home(environ: Mapping[str, str]) -> Path:
     return _user_folder(environ, "data")
+
+
+def _user(environ: Mapping[str, str]) -> str:
+    """Who runs this process, as far as the system says."""
+    for name in ("LOGNAME", "USER", "USERNAME"):
+        if environ.get(name):
+            return environ[name]
+    return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 def _user_folder(environ: Mapping[str, str], purpose: Literal["config", "data"]) -> Path:

@@ -7,7 +7,7 @@ What is not covered: how an adapter is built. `api.connect` does that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from quorumsql.domain import (
@@ -23,7 +23,7 @@ from quorumsql.domain import (
     Schema,
 )
 
-__all__ = ["Database", "Generator", "LanguageModel", "Selector", "ValueIndex"]
+__all__ = ["Audit", "Database", "Generator", "LanguageModel", "Selector", "ValueIndex"]
 
 
 class Database(Protocol):
@@ -61,6 +61,25 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Give back what is held; safe to call twice."""
+        ...
+
+
+class Audit(Protocol):
+    """Keeps record of statements: before they reach a database, and what came of them."""
+
+    def began(self, sql: str, *, names: Collection[str] = ()) -> str:
+        """Record a statement that is about to run; `names` are names of the schema, no values.
+
+        Returns:
+            What to call it when it has ended.
+
+        Raises:
+            UsageError: it cannot be recorded, so it must not run.
+        """
+        ...
+
+    def ended(self, statement: str, execution: Execution | None, *, seconds: float) -> None:
+        """Record what came of it; None when it was interrupted."""
         ...
 
 

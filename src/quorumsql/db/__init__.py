@@ -9,7 +9,9 @@ engine's own means refuse what the guard let through.
 
 from __future__ import annotations
 
+from quorumsql.db.audited import AuditedDatabase
 from quorumsql.db.connect import open_database
 from quorumsql.db.foreign_keys import infer_foreign_keys
+from quorumsql.db.permitted import PermittedDatabase
 
-__all__ = ["infer_foreign_keys", "open_database"]
+__all__ = ["AuditedDatabase", "PermittedDatabase", "infer_foreign_keys", "open_database"]
