@@ -1,0 +1,91 @@
+"""Words by which people mean a stored value that is written otherwise.
+
+Peoples for countries, the sexes for their letters, dates in words for dates in figures, and
+endings that English adds to a name.
+
+What is not covered: other languages, and synonyms that a dictionary of meaning would know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["dates_in", "other_words"]
+
+_PEOPLES: Final = (
+    "american:america,usa,us,united states; british:uk,united kingdom,britain,england; "
+    "english:england; scottish:scotland; welsh:wales; irish:ireland; french:france; "
+    "german:germany; dutch:netherlands,holland; belgian:belgium; swiss:switzerland; "
+    "austrian:austria; italian:italy; spanish:spain; portuguese:portugal; greek:greece; "
+    "turkish:turkey; danish:denmark; norwegian:norway; swedish:sweden; finnish:finland; "
+    "icelandic:iceland; polish:poland; czech:czech republic; slovak:slovakia; "
+    "hungarian:hungary; romanian:romania; bulgarian:bulgaria; russian:russia; "
+    "ukrainian:ukraine; serbian:serbia; croatian:croatia; chinese:china; japanese:japan; "
+    "korean:korea,south korea; taiwanese:taiwan; thai:thailand; vietnamese:vietnam; "
+    "filipino:philippines; indonesian:indonesia; malaysian:malaysia; indian:india; "
+    "pakistani:pakistan; bangladeshi:bangladesh; iranian:iran; iraqi:iraq; israeli:israel; "
+    "saudi:saudi arabia; egyptian:egypt; moroccan:morocco; nigerian:nigeria; kenyan:kenya; "
+    "ethiopian:ethiopia; south african:south africa; canadian:canada; mexican:mexico; "
+    "brazilian:brazil; argentinian:argentina; argentine:argentina; chilean:chile; "
+    "colombian:colombia; peruvian:peru; cuban:cuba; australian:australia; "
+    "european:europe; asian:asia; african:africa"
+)
+_SAME: Final = (
+    ("usa", "us", "u.s.", "united states", "united states of america", "america"),
+    ("uk", "u.k.", "united kingdom", "great britain", "britain"),
+    ("f", "female", "females", "woman", "women", "girl", "girls"),
+    ("m", "male", "males", "man", "men", "boy", "boys"),
+)
+_ENDINGS: Final = (
+    *(("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("er", ""), ("an", ""), ("n", "")),
+    *(("ese", ""), ("ist", ""), ("ly", ""), ("", "ing"), ("", "er")),
+)
+_MONTHS: Final = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_MONTH: Final = "|".join(f"{m}|{m[:3]}" for m in _MONTHS)
+_DAY: Final = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
+_YEAR: Final = r"\s*,?\s*(?P<y>\d{4})"
+_DATES: Final = (
+    re.compile(rf"\b(?P<m>{_MONTH})\.?\s+{_DAY}{_YEAR}", re.I),
+    re.compile(rf"\b{_DAY}\s+(?:of\s+)?(?P<m>{_MONTH})\.?{_YEAR}", re.I),
+)
+
+
+def _others() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in _PEOPLES.split("; "):
+        people, _, countries = entry.partition(":")
+        found[people] = tuple(countries.split(","))
+    for group in _SAME:
+        for word in group:
+            if len(word) > 1:
+                found[word] = (*found.get(word, ()), *(other for other in group if other != word))
+    return found
+
+
+_OTHERS: Final = MappingProxyType(_others())
+
+
+def other_words(text: str) -> Iterator[tuple[str, float]]:
+    """Yield what else `text` may be stored as, each with how likely that is at best."""
+    lower = text.lower()
+    if lower != "us" or text.isupper():
+        for word in _OTHERS.get(lower, ()):
+            yield word, 0.8
+    if len(lower) >= 5 and lower.isalpha():
+        for ending, instead in _ENDINGS:
+            if lower.endswith(ending) and len(lower) - len(ending) >= 4:
+                yield lower[: len(lower) - len(ending)] + instead, 0.7
+
+
+def dates_in(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and ISO form of each date that `text` writes with a month's name."""
+    for pattern in _DATES:
+        for match in pattern.finditer(text):
+            month = next(n for n, m in enumerate(_MONTHS, 1) if m[:3] == match["m"][:3].lower())
+            yield match.start(), match.end(), f"{match['y']}-{month:02d}-{int(match['d']):02d}"

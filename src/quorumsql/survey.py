@@ -1,0 +1,309 @@
+"""Get to know a database: read every table once, keep profiles and an index of its values.
+
+A survey reads only what is new: a table whose columns and stamp are those of the last survey is
+left alone. It can be stopped at any moment; finished tables are kept, and the next survey goes
+on with the rest. What it reads is what the given schema shows, so columns that a person may not
+see stay unread.
+
+What is not covered: views (their tables are read), and tables that change while they are read:
+they are read again the next time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from quorumsql.db.pages import stamp_of
+from quorumsql.db.profile import profile_table
+from quorumsql.domain import Schema, Table
+from quorumsql.errors import DatabaseError
+from quorumsql.ports import Database
+from quorumsql.profiles import JoinHint, TableProfile, foreign_columns, from_object, to_object
+from quorumsql.stores.known import Known, Source, reading, remove, writing
+from quorumsql.stores.values_disk import DiskValueIndex
+from quorumsql.stores.values_file import BlockWriter, seal
+
+__all__ = ["Report", "Watcher", "file_stamp", "join_hints", "known_profiles", "open_index", "survey"]
+
+FILE: Final = "known.sqlite"
+"""Name of the file in the database's folder."""
+
+_COMMIT_EVERY: Final = 50_000
+
+
+@dataclass(slots=True)
+class Watcher:
+    """What is told while a survey goes on, for a progress bar."""
+
+    on_table: Callable[[str, int, int], None] = field(default=lambda _name, _n, _of: None)
+    on_rows: Callable[[int], None] = field(default=lambda _rows: None)
+    on_seal: Callable[[int], None] = field(default=lambda _values: None)
+    on_wait: Callable[[], None] = field(default=lambda: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a survey did: tables read anew, left alone, not readable (with the reason), left over.
+
+    `left` counts the tables for which there was no time.
+    """
+
+    read: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    left: int = 0
+    values: int = 0
+    seconds: float = 0.0
+
+
+def survey(
+    database: Database,
+    folder: Path,
+    *,
+    stamp: str = "",
+    private: Sequence[str] = (),
+    rebuild: bool = False,
+    seconds: float | None = None,
+    watcher: Watcher | None = None,
+) -> Report:
+    """Bring what we know of `database` up to date.
+
+    Args:
+        database: read through its port.
+        folder: where what we know of this database is kept.
+        stamp: what tells that the database as a whole is as it was, where something does.
+        private: patterns of `table.column` that are not read, e.g. `*.password`.
+        rebuild: forget everything first.
+        seconds: begin no further table after so long.
+        watcher: hears of progress.
+
+    Raises:
+        UsageError: the folder cannot be written, or is full.
+        DatabaseError: the database cannot be read at all.
+    """
+    watcher, path, started = watcher or Watcher(), folder / FILE, time.monotonic()
+    schema = database.schema()
+    tables = [_shown(table, private) for table in schema.tables if not table.is_view]
+    tables = [table for table in tables if table.columns]
+    if rebuild:
+        with writing(path, on_wait=watcher.on_wait):
+            pass  # wait for whoever writes
+        remove(path)
+    with writing(path, on_wait=watcher.on_wait) as known:
+        done = _Surveyor(database, schema, known, watcher)
+        for number, table in enumerate(tables, start=1):
+            if seconds is not None and time.monotonic() - started > seconds:
+                done.left = len(tables) - number + 1
+                break
+            watcher.on_table(table.name, number, len(tables))
+            done.visit(table)
+        if done.read or {s.table for s in done.sources} - {t.name for t in tables}:
+            seal(known, on_values=watcher.on_seal)
+            with known.transaction():
+                known.publish(table.name for table in tables)
+        elif any(source.state != "ready" for source in known.sources()):
+            seal(known, on_values=watcher.on_seal)
+            with known.transaction():
+                known.publish(table.name for table in tables)
+        if not done.left:
+            with known.transaction():
+                known.write_note("stamp", stamp)
+        values = sum(size for _, _, size in known.parts().values())
+    return Report(
+        read=tuple(done.read),
+        unchanged=tuple(done.unchanged),
+        failed=tuple(done.failed),
+        left=done.left,
+        values=values,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+class _Surveyor:
+    """One survey on its way."""
+
+    def __init__(
+        self, database: Database, schema: Schema, known: Known, watcher: Watcher
+    ) -> None:
+        self._database, self._schema, self._known = database, schema, known
+        self._watcher = watcher
+        self.sources: tuple[Source, ...] = known.sources()
+        self._newest = {source.table: source for source in self.sources}
+        self.read: list[str] = []
+        self.unchanged: list[str] = []
+        self.failed: list[tuple[str, str]] = []
+        self.left = 0
+
+    def visit(self, table: Table) -> None:
+        """Read `table` if it is new or has changed."""
+        shape, last = _shape(table), self._newest.get(table.name)
+        try:
+            stamp = stamp_of(self._database, table)
+            if last is not None and stamp and (last.stamp, last.shape) == (stamp, shape):
+                self.unchanged.append(table.name)
+                return
+            self._take_in(table, shape, stamp)
+            self.read.append(table.name)
+        except DatabaseError as error:
+            self.failed.append((table.name, str(error)))
+            with self._known.transaction():
+                self._known.drop_unfinished()
+
+    def _take_in(self, table: Table, shape: str, stamp: str) -> None:
+        known = self._known
+        run = known.connection.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            source, parts = known.begin(table.name, shape, [c.name for c in table.columns])
+            writers = {
+                column.name: BlockWriter(known, part)
+                for column, part in zip(table.columns, parts, strict=True)
+            }
+            waiting = 0
+
+            def keep(column: str, texts: Sequence[str]) -> None:
+                nonlocal waiting
+                writers[column].add(texts)
+                waiting += len(texts)
+                if waiting > _COMMIT_EVERY:
+                    run("COMMIT")
+                    run("BEGIN IMMEDIATE")
+                    waiting = 0
+
+            referring = foreign_columns(table, self._schema.foreign_keys)
+            profile = profile_table(
+                self._database,
+                table,
+                referring=referring,
+                on_texts=keep,
+                on_rows=self._watcher.on_rows,
+            )
+            for writer in writers.values():
+                writer.close()
+            sizes = {part: writers[c.name].size for c, part in zip(table.columns, parts, strict=True)}
+            known.finish(source, stamp=stamp, profile=to_object(profile), sizes=sizes)
+            run("COMMIT")
+        except BaseException:
+            if known.connection.in_transaction:
+                run("ROLLBACK")
+            raise
+
+
+def open_index(folder: Path, schema: Schema, *, stamp: str | None = None) -> DiskValueIndex | None:
+    """Open the index in `folder`; columns that `schema` does not show give no hits.
+
+    Returns:
+        None when there is none, or when it is older than the database of this `stamp`.
+    """
+    known = reading(folder / FILE)
+    if known is None:
+        return None
+    if stamp is not None and known.note("stamp") != stamp:
+        known.close()
+        return None
+    shown = {(table.name, column.name) for table in schema.tables for column in table.columns}
+    every = {(table, column) for table, column, _ in known.parts().values()}
+    return DiskValueIndex(known, hidden=every - shown)
+
+
+def known_profiles(folder: Path) -> tuple[TableProfile, ...]:
+    """Return the profiles in `folder`, by table name; none when there was no survey."""
+    known = reading(folder / FILE)
+    if known is None:
+        return ()
+    try:
+        found = known.profiles()
+    finally:
+        known.close()
+    return tuple(from_object(found[table]) for table in sorted(found))
+
+
+def join_hints(profiles: Sequence[TableProfile], schema: Schema) -> tuple[JoinHint, ...]:
+    """Return joins that no foreign key declares: values of one column inside a unique other.
+
+    Numbers from one to many are inside each other by chance, so between whole numbers names
+    must agree as well.
+    """
+    declared = {
+        (key.table, own, key.referred_table, other)
+        for key in schema.foreign_keys
+        for own, other in zip(key.columns, key.referred_columns, strict=True)
+    }
+    targets: dict[int, list[tuple[str, int]]] = {}
+    columns = [(p.table, c) for p in profiles for c in p.columns if c.meaning not in {"flag", "date"}]
+    for place, (table, column) in enumerate(columns):
+        if column.unique and column.distinct >= 3:
+            for value in column.hashes().hashes.tolist():
+                targets.setdefault(value, []).append((table, place))
+    hints: list[JoinHint] = []
+    for table, column in columns:
+        if column.distinct < 3 or column.private or column.meaning == "measure":
+            continue
+        own = column.hashes()
+        met: dict[int, int] = {}
+        for value in own.hashes[:16].tolist():
+            for other_table, place in targets.get(value, ()):
+                if other_table != table:
+                    met[place] = met.get(place, 0) + 1
+        for place, count in met.items():
+            other_table, other = columns[place]
+            share = own.share_in(other.hashes())
+            likely = count >= 3 and share is not None and share >= 0.95
+            if likely and _agree(column.column, column.kind, other_table, other.column):
+                if (table, column.column, other_table, other.column) not in declared:
+                    hints.append(
+                        JoinHint(
+                            table=table,
+                            column=column.column,
+                            to_table=other_table,
+                            to_column=other.column,
+                            share=round(share or 0.0, 3),
+                        )
+                    )
+    return tuple(sorted(hints, key=lambda h: (h.table, h.column, -h.share, h.to_table)))
+
+
+def file_stamp(url: str) -> str:
+    """Return what changes whenever the file behind `url` is written; empty for a server."""
+    _, mark, rest = url.partition("://")
+    path = Path((rest.partition("?")[0][1:] if mark else url)).expanduser()
+    if mark and not rest.startswith("/"):
+        return ""
+    parts: list[str] = []
+    with suppress(OSError, ValueError):
+        for file in (path, Path(f"{path}-wal")):
+            if file.is_file():
+                found = file.stat()
+                parts.append(f"{found.st_ino}:{found.st_size}:{found.st_mtime_ns}")
+    return "|".join(parts)
+
+
+def _shown(table: Table, private: Iterable[str]) -> Table:
+    patterns = [pattern.lower() for pattern in private]
+    kept = tuple(
+        column
+        for column in table.columns
+        if not any(fnmatchcase(f"{table.name}.{column.name}".lower(), p) for p in patterns)
+    )
+    return replace(table, columns=kept)
+
+
+def _shape(table: Table) -> str:
+    text = "\n".join(f"{c.name}\t{c.type}\t{c.kind}\t{c.primary_key}" for c in table.columns)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _agree(column: str, kind: str, other_table: str, other: str) -> bool:
+    """Whether names allow what values suggest; texts need no name."""
+    if kind == "text":
+        return True
+    own, theirs = column.lower().replace("_", ""), other.lower().replace("_", "")
+    stem = other_table.lower().replace("_", "").rstrip("s")
+    return (own == theirs and own != "id") or (len(stem) > 2 and stem in own)
