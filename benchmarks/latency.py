@@ -74,12 +74,12 @@ def _python(*arguments: str) -> str:
 
 def _print_warm(tasks: list[Task]) -> None:
     """Ask `tasks` on warm connections and print quantiles per stage."""
-    groups: defaultdict[Path, list[Task]] = defaultdict(list)
+    groups: defaultdict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         groups[task.database].append(task)
     spent: defaultdict[str, list[float]] = defaultdict(list)
     for path, group in groups.items():
-        with connect(str(path)) as connection:
+        with connect(path) as connection:
             connection.ask(group[0].question)
             for task in group:
                 started = time.perf_counter()

@@ -95,8 +95,8 @@ class Scripted:
     slow: float = 0.0
 
     @contextmanager
-    def open(self, database: Path) -> Iterator[Asks]:
-        with closing(open_database(str(database))) as opened:
+    def open(self, database: str) -> Iterator[Asks]:
+        with closing(open_database(database)) as opened:
             yield _Session(opened, self)
 
 

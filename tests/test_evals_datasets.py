@@ -9,7 +9,7 @@ import pytest
 from evals_cases import QUESTIONS, make_benchmark
 from quorumsql.domain import Question
 from quorumsql.errors import UsageError
-from quorumsql.evals.datasets import database_file, load_spider
+from quorumsql.evals.datasets import absent, database_file, load_spider
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def test_gold_has_no_way_into_the_pipeline() -> None:
         ('[\n{"db_id": "pets", "question": "q"}]', 2, "'query' is missing"),
         ('[{"db_id": "pets", "question": "q", "query": "  "}]', 1, "'query' is missing, empty"),
         ('[{"db_id": "pets", "question": 3, "query": "x"}]', 1, "'question' is missing"),
-        ('\n{"db_id": "pets"}', 2, "expected a JSON list"),
+        ('\n{"db_id": "pets"}', 2, "'question' is missing"),
+        ('\n"text"', 2, "expected a JSON list"),
         ('["text"]', 1, "expected an object"),
         ('[{"db_id": "pets", "question": "q", "query": "x"}\n\n', 3, "comma or the list's end"),
         ('[{"db_id": "pets", "question": "q", "query": "x"},\n]', 2, "not valid JSON"),
@@ -67,10 +68,17 @@ def test_text_that_is_not_utf8_is_an_error(questions: Path) -> None:
         load_spider(questions, questions.parent / "database")
 
 
-def test_all_unknown_databases_are_named(questions: Path) -> None:
-    entries = [
-        {"db_id": name, "question": "q", "query": "SELECT 1"} for name in ("nope", "pets", "nada")
-    ]
+def test_questions_without_a_database_are_kept_and_named(questions: Path) -> None:
+    names = ("nope", "pets", "../pets", "nope")
+    entries = [{"db_id": name, "question": "q", "query": "SELECT 1"} for name in names]
+    questions.write_text(json.dumps(entries), encoding="utf-8")
+    tasks = load_spider(questions, questions.parent / "database")
+    assert [task.db_id for task in tasks] == list(names)
+    assert absent(tasks) == {"nope": 2, "../pets": 1}
+
+
+def test_without_any_database_all_are_named(questions: Path) -> None:
+    entries = [{"db_id": name, "question": "q", "query": "SELECT 1"} for name in ("nope", "nada")]
     questions.write_text(json.dumps(entries), encoding="utf-8")
     with pytest.raises(UsageError, match=r"'nope' \(line 1\), 'nada' \(line 1\)"):
         load_spider(questions, questions.parent / "database")

@@ -1,98 +1,210 @@
-"""`quorum eval`: measure the pipeline on a benchmark.
+"""`quorum eval`: measure the pipeline on a benchmark, or on questions of one's own.
 
-What is not covered: scoring predictions made by others.
+What is not covered: scoring predictions made by others (`cli.score`), and how a run is carried
+out and held against a baseline (`cli.evaluate_run`).
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from quorumsql.config import Settings
-    from quorumsql.evals.run import Config
-    from quorumsql.evals.summary import Summary
+from quorumsql.cli.evaluate_run import Options, Shared
 
 __all__ = ["register"]
+
+Questions = Annotated[Path, typer.Option(help="The file of questions.")]
+DbDir = Annotated[Path | None, typer.Option(help="Folder that holds NAME/NAME.sqlite.")]
+Db = Annotated[
+    str | None,
+    typer.Option(help="The database; {db_id} in a URL stands for a question's database."),
+]
+Out = Annotated[Path, typer.Option(help="The run's folder; an unfinished run continues.")]
+Limit = Annotated[int | None, typer.Option(help="Only the first so many questions.", min=1)]
+Workers = Annotated[int, typer.Option(help="How many questions to answer at a time.", min=1)]
+Executor = Annotated[
+    Literal["processes", "ray"], typer.Option(help="Where: on this machine, or on Ray.")
+]
+Generators = Annotated[str | None, typer.Option(help="Names of generators, separated by commas.")]
+Slices = Annotated[
+    list[str] | None,
+    typer.Option("--slice", help="Report accuracy of a part, e.g. 'joins > 1 and subquery = 0'."),
+]
+Compare = Annotated[Path | None, typer.Option(help="Folder of a run to compare with.")]
+SaveBaseline = Annotated[Path | None, typer.Option(help="Write what is right to this file.")]
+Baseline = Annotated[
+    Path | None, typer.Option(help="Exit with 1 when something of this file is no longer right.")
+]
+AllowLost = Annotated[
+    int, typer.Option(help="So many questions of the baseline may be lost.", min=0)
+]
+FailUnder = Annotated[
+    float | None,
+    typer.Option(help="Exit with 1 when accuracy is below this share.", min=0.0, max=1.0),
+]
+Ceiling = Annotated[
+    bool, typer.Option("--gold-as-prediction", help="Score the gold queries: the ceiling.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of `eval` to the program."""
     group = typer.Typer(help="Measure accuracy on a benchmark.", no_args_is_help=True)
     group.command("spider")(spider)
+    group.command("bird")(bird)
+    group.command("sql-eval")(sql_eval)
+    group.command("jsonl")(jsonl)
     app.add_typer(group, name="eval")
 
 
 def spider(
-    questions: Annotated[Path, typer.Option(help="Questions with gold queries (dev.json).")],
+    questions: Questions,
     db_dir: Annotated[Path, typer.Option(help="Folder that holds NAME/NAME.sqlite.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; an unfinished run continues.")],
-    limit: Annotated[
-        int | None, typer.Option(help="Only the first so many questions.", min=1)
-    ] = None,
-    workers: Annotated[int, typer.Option(help="Processes to answer with.", min=1)] = 1,
-    generators: Annotated[
-        str | None, typer.Option(help="Names of generators, separated by commas.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json.")] = False,
+    out: Out,
+    limit: Limit = None,
+    workers: Workers = 1,
+    executor: Executor = "processes",
+    generators: Generators = None,
+    slices: Slices = None,
+    compare: Compare = None,
+    save_baseline: SaveBaseline = None,
+    baseline: Baseline = None,
+    allow_lost: AllowLost = 0,
+    fail_under: FailUnder = None,
+    gold_as_prediction: Ceiling = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Answer the questions of a file in Spider's format and score the answers."""
-    from quorumsql.cli.settings import settings_of
+    """Answer the questions of a file in Spider's format and score the answers.
+
+    Spider-Realistic, Spider-Syn and Spider-DK have this format too. Where a database's folder
+    holds more `.sqlite` files, its test suite, an answer must be right on all of them.
+    """
     from quorumsql.evals.datasets import load_spider
-    from quorumsql.evals.ensemble import Ensemble
-    from quorumsql.evals.progress import Bar
-    from quorumsql.evals.run import evaluate
 
-    tasks = load_spider(questions, db_dir, limit=limit)
-    settings = settings_of(generators=generators)
-    config = _config("spider", questions, db_dir, limit, settings)
-    with Bar(len(tasks)) as bar:
-        summary = evaluate(
-            tasks, Ensemble(settings), out=out, config=config, workers=workers, watch=bar.advance
-        )
-    _print(summary, out, as_json=as_json)
+    options = Options(
+        **_shared(locals()), benchmark="spider", questions=questions, place=str(db_dir.resolve())
+    )
+    options.run(load_spider(questions, db_dir, limit=limit))
 
 
-def _config(
-    benchmark: str, questions: Path, db_dir: Path, limit: int | None, settings: Settings
-) -> Config:
-    """What identifies the run: a rerun with anything else in it is refused."""
-    from dataclasses import asdict
-    from hashlib import sha256
-    from importlib.metadata import version
+def bird(
+    questions: Questions,
+    out: Out,
+    db_dir: DbDir = None,
+    db: Db = None,
+    evidence: Annotated[
+        Literal["on", "off"], typer.Option(help="Whether answers may use the evidence.")
+    ] = "on",
+    descriptions: Annotated[
+        bool, typer.Option(help="Whether generators read the CSV files about columns.")
+    ] = True,
+    limit: Limit = None,
+    workers: Workers = 1,
+    executor: Executor = "processes",
+    generators: Generators = None,
+    slices: Slices = None,
+    compare: Compare = None,
+    save_baseline: SaveBaseline = None,
+    baseline: Baseline = None,
+    allow_lost: AllowLost = 0,
+    fail_under: FailUnder = None,
+    gold_as_prediction: Ceiling = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer the questions of BIRD dev or mini-dev and score the answers.
 
-    from quorumsql.evals.ensemble import weights_digest
+    Mini-dev on PostgreSQL and MySQL takes --db URL in place of --db-dir.
+    """
+    from quorumsql.cli.evaluate_run import located, named
+    from quorumsql.evals.datasets import load_bird
 
-    chosen = asdict(settings)
-    for place in ("home", "data"):  # where things lie does not change an answer
-        chosen.pop(place, None)
-    return {
-        "benchmark": benchmark,
-        "questions": str(questions.resolve()),
-        "questions_sha256": sha256(questions.read_bytes()).hexdigest(),
-        "db_dir": str(db_dir.resolve()),
-        "limit": limit,
-        "settings": chosen,
-        "weights_sha256": weights_digest(),
-        "version": version("quorumsql"),
-    }
+    tasks = load_bird(questions, located(db_dir, db), evidence=evidence == "on", limit=limit)
+    options = Options(
+        **_shared(locals()),
+        benchmark="bird",
+        questions=questions,
+        place=named(db_dir, db),
+        extra={"evidence": evidence, "descriptions": descriptions},
+        descriptions=descriptions,
+    )
+    options.run(tasks)
 
 
-def _print(summary: Summary, out: Path, *, as_json: bool) -> None:
-    """Show the summary: JSON on stdout, or a table there and the report's place on stderr."""
-    from rich.console import Console
-    from rich.table import Table
+def sql_eval(
+    questions: Questions,
+    out: Out,
+    db: Db = None,
+    db_dir: DbDir = None,
+    load: Annotated[
+        Path | None,
+        typer.Option(help="Folder of NAME.sql: make missing databases on the server first."),
+    ] = None,
+    limit: Limit = None,
+    workers: Workers = 1,
+    executor: Executor = "processes",
+    generators: Generators = None,
+    slices: Slices = None,
+    compare: Compare = None,
+    save_baseline: SaveBaseline = None,
+    baseline: Baseline = None,
+    allow_lost: AllowLost = 0,
+    fail_under: FailUnder = None,
+    gold_as_prediction: Ceiling = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer the questions of Defog's SQL-Eval and score the answers.
 
-    from quorumsql.evals.summary import rows_of_summary
+    --db is the URL of the server with {db_id} where the database's name belongs.
+    """
+    from quorumsql.cli.evaluate_run import located, named
+    from quorumsql.evals.datasets import load_sql_eval
 
-    if as_json:
-        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
-    else:
-        table = Table("figure", "value", title=f"{out}")
-        for name, value in rows_of_summary(summary):
-            table.add_row(name, value)
-        Console().print(table)
-    typer.echo(f"Every wrong answer: {out / 'report.html'}", err=True)
+    if load is not None and db is not None:
+        from quorumsql.evals.sql_eval import load_databases
+
+        for name in load_databases(questions, load, db, limit=limit):
+            typer.echo(f"made database {name!r}", err=True)
+    tasks = load_sql_eval(questions, located(db_dir, db), limit=limit)
+    options = Options(
+        **_shared(locals()), benchmark="sql-eval", questions=questions, place=named(db_dir, db)
+    )
+    options.run(tasks)
+
+
+def jsonl(
+    questions: Questions,
+    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    out: Out,
+    limit: Limit = None,
+    workers: Workers = 1,
+    executor: Executor = "processes",
+    generators: Generators = None,
+    slices: Slices = None,
+    compare: Compare = None,
+    save_baseline: SaveBaseline = None,
+    baseline: Baseline = None,
+    allow_lost: AllowLost = 0,
+    fail_under: FailUnder = None,
+    gold_as_prediction: Ceiling = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer your own questions about your own database and score the answers.
+
+    Each line is an object with `question`, and `sql` or the expected `rows`.
+    """
+    from quorumsql.cli.evaluate_run import named
+    from quorumsql.evals.datasets import load_lines
+
+    options = Options(
+        **_shared(locals()), benchmark="jsonl", questions=questions, place=named(None, db)
+    )
+    options.run(load_lines(questions, db, limit=limit))
+
+
+def _shared(given: dict[str, object]) -> Shared:
+    """Of a command's arguments, those that all benchmarks have."""
+    found: Shared = {name: given[name] for name in Shared.__annotations__}  # type: ignore[assignment]
+    return found

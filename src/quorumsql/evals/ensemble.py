@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
 
-from quorumsql.api import connect
+from quorumsql.api import Connection, connect
 from quorumsql.config import Settings
+from quorumsql.db import open_database
+from quorumsql.evals.descriptions import Described, descriptions_beside
 from quorumsql.evals.worker import Asks
 
 __all__ = ["Ensemble", "weights_digest"]
@@ -36,12 +37,23 @@ def weights_digest() -> str | None:
 class Ensemble:
     """Answers with `settings` on every database. It pickles, so that workers can have it."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Keep the settings; nothing is loaded before the first database opens."""
+    def __init__(self, settings: Settings, *, descriptions: bool = False) -> None:
+        """Keep the settings; nothing is loaded before the first database opens.
+
+        With `descriptions`, generators also read what BIRD's CSV files beside a database say
+        about its columns.
+        """
         self._settings = settings
+        self._descriptions = descriptions
 
     @contextmanager
-    def open(self, database: Path) -> Iterator[Asks]:
-        """Connect to the database file, and close it afterwards."""
-        with connect(str(database), settings=self._settings) as connection:
+    def open(self, database: str) -> Iterator[Asks]:
+        """Connect to the database, and close it afterwards."""
+        comments = descriptions_beside(database) if self._descriptions else {}
+        if not comments:
+            with connect(database, settings=self._settings) as connection:
+                yield connection
+            return
+        opened = Described(open_database(database, limits=self._settings.limits), comments)
+        with Connection(opened, settings=self._settings) as connection:
             yield connection

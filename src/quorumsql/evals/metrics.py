@@ -135,7 +135,7 @@ def _estimate(values: NDArray[np.float64], clusters: Sequence[str]) -> Estimate:
         return Estimate(value=0.0, low=0.0, high=0.0)
     _, codes = np.unique(np.asarray(clusters), return_inverse=True)
     if codes.max() == 0:
-        codes = np.arange(len(values))
+        return _of_one_cluster(values)
     sums = np.bincount(codes, weights=values)
     sizes = np.bincount(codes).astype(np.float64)
     generator = np.random.default_rng(_SEED)
@@ -144,4 +144,14 @@ def _estimate(values: NDArray[np.float64], clusters: Sequence[str]) -> Estimate:
         drawn = generator.integers(len(sums), size=(_CHUNK, len(sums)))
         means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
     low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
+    return Estimate(value=float(values.mean()), low=float(low), high=float(high))
+
+
+def _of_one_cluster(values: NDArray[np.float64]) -> Estimate:
+    """Draw questions. How often each value is drawn is multinomial, whatever their number."""
+    kinds, counts = np.unique(values, return_counts=True)
+    drawn = np.random.default_rng(_SEED).multinomial(
+        len(values), counts / len(values), size=_SAMPLES
+    )
+    low, high = np.quantile(drawn @ kinds / len(values), (0.025, 0.975))
     return Estimate(value=float(values.mean()), low=float(low), high=float(high))

@@ -16,10 +16,18 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from quorumsql.domain import Status
+from quorumsql.domain import Status, Usage
 from quorumsql.errors import UsageError
 
-__all__ = ["Prediction", "Preview", "Vote", "read_predictions", "to_line", "write_atomically"]
+__all__ = [
+    "Prediction",
+    "Preview",
+    "Vote",
+    "encodable",
+    "read_predictions",
+    "to_line",
+    "write_atomically",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +57,13 @@ class Prediction:
     """What was answered to one task, and the verdict.
 
     `unscored` says why no verdict was possible (a traceback, or gold that does not run);
-    such a question counts as wrong. `seconds` is wall time of the answer without scoring.
-    The previews are kept for wrong answers only.
+    such a question counts as wrong. `verdicts` are those of further metrics, by name. `seconds`
+    is wall time of the answer without scoring.
+
+    `gold` is the gold query, `features` counts what it is made of (None where it does not
+    parse) and `hardness` says how hard it is. Of a wrong answer, `error` is the class of its
+    result, `differs` names the parts in which the SQL is unlike the gold query, and the previews
+    show both results.
     """
 
     index: int
@@ -68,15 +81,29 @@ class Prediction:
     candidates: tuple[Vote, ...] = ()
     predicted_preview: Preview | None = None
     gold_preview: Preview | None = None
+    verdicts: Mapping[str, bool] = field(default_factory=dict)
+    gold: str = ""
+    hardness: str = ""
+    features: Mapping[str, int] | None = None
+    error: str | None = None
+    differs: tuple[str, ...] = ()
+    usage: Usage | None = None
 
 
 def to_line(prediction: Prediction) -> str:
     """Return the prediction as one JSON line, newline included."""
-    return json.dumps(asdict(prediction), ensure_ascii=False) + "\n"
+    return encodable(json.dumps(asdict(prediction), ensure_ascii=False)) + "\n"
 
 
-def read_predictions(path: Path) -> dict[int, Prediction]:
-    """Return the complete lines of a file by index; a torn last line is cut off the file.
+def encodable(text: str) -> str:
+    """Return `text` without what UTF-8 cannot hold, which hostile values may contain."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def read_predictions(path: Path, *, repair: bool = True) -> dict[int, Prediction]:
+    """Return the complete lines of a file by index; of two with one index, the later.
+
+    A torn last line is left out, and with `repair` cut off the file.
 
     Raises:
         UsageError: another line than the last is broken, or the file cannot be read.
@@ -88,7 +115,7 @@ def read_predictions(path: Path) -> dict[int, Prediction]:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
     complete = raw.rfind(b"\n") + 1
-    if complete < len(raw):
+    if complete < len(raw) and repair:
         os.truncate(path, complete)
     adapter = TypeAdapter(Prediction)
     found: dict[int, Prediction] = {}

@@ -1,138 +1,326 @@
-"""One self-contained HTML page about a run: figures, then every wrong answer to browse.
+"""One self-contained HTML page about a run: figures and charts, then every question to browse.
 
-What is not covered: charts, and right answers, which stand in predictions.jsonl.
+The page asks nothing of the network: its content policy forbids every request, and allows exactly
+the one script and the one style sheet in it, by their hashes. Text of models and databases is
+escaped here, or becomes text nodes in the script; it is never markup.
+
+What is not covered: more rows of a result than predictions.jsonl keeps.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from html import escape
+from pathlib import Path
+from typing import Any
 
-from quorumsql.evals.predictions import Prediction, Preview
-from quorumsql.evals.summary import Summary, rows_of_summary
+from quorumsql.evals.compare import Comparison
+from quorumsql.evals.diagnose import ERRORS
+from quorumsql.evals.predictions import Prediction, encodable
+from quorumsql.evals.report_charts import bar, interval, reliability_diagram
+from quorumsql.evals.report_items import Packed, pack
+from quorumsql.evals.summary import Summary
 
-__all__ = ["render_report"]
+__all__ = ["percent", "render_report", "title_of"]
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; --bad: #c33; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; margin: .5rem 0; }
-th, td { border: 1px solid var(--line); padding: .2rem .6rem; text-align: left; }
-td { vertical-align: top; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
-pre { background: var(--soft); padding: .5rem; overflow-x: auto; white-space: pre-wrap; }
-details { border: 1px solid var(--line); margin: .4rem 0; padding: .3rem .7rem; }
-summary { cursor: pointer; } .dim { opacity: .65; } .bad { color: var(--bad); }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
-.pair > * { min-width: 0; overflow-x: auto; }
-input, select { font: inherit; padding: .2rem; }
-"""
-
-_SCRIPT = """
-const database = document.getElementById("database"), words = document.getElementById("words");
-const cards = [...document.querySelectorAll("details")], shown = document.getElementById("shown");
-function filter() {
-  const wanted = words.value.toLowerCase();
-  let count = 0;
-  for (const card of cards) {
-    const fits = (!database.value || card.dataset.database === database.value)
-      && card.textContent.toLowerCase().includes(wanted);
-    card.hidden = !fits;
-    count += fits;
-  }
-  shown.textContent = count;
-}
-database.addEventListener("change", filter);
-words.addEventListener("input", filter);
-"""
+_PAGE = Path(__file__).parent / "page"
+_MOST_DATABASES = 400
 
 
 def render_report(
     summary: Summary,
     predictions: Sequence[Prediction],
-    gold: Mapping[int, str],
     config: Mapping[str, object],
+    comparison: Comparison | None = None,
 ) -> str:
-    """Return the page. `gold` maps a question's index to its gold query."""
-    wrong = [p for p in predictions if not p.correct]
-    title = f"{config.get('benchmark', 'Benchmark')}: {len(predictions)} questions"
-    databases = sorted({p.db_id for p in wrong})
-    options = "".join(f"<option>{escape(name)}</option>" for name in databases)
+    """Return the page; with `comparison` it also shows what changed since another run."""
+    others = {} if comparison is None else {p.second.index: p.first for p in comparison.pairs}
+    script = (_PAGE / "report.js").read_text(encoding="utf-8")
+    style = (_PAGE / "report.css").read_text(encoding="utf-8")
+    title = title_of(predictions, config)
+    packed = pack(predictions, others)
+    parts = [
+        _head(title, script, style),
+        f'<header><h1>{escape(title)}</h1><p class="dim">{escape(_subtitle(config))}</p></header>',
+        _figures(summary),
+        _comparison(comparison),
+        '<div class="grid">',
+        _hardness(summary),
+        _errors(summary),
+        _features(summary),
+        _reliability(summary),
+        _databases(summary),
+        _members(summary),
+        _cost(summary),
+        "</div>",
+        _questions(packed),
+        _configuration(config),
+        "</main>",
+        f'<script id="data" type="application/json" data-packed="{_packing(packed)}">'
+        f"{packed.text}</script>",
+        f"<script>{script}</script></body></html>\n",
+    ]
+    return encodable("".join(parts))
+
+
+def title_of(predictions: Sequence[Prediction], config: Mapping[str, object]) -> str:
+    """Return the name of a run's report."""
+    return f"{config.get('benchmark', 'Benchmark')}: {len(predictions)} questions"
+
+
+def percent(share: float | None, *, sign: str = "") -> str:
+    """Return a share as people read it."""
+    return "–" if share is None else format(100 * share, f"{sign}.1f") + " %"
+
+
+def _head(title: str, script: str, style: str) -> str:
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(title)}</h1>"
-        + _table(("figure", "value"), rows_of_summary(summary))
-        + "<h2>Per database</h2>"
-        + _table(("database", "right", "questions", "accuracy"), _database_rows(predictions))
-        + "<h2>Configuration</h2>"
-        + _table(("key", "value"), ((key, str(value)) for key, value in config.items()))
-        + f'<h2>Wrong answers (<span id="shown">{len(wrong)}</span> of {len(wrong)})</h2>'
-        + f'<p><select id="database"><option value="">all databases</option>{options}</select> '
-        + '<input id="words" type="search" placeholder="words in question, SQL or error"></p>'
-        + "".join(_card(p, gold[p.index]) for p in wrong)
-        + f"<script>{_SCRIPT}</script></body></html>\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
     )
 
 
-def _database_rows(predictions: Sequence[Prediction]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for name in sorted({p.db_id for p in predictions}):
-        right = [p.correct for p in predictions if p.db_id == name]
-        rows.append((name, str(sum(right)), str(len(right)), f"{sum(right) / len(right):.1%}"))
-    return rows
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def _card(prediction: Prediction, gold: str) -> str:
-    head = (
-        f'<span class="dim">{prediction.index} · {escape(prediction.db_id)}</span> '
-        f"{escape(prediction.question)} "
-        f'<span class="dim">confidence {prediction.confidence:.2f}</span>'
-    )
-    if prediction.unscored:
-        head += ' <span class="bad">unscored</span>'
-    body = (
-        '<div class="pair">'
-        f"<div><b>Gold</b><pre>{escape(gold)}</pre>{_result(prediction.gold_preview)}</div>"
-        f"<div><b>Answer</b><pre>{escape(prediction.sql or 'no SQL')}</pre>"
-        f"{_result(prediction.predicted_preview)}</div></div>"
-    )
-    if prediction.unscored:
-        body += f"<pre>{escape(prediction.unscored)}</pre>"
-    if prediction.candidates:
-        body += _table(
-            ("generator", "weight", "group", "status", "right", "SQL"),
-            (
-                (
-                    vote.generator,
-                    f"{vote.weight:.2f}",
-                    "" if vote.group is None else str(vote.group),
-                    vote.status,
-                    "yes" if vote.correct else "",
-                    vote.sql,
-                )
-                for vote in prediction.candidates
-            ),
-        )
-    return (
-        f'<details data-database="{escape(prediction.db_id)}"><summary>{head}</summary>'
-        f"{body}</details>"
-    )
+def _packing(packed: Packed) -> str:
+    return "gzip" if packed.compressed else "no"
 
 
-def _result(preview: Preview | None) -> str:
-    if preview is None:
+def _subtitle(config: Mapping[str, object]) -> str:
+    questions = Path(str(config.get("questions", ""))).name
+    settings = config.get("settings")
+    generators = settings.get("generators") if isinstance(settings, Mapping) else None
+    names = ", ".join(map(str, generators)) if isinstance(generators, list | tuple) else ""
+    version = config.get("version")
+    said = [questions, names, f"quorumsql {version}" if version else ""]
+    return " · ".join(words for words in said if words)
+
+
+def _figures(summary: Summary) -> str:
+    low, high = summary["ci95"]
+    latency = summary["latency_ms"].get("answer")
+    cost = summary["usage"]
+    figures = [
+        (
+            percent(summary["execution_accuracy"]),
+            f"execution accuracy, 95 % interval {percent(low)} to {percent(high)}"
+            + interval(summary["execution_accuracy"], low, high),
+        ),
+        (f"{summary['correct']} of {summary['n']}", "questions right"),
+        (f"{summary['abstained']}", f"abstained; {_answered(summary)}"),
+        (f"{summary['unscored']}", f"unscored; ceiling {percent(summary['ceiling'])}"),
+    ]
+    if latency:
+        text = f"median answer, 95th percentile {latency['p95']:.0f} ms"
+        figures.append((f"{latency['median']:.0f} ms", text))
+    if cost["calls"]:
+        figures.append((_dollars(cost["usd"]), f"for {cost['calls']} model calls"))
+    cards = "".join(f'<div class="figure"><b>{a}</b><span>{b}</span></div>' for a, b in figures)
+    return f'<div class="figures">{cards}</div>'
+
+
+def _answered(summary: Summary) -> str:
+    return f"{percent(summary['accuracy_when_answered'])} right when answered"
+
+
+def _comparison(comparison: Comparison | None) -> str:
+    if comparison is None:
         return ""
-    if preview.error is not None:
-        return f'<p class="bad">{escape(preview.error)}</p>'
-    more = f'<p class="dim">{preview.count} rows</p>'
-    return _table(preview.columns, preview.rows) + more
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    one, two = comparison.accuracies
+    difference = comparison.difference
+    rows = [
+        (escape(name), percent(each.value), _range(each.low, each.high))
+        for name, each in zip(comparison.names, (one, two), strict=True)
+    ]
+    rows.append(
+        (
+            "difference, paired",
+            percent(difference.value, sign="+"),
+            f"{percent(difference.low, sign='+')} to {percent(difference.high, sign='+')}",
+        )
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return _section(
+        "Compared with another run",
+        _table(("", "accuracy", "95 % interval"), rows)
+        + f"<p><b>{escape(comparison.verdict)}</b></p>"
+        + f"<p>On {len(comparison.pairs)} questions of both: "
+        + f"{_filter('gained', f'{len(comparison.gained)} gained')}, "
+        + f"{_filter('lost', f'{len(comparison.lost)} lost')}; "
+        + f"McNemar p = {comparison.mcnemar_p:.3g}. "
+        + f"{comparison.only_first} questions only in the first, {comparison.only_second} only "
+        + "in the second.</p>",
+    )
+
+
+def _hardness(summary: Summary) -> str:
+    parts = summary["hardness"]
+    rows = [_part_row(f"hardness = {_quoted(name)}", name, part) for name, part in parts.items()]
+    return _section("By hardness", _table(_PART, rows))
+
+
+def _features(summary: Summary) -> str:
+    asked = [_part_row(part["filter"], part["filter"], part) for part in summary["slices"]]
+    usual = [_part_row(part["filter"], part["filter"], part) for part in summary["features"]]
+    if not asked and not usual:
+        return ""
+    note = '<p class="note">What the gold query is made of. Press one to see its questions.</p>'
+    return _section("By SQL feature", _table(_PART, [*asked, *usual]) + note)
+
+
+def _databases(summary: Summary) -> str:
+    rows = [
+        _part_row(f"db = {_quoted(name)}", name, part)
+        for name, part in list(summary["databases"].items())[:_MOST_DATABASES]
+    ]
+    return _section("By database", _table(_PART, rows))
+
+
+_PART = ("", "accuracy, 95 % interval", "right", "questions")
+
+
+def _part_row(expression: str, name: str, part: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line of a table of parts; pressing its name filters the questions."""
+    value = part["execution_accuracy"]
+    figures = percent(value)
+    if value is not None:
+        low, high = part["ci95"]
+        figures += f' <span class="dim">{_range(low, high)}</span>{interval(value, low, high)}'
+    return _filter(expression, name), figures, str(part["correct"]), str(part["n"])
+
+
+def _errors(summary: Summary) -> str:
+    counts: Mapping[str, int] = summary["errors"]
+    most = max(counts.values(), default=1)
+    rows = [
+        (
+            _filter(f"error = {_quoted(name)}", name)
+            + f'<div class="note">{escape(ERRORS.get(name, ""))}</div>',
+            bar(count / most),
+            str(count),
+        )
+        for name, count in counts.items()
+    ]
+    differs = ", ".join(f"{escape(part)} {count}" for part, count in summary["differs"].items())
+    note = f'<p class="note">Where wrong SQL differs from gold: {differs}.</p>' if differs else ""
+    table = _table(("class", "", "questions"), rows) if rows else "<p>Nothing is wrong.</p>"
+    return _section("Errors", table + note)
+
+
+def _reliability(summary: Summary) -> str:
+    found = summary["reliability"]
+    if not found["bins"]:
+        return ""
+    note = (
+        f'<p class="note">Expected calibration error {percent(found["ece"])}, Brier score '
+        f"{found['brier']:.3f}. The dashed line is perfect calibration; the shaded bars show how "
+        "many answers have that confidence.</p>"
+    )
+    return _section("Is confidence honest?", reliability_diagram(found["bins"]) + note)
+
+
+def _members(summary: Summary) -> str:
+    if "members" not in summary:
+        return ""
+    named = {**summary["members"]}
+    named |= {k: summary[k] for k in ("majority", "oracle_of_members", "oracle")}
+    rows = [
+        (
+            escape(name.replace("_", " ")),
+            f'{percent(f["value"])} <span class="dim">{_range(*f["ci95"])}</span>'
+            + interval(f["value"], *f["ci95"]),
+        )
+        for name, f in named.items()
+    ]
+    return _section("Members, their majority, and the oracle", _table(("", "accuracy"), rows))
+
+
+def _cost(summary: Summary) -> str:
+    rows = [
+        (
+            escape(stage),
+            f"{spent['median']:.1f}",
+            f"{spent['p95']:.1f}",
+            f"{spent['total'] / 1000:.1f}",
+        )
+        for stage, spent in summary["latency_ms"].items()
+    ]
+    if not rows:
+        return ""
+    usage = summary["usage"]
+    count = summary["n"] or 1
+    note = (
+        f'<p class="note">Model calls {usage["calls"]}, tokens in {usage["input_tokens"]}, out '
+        f"{usage['output_tokens']}; {_dollars(usage['usd'])} in all, "
+        f"{_dollars(usage['usd'], over=count)} a question.</p>"
+    )
+    header = ("stage", "median, ms", "95th percentile, ms", "all, s")
+    return _section("Time and cost", _table(header, rows) + note)
+
+
+def _dollars(usd: float | None, *, over: int = 1) -> str:
+    return "unknown price" if usd is None else f"${usd / over:.4f}"
+
+
+def _questions(packed: Packed) -> str:
+    left_out = f'<p class="note">To keep this page small, {packed.left_out}; predictions.jsonl has '
+    left_out += "everything.</p>"
+    return (
+        '<section id="questions"><h2>Questions</h2>'
+        "<noscript><p>Browsing questions needs JavaScript; predictions.jsonl has them too.</p>"
+        '</noscript><div id="filters" hidden>'
+        '<input id="expression" type="search" spellcheck="false" aria-label="Filter" '
+        'placeholder="joins &gt; 1 and subquery = 0">'
+        '<input id="words" type="search" aria-label="Words" '
+        'placeholder="words in question, SQL or error">'
+        '<select id="verdict" aria-label="Verdict"><option value="">right and wrong</option>'
+        '<option value="wrong" selected>wrong</option><option value="right">right</option></select>'
+        '<select id="database" aria-label="Database"><option value="">all databases</option>'
+        '</select></div><p id="problem" role="alert"></p><p id="count" class="dim"></p>'
+        '<div id="list"></div><button id="more" hidden></button>'
+        + (left_out if packed.left_out else "")
+        + "</section>"
+    )
+
+
+def _configuration(config: Mapping[str, object]) -> str:
+    rows = [(escape(key), escape(str(value))) for key, value in config.items()]
+    return _section("Configuration", _table(("key", "value"), rows, name="config"))
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+
+
+def _filter(expression: str, words: str) -> str:
+    return f'<button class="value" data-filter="{escape(expression)}">{escape(words)}</button>'
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{percent(low)} to {percent(high)}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, name: str = "") -> str:
+    """Return a table whose cells are markup already; numbers stand to the right."""
+
+    def cell(tag: str, text: str) -> str:
+        number = text.replace(".", "").replace(",", "").isdigit()
+        return f'<{tag} class="n">{text}</{tag}>' if number else f"<{tag}>{text}</{tag}>"
+
+    head = "".join(f"<th>{name}</th>" for name in header)
+    body = "".join("<tr>" + "".join(cell("td", text) for text in row) + "</tr>" for row in rows)
+    return f'<table class="{name}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -1,50 +1,60 @@
 """Run a benchmark: ask every question, score it, keep everything in one folder.
 
 The folder holds config.json (what was run), predictions.jsonl (one line per question, on
-disk as soon as it is answered), summary.json and report.html. Running again with the same
-configuration continues where the last run stopped.
+disk as soon as it is answered), summary.json, report.html and report.md. Running again with the
+same configuration continues where the last run stopped.
 
-What is not covered: spreading a run over machines; two runs into one folder at a time.
+What is not covered: two runs into one folder at a time.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import queue
-import signal
-from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from multiprocessing.context import SpawnProcess
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Literal, TypeAlias
 
-from quorumsql.errors import ConfigError, ModelError, QuorumError, UsageError
+from quorumsql.errors import ConfigError, UsageError
+from quorumsql.evals.compare import compare, read_run
+from quorumsql.evals.crew import I, Processes, R, Work, share, steps
 from quorumsql.evals.datasets import Task
+from quorumsql.evals.filters import Filter
 from quorumsql.evals.predictions import Prediction, read_predictions, to_line, write_atomically
 from quorumsql.evals.report import render_report
+from quorumsql.evals.report_markdown import render_markdown
 from quorumsql.evals.summary import Summary, summarise
-from quorumsql.evals.worker import Answerer, answer_all
+from quorumsql.evals.worker import GOLD_FAILS, Answerer, Evaluation, GoldAsPrediction
 
-if TYPE_CHECKING:
-    from multiprocessing.queues import Queue
-
-__all__ = ["Config", "Watch", "evaluate"]
+__all__ = ["Config", "Executor", "View", "Watch", "evaluate", "results_of"]
 
 Config: TypeAlias = Mapping[str, object]
 Watch: TypeAlias = Callable[[Prediction], None]
-_Job: TypeAlias = list[Task]
-_Event: TypeAlias = "Prediction | QuorumError | None"
+Executor: TypeAlias = Literal["processes", "ray"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How a run is looked at; it changes no answer, so a rerun may have another.
+
+    `slices` are filter expressions whose accuracy is reported, `against` is the folder of a run
+    to compare with.
+    """
+
+    slices: tuple[Filter, ...] = ()
+    against: Path | None = None
 
 
 def evaluate(
     tasks: Sequence[Task],
-    answerer: Answerer,
+    answerer: Answerer | GoldAsPrediction,
     *,
     out: Path,
     config: Config,
     workers: int = 1,
+    executor: Executor = "processes",
+    view: View | None = None,
     watch: Watch = lambda _: None,
 ) -> Summary:
     """Answer and score `tasks`, write the run's files into `out`, return the summary.
@@ -55,7 +65,9 @@ def evaluate(
         out: the run's folder, made when absent.
         config: what identifies the run, as plain JSON. A folder that was made with another
             one is refused, so that no run mixes two configurations.
-        workers: processes; each takes the questions of one database at a time.
+        workers: how many questions are answered at a time.
+        executor: where workers live: processes of this machine, or a Ray cluster.
+        view: what the report shows beside the usual.
         watch: told every prediction, those of an earlier part of the run first.
 
     Raises:
@@ -63,27 +75,53 @@ def evaluate(
         UsageError: the folder or a file in it cannot be read or written.
         ModelError: a generator cannot be loaded.
     """
-    if workers < 1:
-        raise UsageError(f"{workers} workers cannot answer: give 1 or more.")
+    view = view or View()
+    other = None if view.against is None else read_run(view.against)
     _claim(out, config)
     path = out / "predictions.jsonl"
     done = read_predictions(path)
     _check_same_questions(path, tasks, done)
+    for index in [index for index, prediction in done.items() if _deserves_another_try(prediction)]:
+        del done[index]
     for prediction in done.values():
         watch(prediction)
-    jobs = _by_database([task for task in tasks if task.index not in done])
-    produce = _in_processes if workers > 1 and len(jobs) > 1 else _in_process
+    todo = [task for task in tasks if task.index not in done]
+    results = results_of(todo, Evaluation(answerer=answerer), workers=workers, executor=executor)
     try:
-        with path.open("a", encoding="utf-8", newline="\n") as file:
-            with closing(produce(jobs, answerer, workers)) as predictions:
-                for prediction in predictions:
-                    file.write(to_line(prediction))
-                    file.flush()
-                    done[prediction.index] = prediction
-                    watch(prediction)
+        with path.open("a", encoding="utf-8", newline="\n") as file, closing(results):
+            for prediction in results:
+                file.write(to_line(prediction))
+                file.flush()
+                done[prediction.index] = prediction
+                watch(prediction)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
-    return _finish(out, tasks, done, config)
+    predictions = [done[task.index] for task in sorted(tasks, key=lambda task: task.index)]
+    return _finish(out, predictions, config, view, other)
+
+
+def results_of(
+    items: Sequence[I], work: Work[I, R], *, workers: int, executor: Executor
+) -> Generator[R, None, None]:
+    """Yield a result per item as they come, from where `executor` says.
+
+    Raises:
+        UsageError: no worker, or Ray is wanted and cannot be reached.
+        MissingExtra: Ray is wanted and not installed.
+    """
+    if workers < 1:
+        raise UsageError(f"{workers} workers cannot answer: give 1 or more.")
+    workers = min(workers, len(items))
+    if not items:
+        return
+    if executor == "ray":
+        from quorumsql.evals.ray_crew import RayCrew
+
+        yield from share(items, work, RayCrew(work, workers=workers), workers=workers)
+    elif workers > 1:
+        yield from share(items, work, Processes(work), workers=workers)
+    else:
+        yield from steps(items, work)
 
 
 def _claim(out: Path, config: Config) -> None:
@@ -124,105 +162,31 @@ def _check_same_questions(
             raise ConfigError(f"{path}: answers another question {index}; choose another --out.")
 
 
-def _by_database(tasks: Sequence[Task]) -> list[_Job]:
-    """Group tasks by database, the largest group first so that workers end together."""
-    groups: defaultdict[Path, _Job] = defaultdict(list)
-    for task in tasks:
-        groups[task.database].append(task)
-    return sorted(groups.values(), key=lambda job: (-len(job), job[0].db_id))
-
-
-def _in_process(
-    jobs: Sequence[_Job], answerer: Answerer, workers: int
-) -> Generator[Prediction, None, None]:
-    assert workers >= 1
-    for job in jobs:
-        yield from answer_all(job, answerer)
-
-
-def _in_processes(
-    jobs: Sequence[_Job], answerer: Answerer, workers: int
-) -> Generator[Prediction, None, None]:
-    """Yield predictions of several processes as they come.
-
-    Processes are spawned, because forking one that has run onnxruntime threads can hang.
-    """
-    context = multiprocessing.get_context("spawn")
-    todo: Queue[_Job | None] = context.Queue()
-    events: Queue[_Event] = context.Queue()
-    count = min(workers, len(jobs))
-    for job in (*jobs, *[None] * count):
-        todo.put(job)
-    processes = [
-        context.Process(target=_work, args=(answerer, todo, events), daemon=True)
-        for _ in range(count)
-    ]
-    with _running(processes):
-        finished = 0
-        while finished < count:
-            event = _next(events, processes)
-            if isinstance(event, QuorumError):
-                raise event
-            if event is None:
-                finished += 1
-            else:
-                yield event
-
-
-def _next(events: Queue[_Event], processes: Sequence[SpawnProcess]) -> _Event:
-    """Wait for an event; notice a worker that died without a word."""
-    while True:
-        try:
-            return events.get(timeout=1.0)
-        except queue.Empty:
-            dead = [p.exitcode for p in processes if p.exitcode not in {None, 0}]
-            if dead:
-                raise UsageError(
-                    f"A worker process died (exit {dead[0]}), perhaps for want of memory: run "
-                    "the same command again to continue, with fewer --workers."
-                ) from None
-
-
-@contextmanager
-def _running(processes: Sequence[SpawnProcess]) -> Iterator[None]:
-    for process in processes:
-        process.start()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
-
-
-def _work(answerer: Answerer, todo: Queue[_Job | None], events: Queue[_Event]) -> None:
-    """Answer jobs until there is none left, or nobody listens any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends us
-    parent = multiprocessing.parent_process()
-    try:
-        while (job := todo.get()) is not None:
-            for prediction in answer_all(job, answerer):
-                if parent is None or not parent.is_alive():
-                    return
-                events.put(prediction)
-    except QuorumError as error:  # rebuilt: not every one of them pickles
-        kind = ModelError if isinstance(error, ModelError) else UsageError
-        events.put(kind(str(error)))
-        return
-    events.put(None)
+def _deserves_another_try(prediction: Prediction) -> bool:
+    """Whether a rerun asks again: what went wrong was neither the gold query nor the answer."""
+    why = prediction.unscored
+    return why is not None and not why.startswith(GOLD_FAILS)
 
 
 def _finish(
-    out: Path, tasks: Sequence[Task], done: Mapping[int, Prediction], config: Config
+    out: Path,
+    predictions: Sequence[Prediction],
+    config: Config,
+    view: View,
+    other: Mapping[int, Prediction] | None,
 ) -> Summary:
-    """Put the lines in order of the questions, and write summary and report."""
-    predictions = [done[task.index] for task in sorted(tasks, key=lambda task: task.index)]
+    """Put the lines in order of the questions, and write summary and reports."""
     write_atomically(out / "predictions.jsonl", map(to_line, predictions))
-    summary = summarise(predictions)
+    summary = summarise(predictions, slices=view.slices)
+    comparison = None
+    if other is not None:
+        comparison = compare(other.values(), predictions, names=(str(view.against), str(out)))
+        summary["comparison"] = comparison.summary()
     write_atomically(
         out / "summary.json", [json.dumps(summary, indent=2, ensure_ascii=False), "\n"]
     )
-    gold = {task.index: task.gold for task in tasks}
-    write_atomically(out / "report.html", [render_report(summary, predictions, gold, config)])
+    page = render_report(summary, predictions, config, comparison)
+    write_atomically(out / "report.html", [page])
+    text = render_markdown(summary, predictions, config, comparison)
+    write_atomically(out / "report.md", [text])
     return summary

@@ -6,25 +6,34 @@ have a vote left after refining, the one with the largest weight, the earlier on
 SQL; `oracle` is right when any candidate is. All of them have every question in their
 denominator.
 
-What is not covered: comparing two runs.
+What is not covered: comparing two runs (`compare`).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
+from quorumsql.domain import Usage
+from quorumsql.evals.filters import Filter
 from quorumsql.evals.metrics import Estimate, accuracy, mcnemar, paired_difference, percentile
 from quorumsql.evals.predictions import Prediction, Vote
+from quorumsql.evals.reliability import reliability
+from quorumsql.evals.slices import by, by_features, sliced
 
 __all__ = ["Summary", "best_votes", "rows_of_summary", "summarise"]
 
 Summary: TypeAlias = dict[str, Any]
 
 
-def summarise(predictions: Sequence[Prediction]) -> Summary:
-    """Return the contents of summary.json; every value is plain JSON."""
+def summarise(predictions: Sequence[Prediction], *, slices: Sequence[Filter] = ()) -> Summary:
+    """Return the contents of summary.json; every value is plain JSON.
+
+    `slices` are filter expressions whose accuracy is wanted beside the usual parts.
+    """
     clusters = [p.db_id for p in predictions]
     own = [p.correct for p in predictions]
     total = accuracy(own, clusters)
@@ -36,9 +45,17 @@ def summarise(predictions: Sequence[Prediction]) -> Summary:
         "unscored": sum(p.unscored is not None for p in predictions),
         "abstained": sum(p.abstained for p in predictions),
         "accuracy_when_answered": _share([p.correct for p in predictions if not p.abstained]),
+        "ceiling": _share([p.unscored is None for p in predictions]),
         "seconds": round(sum(p.seconds for p in predictions), 3),
-        "databases": _databases(predictions),
-        "statuses": _statuses(predictions),
+        "hardness": by(predictions, lambda p: p.hardness or "unknown"),
+        "databases": by(predictions, lambda p: p.db_id),
+        "features": by_features(predictions),
+        "slices": sliced(predictions, slices),
+        "statuses": _counts(p.status for p in predictions),
+        "errors": _counts(p.error or "unknown" for p in predictions if not p.correct),
+        "differs": _counts(part for p in predictions for part in p.differs),
+        "reliability": reliability(predictions),
+        "usage": _usage(predictions),
         **_ensemble(predictions, own, clusters),
         "latency_ms": _latency(predictions),
     }
@@ -112,21 +129,14 @@ def _unanimous(best: Mapping[str, Vote], members: int) -> bool:
     return len(best) == members and len(groups) == 1 and None not in groups
 
 
-def _databases(predictions: Sequence[Prediction]) -> Summary:
-    per: defaultdict[str, list[bool]] = defaultdict(list)
-    for prediction in predictions:
-        per[prediction.db_id].append(prediction.correct)
-    return {
-        name: {"n": len(right), "correct": sum(right), "execution_accuracy": _share(right)}
-        for name, right in sorted(per.items())
-    }
+def _counts(words: Iterable[str]) -> Summary:
+    return dict(sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _statuses(predictions: Sequence[Prediction]) -> Summary:
-    counts: defaultdict[str, int] = defaultdict(int)
-    for prediction in predictions:
-        counts[prediction.status] += 1
-    return dict(sorted(counts.items()))
+def _usage(predictions: Sequence[Prediction]) -> Summary:
+    """What language models were paid for, in all; `usd` is null where a price is unknown."""
+    known = (p.usage for p in predictions if p.usage is not None)
+    return asdict(sum(known, start=Usage()))
 
 
 def _latency(predictions: Sequence[Prediction]) -> Summary:
@@ -141,6 +151,7 @@ def _latency(predictions: Sequence[Prediction]) -> Summary:
         stage: {
             "median": round(percentile(spent, 0.5), 3),
             "p95": round(percentile(spent, 0.95), 3),
+            "total": round(math.fsum(spent), 3),
         }
         for stage, spent in stages.items()
     }
@@ -175,13 +186,28 @@ def rows_of_summary(summary: Summary) -> list[tuple[str, str]]:
         rows.append(("unanimous", _percent(unanimity["rate"])))
         rows.append(("right when unanimous", _percent(unanimity["accuracy"])))
     rows.append(("unscored", f"{summary['unscored']}"))
+    if summary["unscored"]:
+        rows.append(("ceiling", _percent(summary["ceiling"])))
     rows.append(("abstained", f"{summary['abstained']}"))
+    rows.extend(_rows_of_parts(summary))
     for stage, spent in _mapping(summary.get("latency_ms")).items():
         figures = _mapping(spent)
         rows.append(
             (f"{stage} ms, median / p95", f"{figures['median']:.0f} / {figures['p95']:.0f}")
         )
     rows.append(("seconds", f"{summary['seconds']:.0f}"))
+    return rows
+
+
+def _rows_of_parts(summary: Summary) -> list[tuple[str, str]]:
+    """Accuracy by hardness, and of the slices that were asked for."""
+    parts = [(name, part) for name, part in summary["hardness"].items() if name != "unknown"]
+    asked = [(part["filter"], part) for part in summary["slices"]]
+    rows = []
+    for name, part in (*parts, *asked):
+        low, high = _pair(part["ci95"])
+        value = f"{_percent(part['execution_accuracy'])}  [{low}, {high}]"
+        rows.append((f"{name}, {part['n']} questions", value))
     return rows
 
 

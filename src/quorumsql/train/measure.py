@@ -32,9 +32,9 @@ class _Folder:
         self._members = members
 
     @contextmanager
-    def open(self, database: Path) -> Iterator[Connection]:
+    def open(self, database: str) -> Iterator[Connection]:
         settings = Settings()
-        opened = open_database(str(database), limits=settings.limits)
+        opened = open_database(database, limits=settings.limits)
         with Connection(opened, settings=settings, generators=self._members) as connection:
             yield connection
 

@@ -1,0 +1,117 @@
+"""What BIRD's CSV files say about columns, as comments in the schema.
+
+Beside `DB/DB.sqlite` lies `DB/database_description/TABLE.csv` with the columns
+`original_column_name, column_name, column_description, data_format, value_description`. The files
+were written by many hands: encodings differ, headers have spaces, tables are misspelt in case.
+
+What is not covered: other data sets' descriptions, and comments that the engine itself keeps.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from quorumsql.domain import Execution, Limits, Schema, Table
+from quorumsql.ports import Database
+
+__all__ = ["Described", "descriptions_beside"]
+
+_LONGEST = 400
+
+
+class Described:
+    """A database whose schema carries comments; everything else is as it was."""
+
+    def __init__(self, database: Database, comments: Mapping[tuple[str, str], str]) -> None:
+        """Wrap `database`; `comments` are by table and column, both in lower case."""
+        self._database = database
+        self._comments = comments
+
+    def __getattr__(self, name: str) -> object:
+        """Whatever a database offers beyond the port."""
+        return getattr(self._database, name)
+
+    @property
+    def name(self) -> str:
+        """Short name of the database."""
+        return self._database.name
+
+    @property
+    def dialect(self) -> str:
+        """Name of the SQL it speaks."""
+        return self._database.dialect
+
+    def schema(self) -> Schema:
+        """The schema, with comments where the files have one."""
+        schema = self._database.schema()
+        return replace(schema, tables=tuple(self._with_comments(table) for table in schema.tables))
+
+    def execute(self, sql: str, *, limits: Limits | None = None) -> Execution:
+        """Run one reading statement."""
+        return self._database.execute(sql, limits=limits)
+
+    def values(self, table: str, column: str, *, limit: int) -> tuple[object, ...]:
+        """Return distinct values."""
+        return self._database.values(table, column, limit=limit)
+
+    def close(self) -> None:
+        """Give back what is held."""
+        self._database.close()
+
+    def _with_comments(self, table: Table) -> Table:
+        columns = tuple(
+            replace(
+                column,
+                comment=self._comments.get((table.name.lower(), column.name.lower()))
+                or column.comment,
+            )
+            for column in table.columns
+        )
+        return replace(table, columns=columns)
+
+
+def descriptions_beside(database: str) -> dict[tuple[str, str], str]:
+    """Return comments by table and column for a database file; empty where there are none."""
+    folder = Path(database).parent / "database_description"
+    if "://" in database or not folder.is_dir():
+        return {}
+    return {
+        (path.stem.lower(), name): comment
+        for path in sorted(folder.glob("*.csv"))
+        for name, comment in _columns(path)
+    }
+
+
+def _columns(path: Path) -> Iterator[tuple[str, str]]:
+    """The columns that a file describes; a broken rest of a file is left out."""
+    try:
+        rows = csv.DictReader(io.StringIO(_text(path), newline=""))
+        for row in rows:
+            cells = {
+                str(key).strip().lower(): value.strip()
+                for key, value in row.items()
+                if key is not None and isinstance(value, str)
+            }
+            name = cells.get("original_column_name", "").lower()
+            said = [cells.get(key, "") for key in ("column_description", "value_description")]
+            if cells.get("column_name", "").lower() not in {"", name}:
+                said.insert(0, cells["column_name"])
+            comment = "; ".join(" ".join(words.split()) for words in said if words)
+            if name and comment:
+                yield name, comment[:_LONGEST]
+    except csv.Error:
+        return
+
+
+def _text(path: Path) -> str:
+    raw = path.read_bytes()
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1")

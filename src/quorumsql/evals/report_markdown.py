@@ -1,0 +1,166 @@
+"""The report as Markdown, for pull requests and for reading in a terminal.
+
+Text of models and databases stands in code spans and fences that it cannot close.
+
+What is not covered: browsing; it lists the first wrong answers only, the HTML page has all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from quorumsql.evals.compare import Comparison
+from quorumsql.evals.predictions import Prediction, Preview, encodable
+from quorumsql.evals.report import percent, title_of
+from quorumsql.evals.summary import Summary, rows_of_summary
+
+__all__ = ["render_comparison", "render_markdown"]
+
+_WRONG_SHOWN = 20
+_FLIPPED_SHOWN = 50
+
+
+def render_markdown(
+    summary: Summary,
+    predictions: Sequence[Prediction],
+    config: Mapping[str, object],
+    comparison: Comparison | None = None,
+) -> str:
+    """Return the report."""
+    wrong = [p for p in predictions if not p.correct]
+    parts = [
+        f"# {_plain(title_of(predictions, config))}\n",
+        _table(("figure", "value"), rows_of_summary(summary)),
+    ]
+    if comparison is not None:
+        parts.append(render_comparison(comparison))
+    parts += [
+        "## By hardness\n",
+        _parts(summary["hardness"].items()),
+        "## By SQL feature\n",
+        _parts((part["filter"], part) for part in (*summary["slices"], *summary["features"])),
+        "## By database\n",
+        _parts(summary["databases"].items()),
+        "## Errors\n",
+        _table(("class", "questions"), summary["errors"].items()),
+        "## Is confidence honest?\n",
+        _reliability(summary["reliability"]),
+        f"## Wrong answers ({min(len(wrong), _WRONG_SHOWN)} of {len(wrong)})\n",
+        *(_wrong(prediction) for prediction in wrong[:_WRONG_SHOWN]),
+    ]
+    return encodable("\n".join(parts))
+
+
+def render_comparison(comparison: Comparison) -> str:
+    """Return a comparison of two runs as a section."""
+    one, two = comparison.accuracies
+    difference = comparison.difference
+    rows = [
+        (name, percent(each.value), f"{percent(each.low)} to {percent(each.high)}")
+        for name, each in zip(comparison.names, (one, two), strict=True)
+    ]
+    bounds = f"{percent(difference.low, sign='+')} to {percent(difference.high, sign='+')}"
+    rows.append(("difference, paired", percent(difference.value, sign="+"), bounds))
+    flipped = [
+        (
+            pair.second.index,
+            pair.second.db_id,
+            "gained" if pair.second.correct else "lost",
+            pair.second.question,
+        )
+        for pair in comparison.pairs
+        if pair.flipped
+    ]
+    text = [
+        "## Compared with another run\n",
+        _table(("run", "accuracy", "95 % interval"), rows),
+        f"{comparison.verdict}\n",
+        f"{len(comparison.pairs)} questions in both, {len(comparison.gained)} gained, "
+        f"{len(comparison.lost)} lost, McNemar p = {comparison.mcnemar_p:.3g}; "
+        f"{comparison.only_first} only in the first run, {comparison.only_second} only in the "
+        "second.\n",
+    ]
+    if flipped:
+        shown = flipped[:_FLIPPED_SHOWN]
+        text.append(_table(("index", "database", "", "question"), shown))
+    if len(flipped) > _FLIPPED_SHOWN:
+        text.append(f"… and {len(flipped) - _FLIPPED_SHOWN} more.\n")
+    return "\n".join(text)
+
+
+def _parts(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    rows = []
+    for name, part in parts:
+        low, high = part["ci95"] or (None, None)
+        bounds = f"{percent(low)} to {percent(high)}"
+        rows.append((name, percent(part["execution_accuracy"]), bounds, part["n"]))
+    return _table(("", "accuracy", "95 % interval", "questions"), rows)
+
+
+def _reliability(found: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            f"{b['from']:.0%} to {b['to']:.0%}",
+            percent(b["confidence"]),
+            percent(b["execution_accuracy"]),
+            b["n"],
+        )
+        for b in found["bins"]
+    ]
+    table = _table(("confidence", "mean", "right", "answers"), rows)
+    return f"{table}\nExpected calibration error {percent(found['ece'])}, Brier score " + (
+        f"{found['brier']:.3f}.\n"
+    )
+
+
+def _wrong(prediction: Prediction) -> str:
+    title = f"{prediction.index} · {_plain(prediction.db_id)} · {prediction.error or 'wrong'}"
+    return "\n".join(
+        [
+            f"### {title}\n",
+            f"{_plain(prediction.question)}\n",
+            *(_fenced("gold", prediction.gold, prediction.gold_preview) if prediction.gold else ()),
+            *_fenced("prediction", prediction.sql or "no SQL", prediction.predicted_preview),
+            *([_fence(prediction.unscored)] if prediction.unscored else []),
+        ]
+    )
+
+
+def _fenced(title: str, sql: str, preview: Preview | None) -> list[str]:
+    lines = [f"{title}:\n", _fence(sql)]
+    if preview is not None and preview.error is not None:
+        lines.append(_fence(preview.error))
+    elif preview is not None and preview.rows:
+        lines.append(_table(preview.columns, preview.rows))
+        lines.append(f"{preview.count} rows\n")
+    elif preview is not None:
+        lines.append("no rows\n")
+    return lines
+
+
+def _fence(text: str) -> str:
+    """A block that ends where we say, whatever ticks are in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}text\n{text}\n{ticks}\n"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [
+        "| " + " | ".join(map(_plain, header)) + " |",
+        "|" + "---|" * len(header),
+        *("| " + " | ".join(_plain(str(cell)) for cell in row) + " |" for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text on one line that Markdown takes for text: nothing in it marks up, links or embeds."""
+    line = " ".join(text.split())
+    return (
+        re.sub(r"([\\`*_{}\[\]<>()#!|&~@:])", r"\\\1", line)
+        if re.search(r"[\\`*_{}\[\]<>#!|&~@]|://", line)
+        else line
+    )
