@@ -204,13 +204,15 @@ def _tell_absent(tasks: Sequence[Task]) -> None:
 
 
 def _tell(changes: Changes) -> None:
+    from quorumsql.cli.output import printable
+
     typer.echo(
         f"Since the baseline ({changes.before:.1%}): {len(changes.gained)} gained, "
         f"{len(changes.lost)} lost, {changes.new} new, {changes.gone} gone.",
         err=True,
     )
     for prediction in changes.lost[:_SHOWN]:
-        question = " ".join(prediction.question.split())
+        question = printable(" ".join(prediction.question.split()))
         typer.echo(f"  lost: {prediction.index} {prediction.db_id}: {question}", err=True)
     if len(changes.lost) > _SHOWN:
         typer.echo(f"  … and {len(changes.lost) - _SHOWN} more", err=True)

@@ -158,9 +158,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _plain(text: str) -> str:
     """Text on one line that Markdown takes for text: nothing in it marks up, links or embeds."""
-    line = " ".join(text.split())
-    return (
-        re.sub(r"([\\`*_{}\[\]<>()#!|&~@:])", r"\\\1", line)
-        if re.search(r"[\\`*_{}\[\]<>#!|&~@]|://", line)
-        else line
-    )
+    shown = "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    line = " ".join(shown.split())
+    marks = re.search(r"[\\`*_{}\[\]<>#!|&~@]|://", line)
+    return re.sub(r"([\\`*_{}\[\]<>()#!|&~@:])", r"\\\1", line) if marks else line

@@ -92,6 +92,7 @@ class _Desk:
         Raises:
             ModelError: the first question already meets models that do not answer, e.g. because
                 they are not there; no other question would survive that.
+            UsageError: the same with settings that are wrong.
         """
         for task in tasks:
             if task.database != self._place:
@@ -132,9 +133,9 @@ class _Desk:
             seconds = clock() - started
             self._answered = True
             return _score(task, answer, self._judge, seconds)
-        except ModelError:
-            if not self._answered:  # it never worked: the next question would not fare better
-                raise
+        except (ModelError, UsageError) as error:
+            if not self._answered and not isinstance(error, DatabaseError):
+                raise  # it never worked: the next question would not fare better
             return _unscored(task, traceback.format_exc(), seconds=clock() - started)
         except Exception:  # noqa: BLE001 - the one place: a crash must not hide the other answers
             return _unscored(task, traceback.format_exc(), seconds=clock() - started)
