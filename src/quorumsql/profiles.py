@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from quorumsql.domain import Column, Kind, Table
+from quorumsql.domain import Column, Kind, Schema, Table
 from quorumsql.hashes import Sketch
 
 __all__ = [
@@ -25,10 +26,15 @@ __all__ = [
     "JoinHint",
     "Meaning",
     "TableProfile",
+    "foreign_columns",
     "from_object",
     "is_secret",
+    "join_hints",
     "meaning_of",
+    "packed",
+    "shape_of",
     "to_object",
+    "with_meaning",
 ]
 
 Meaning: TypeAlias = Literal[
@@ -165,8 +171,10 @@ def meaning_of(profile: ColumnProfile, column: Column, *, referring: bool) -> Me
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", profile.column).lower()
     if _ID_NAME.search(name) and profile.unique:
         return "identifier"
-    return _meaning_of_number(profile, name) if profile.kind == "number" else _meaning_of_text(
-        profile, name
+    return (
+        _meaning_of_number(profile, name)
+        if profile.kind == "number"
+        else _meaning_of_text(profile, name)
     )
 
 
@@ -239,3 +247,63 @@ def shape_of(text: str) -> str:
 def foreign_columns(table: Table, keys: Iterable[Any]) -> frozenset[str]:
     """Names of the columns of `table` from which a foreign key starts."""
     return frozenset(c for key in keys if key.table == table.name for c in key.columns)
+
+
+def join_hints(profiles: Sequence[TableProfile], schema: Schema) -> tuple[JoinHint, ...]:
+    """Return joins that no foreign key declares: values of one column inside a unique other.
+
+    Numbers from one to many are inside each other by chance, so between whole numbers names
+    must agree as well.
+    """
+    declared = {
+        (key.table, own, key.referred_table, other)
+        for key in schema.foreign_keys
+        for own, other in zip(key.columns, key.referred_columns, strict=True)
+    }
+    columns = [
+        (profile.table, column)
+        for profile in profiles
+        for column in profile.columns
+        if column.distinct >= 3 and not column.private
+        if column.meaning not in {"flag", "date", "measure", "text"}
+    ]
+    hints = [
+        hint
+        for hint in _inclusions(columns)
+        if (hint.table, hint.column, hint.to_table, hint.to_column) not in declared
+    ]
+    return tuple(sorted(hints, key=lambda h: (h.table, h.column, -h.share, h.to_table)))
+
+
+def _inclusions(columns: Sequence[tuple[str, ColumnProfile]]) -> Iterator[JoinHint]:
+    """Pairs of columns whose smallest hashes are the same: few are compared in full."""
+    targets: defaultdict[int, list[int]] = defaultdict(list)
+    for place, (_, column) in enumerate(columns):
+        if column.unique:
+            for value in column.hashes().hashes.tolist():
+                targets[value].append(place)
+    for table, column in columns:
+        own = column.hashes()
+        met = Counter(p for value in own.hashes[:16].tolist() for p in targets.get(value, ()))
+        for place, count in met.items():
+            other_table, other = columns[place]
+            share = own.share_in(other.hashes())
+            if other_table == table or count < 3 or share is None or share < 0.95:
+                continue
+            if _names_agree(column, other_table, other):
+                yield JoinHint(
+                    table=table,
+                    column=column.column,
+                    to_table=other_table,
+                    to_column=other.column,
+                    share=round(share, 3),
+                )
+
+
+def _names_agree(column: ColumnProfile, other_table: str, other: ColumnProfile) -> bool:
+    """Whether names allow what values suggest; texts need no name."""
+    if column.kind == "text":
+        return True
+    own, theirs = (c.column.lower().replace("_", "") for c in (column, other))
+    stem = other_table.lower().replace("_", "").rstrip("s")
+    return (own == theirs and own != "id") or (len(stem) > 2 and stem in own)

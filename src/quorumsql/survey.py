@@ -23,19 +23,30 @@ from typing import Final
 from quorumsql.db.pages import stamp_of
 from quorumsql.db.profile import profile_table
 from quorumsql.domain import Schema, Table
-from quorumsql.errors import DatabaseError
-from quorumsql.ports import Database
-from quorumsql.profiles import JoinHint, TableProfile, foreign_columns, from_object, to_object
+from quorumsql.errors import DatabaseError, UsageError
+from quorumsql.ports import Database, ValueIndex
+from quorumsql.profiles import TableProfile, foreign_columns, from_object, to_object
 from quorumsql.stores.known import Known, Source, reading, remove, writing
+from quorumsql.stores.values import MemoryValueIndex
 from quorumsql.stores.values_disk import DiskValueIndex
 from quorumsql.stores.values_file import BlockWriter, seal
 
-__all__ = ["Report", "Watcher", "file_stamp", "join_hints", "known_profiles", "open_index", "survey"]
+__all__ = [
+    "Report",
+    "Watcher",
+    "file_stamp",
+    "known_profiles",
+    "open_index",
+    "survey",
+    "value_index",
+]
 
 FILE: Final = "known.sqlite"
 """Name of the file in the database's folder."""
 
 _COMMIT_EVERY: Final = 50_000
+_FEW_COLUMNS: Final = 400
+_DAY: Final = 86_400.0
 
 
 @dataclass(slots=True)
@@ -104,17 +115,15 @@ def survey(
                 break
             watcher.on_table(table.name, number, len(tables))
             done.visit(table)
-        if done.read or {s.table for s in done.sources} - {t.name for t in tables}:
-            seal(known, on_values=watcher.on_seal)
-            with known.transaction():
-                known.publish(table.name for table in tables)
-        elif any(source.state != "ready" for source in known.sources()):
+        gone = {source.table for source in done.sources} - {table.name for table in tables}
+        if done.read or gone or any(source.state != "ready" for source in done.sources):
             seal(known, on_values=watcher.on_seal)
             with known.transaction():
                 known.publish(table.name for table in tables)
         if not done.left:
             with known.transaction():
                 known.write_note("stamp", stamp)
+                known.write_note("when", str(time.time()))
         values = sum(size for _, _, size in known.parts().values())
     return Report(
         read=tuple(done.read),
@@ -129,9 +138,7 @@ def survey(
 class _Surveyor:
     """One survey on its way."""
 
-    def __init__(
-        self, database: Database, schema: Schema, known: Known, watcher: Watcher
-    ) -> None:
+    def __init__(self, database: Database, schema: Schema, known: Known, watcher: Watcher) -> None:
         self._database, self._schema, self._known = database, schema, known
         self._watcher = watcher
         self.sources: tuple[Source, ...] = known.sources()
@@ -187,7 +194,9 @@ class _Surveyor:
             )
             for writer in writers.values():
                 writer.close()
-            sizes = {part: writers[c.name].size for c, part in zip(table.columns, parts, strict=True)}
+            sizes = {
+                part: writers[c.name].size for c, part in zip(table.columns, parts, strict=True)
+            }
             known.finish(source, stamp=stamp, profile=to_object(profile), sizes=sizes)
             run("COMMIT")
         except BaseException:
@@ -196,21 +205,60 @@ class _Surveyor:
             raise
 
 
-def open_index(folder: Path, schema: Schema, *, stamp: str | None = None) -> DiskValueIndex | None:
+def open_index(
+    folder: Path, schema: Schema, *, stamp: str | None = None, faint: bool = True
+) -> DiskValueIndex | None:
     """Open the index in `folder`; columns that `schema` does not show give no hits.
 
     Returns:
-        None when there is none, or when it is older than the database of this `stamp`.
+        None when there is none, or when a `stamp` is given and the index is older than that, not
+        complete, or, where the stamp is empty, of another day.
     """
     known = reading(folder / FILE)
     if known is None:
         return None
-    if stamp is not None and known.note("stamp") != stamp:
+    if stamp is not None and not _is_fresh(known, stamp):
         known.close()
         return None
     shown = {(table.name, column.name) for table in schema.tables for column in table.columns}
     every = {(table, column) for table, column, _ in known.parts().values()}
-    return DiskValueIndex(known, hidden=every - shown)
+    return DiskValueIndex(known, hidden=every - shown, faint=faint)
+
+
+def value_index(
+    database: Database,
+    folder: Path | None,
+    *,
+    stamp: str = "",
+    private: Sequence[str] = (),
+    seconds: float = 20.0,
+) -> ValueIndex:
+    """Return the index that fits the database: in memory where all of it fits, else on disk.
+
+    An index on disk that is missing or out of date is brought up to date first, for so many
+    seconds; what that leaves is done by the next call, or by `quorum index`.
+    """
+    schema = database.schema()
+    memory: MemoryValueIndex | None = None
+    if folder is None or sum(len(table.columns) for table in schema.tables) <= _FEW_COLUMNS:
+        memory = MemoryValueIndex.build(database, schema)
+        if folder is None or memory.complete:
+            return memory
+    try:
+        found = open_index(folder, schema, stamp=stamp, faint=False)
+        if found is None:
+            survey(database, folder, stamp=stamp, private=private, seconds=seconds)
+            found = open_index(folder, schema, faint=False)
+    except UsageError:  # our folder cannot be used; answers need not wait for that
+        found = None
+    return found or memory or MemoryValueIndex.build(database, schema)
+
+
+def _is_fresh(known: Known, stamp: str) -> bool:
+    if stamp:
+        return known.note("stamp") == stamp
+    when = known.note("when")
+    return bool(when) and time.time() - float(when) < _DAY
 
 
 def known_profiles(folder: Path) -> tuple[TableProfile, ...]:
@@ -225,55 +273,10 @@ def known_profiles(folder: Path) -> tuple[TableProfile, ...]:
     return tuple(from_object(found[table]) for table in sorted(found))
 
 
-def join_hints(profiles: Sequence[TableProfile], schema: Schema) -> tuple[JoinHint, ...]:
-    """Return joins that no foreign key declares: values of one column inside a unique other.
-
-    Numbers from one to many are inside each other by chance, so between whole numbers names
-    must agree as well.
-    """
-    declared = {
-        (key.table, own, key.referred_table, other)
-        for key in schema.foreign_keys
-        for own, other in zip(key.columns, key.referred_columns, strict=True)
-    }
-    targets: dict[int, list[tuple[str, int]]] = {}
-    columns = [(p.table, c) for p in profiles for c in p.columns if c.meaning not in {"flag", "date"}]
-    for place, (table, column) in enumerate(columns):
-        if column.unique and column.distinct >= 3:
-            for value in column.hashes().hashes.tolist():
-                targets.setdefault(value, []).append((table, place))
-    hints: list[JoinHint] = []
-    for table, column in columns:
-        if column.distinct < 3 or column.private or column.meaning == "measure":
-            continue
-        own = column.hashes()
-        met: dict[int, int] = {}
-        for value in own.hashes[:16].tolist():
-            for other_table, place in targets.get(value, ()):
-                if other_table != table:
-                    met[place] = met.get(place, 0) + 1
-        for place, count in met.items():
-            other_table, other = columns[place]
-            share = own.share_in(other.hashes())
-            likely = count >= 3 and share is not None and share >= 0.95
-            if likely and _agree(column.column, column.kind, other_table, other.column):
-                if (table, column.column, other_table, other.column) not in declared:
-                    hints.append(
-                        JoinHint(
-                            table=table,
-                            column=column.column,
-                            to_table=other_table,
-                            to_column=other.column,
-                            share=round(share or 0.0, 3),
-                        )
-                    )
-    return tuple(sorted(hints, key=lambda h: (h.table, h.column, -h.share, h.to_table)))
-
-
 def file_stamp(url: str) -> str:
     """Return what changes whenever the file behind `url` is written; empty for a server."""
     _, mark, rest = url.partition("://")
-    path = Path((rest.partition("?")[0][1:] if mark else url)).expanduser()
+    path = Path(rest.partition("?")[0][1:] if mark else url).expanduser()
     if mark and not rest.startswith("/"):
         return ""
     parts: list[str] = []
@@ -298,12 +301,3 @@ def _shown(table: Table, private: Iterable[str]) -> Table:
 def _shape(table: Table) -> str:
     text = "\n".join(f"{c.name}\t{c.type}\t{c.kind}\t{c.primary_key}" for c in table.columns)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _agree(column: str, kind: str, other_table: str, other: str) -> bool:
-    """Whether names allow what values suggest; texts need no name."""
-    if kind == "text":
-        return True
-    own, theirs = column.lower().replace("_", ""), other.lower().replace("_", "")
-    stem = other_table.lower().replace("_", "").rstrip("s")
-    return (own == theirs and own != "id") or (len(stem) > 2 and stem in own)

@@ -58,9 +58,7 @@ _SUMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 
-def pages(
-    database: Database, table: Table, columns: Sequence[Column]
-) -> Iterator[tuple[Row, ...]]:
+def pages(database: Database, table: Table, columns: Sequence[Column]) -> Iterator[tuple[Row, ...]]:
     """Yield the rows of `table`, cells in the order of `columns`, some thousand at a time.
 
     Cells that are too large to be read at all come as None.
@@ -143,10 +141,10 @@ def stamp_of(database: Database, table: Table) -> str:
     limits = Limits(seconds=_SECONDS, rows=_FEW_ROWS + 1, bytes=_BYTES)
     few = database.execute(f"SELECT {', '.join(names) or '1'} FROM {source}", limits=limits)
     if isinstance(few, Rows) and not few.truncated and len(few.rows) <= _FEW_ROWS:
-        return hashlib.blake2b(repr(few.rows).encode("utf-8", "replace"), digest_size=16).hexdigest()
-    sums = [
-        pattern.format(name) for name in names for pattern in _SUMS.get(dialect, _SUMS[""])
-    ]
+        return hashlib.blake2b(
+            repr(few.rows).encode("utf-8", "replace"), digest_size=16
+        ).hexdigest()
+    sums = [pattern.format(name) for name in names for pattern in _SUMS.get(dialect, _SUMS[""])]
     sql = f"SELECT {', '.join(['COUNT(*)', *sums])} FROM {source}"
     found = database.execute(sql, limits=Limits(seconds=_SECONDS, rows=2, bytes=_BYTES))
     if isinstance(found, Failure) or not found.rows:

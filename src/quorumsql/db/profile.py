@@ -24,8 +24,14 @@ from quorumsql.db.pages import CUT, pages
 from quorumsql.domain import Column, Table
 from quorumsql.hashes import Sketch
 from quorumsql.ports import Database
-from quorumsql.profiles import ColumnProfile, TableProfile, is_secret, packed, shape_of
-from quorumsql.profiles import with_meaning
+from quorumsql.profiles import (
+    ColumnProfile,
+    TableProfile,
+    is_secret,
+    packed,
+    shape_of,
+    with_meaning,
+)
 
 __all__ = ["profile_table"]
 
@@ -212,5 +218,3 @@ def _plain(value: object) -> Scalar:
 def _short(value: object) -> Scalar:
     plain = _plain(value)
     return plain[:CUT] if isinstance(plain, str) else plain
-
-

@@ -63,8 +63,10 @@ class _Run:
 class MemoryValueIndex:
     """Values by their normal form. Build once per database, then only read."""
 
-    def __init__(self, places: Mapping[str, Sequence[_Place]]) -> None:
+    def __init__(self, places: Mapping[str, Sequence[_Place]], *, complete: bool = True) -> None:
         self._exact = places
+        self.complete = complete
+        """Whether no column has more values than are kept here."""
         prefixes: dict[str, list[str]] = defaultdict(list)
         for key in places:
             words = key.split()
@@ -77,16 +79,19 @@ class MemoryValueIndex:
     def build(cls, database: Database, schema: Schema) -> MemoryValueIndex:
         """Read up to 5,000 distinct values of every text column of `schema`."""
         places: dict[str, list[_Place]] = defaultdict(list)
+        complete = True
         for table in schema.tables:
             for column in table.columns:
                 if column.kind in {"number", "boolean"}:
                     continue
-                for value in database.values(table.name, column.name, limit=PER_COLUMN):
+                found = database.values(table.name, column.name, limit=PER_COLUMN)
+                complete = complete and len(found) < PER_COLUMN
+                for value in found:
                     if isinstance(value, str) and len(value) <= MAX_LENGTH:
                         key = normalise(value)
                         if key and not key.replace(".", "").isdigit():
                             places[key].append(_Place(table.name, column.name, value))
-        return cls(places)
+        return cls(places, complete=complete)
 
     def mentions(self, text: str) -> tuple[Hit, ...]:
         """Return what `text` mentions, longest and most exact first, at most 40 hits."""

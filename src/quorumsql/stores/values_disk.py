@@ -27,8 +27,15 @@ from quorumsql.domain import Hit
 from quorumsql.stores.known import Known
 from quorumsql.stores.values import STOP
 from quorumsql.stores.values_file import Finder
-from quorumsql.stores.values_keys import SHORTEST_NEAR, compact, fold, fold_all
-from quorumsql.stores.values_keys import look_up_keys, near_keys, squeezed
+from quorumsql.stores.values_keys import (
+    SHORTEST_NEAR,
+    compact,
+    fold,
+    fold_all,
+    look_up_keys,
+    near_keys,
+    squeezed,
+)
 from quorumsql.stores.values_words import dates_in, other_words
 
 __all__ = ["DiskValueIndex"]
@@ -40,7 +47,11 @@ PER_RUN: Final = 10
 COMMON: Final = 400
 """A word that so many values hold says nothing about any of them."""
 
+PLAIN: Final = 0.66
+"""Score from which a hit is more than faint."""
+
 FEW_VALUES: Final = 6
+SEXES: Final = frozenset("fm")
 FLAGS: Final = MappingProxyType(
     {"t": 0.62, "y": 0.62, "1": 0.5, "true": 0.62, "yes": 0.62}
     | {"f": 0.45, "n": 0.45, "0": 0.45, "false": 0.45, "no": 0.45}
@@ -91,8 +102,18 @@ class _Found:
 class DiskValueIndex:
     """Looks stored values up in an index on disk. Safe to use from several threads."""
 
-    def __init__(self, known: Known, *, hidden: Iterable[tuple[str, str]] = ()) -> None:
-        """Take the open file of an index; columns `hidden` (table, column) give no hits."""
+    def __init__(
+        self, known: Known, *, hidden: Iterable[tuple[str, str]] = (), faint: bool = True
+    ) -> None:
+        """Take the open file of an index.
+
+        Args:
+            known: the file; it is closed with the index.
+            hidden: columns (table, column) that give no hits.
+            faint: whether to find what a text mentions only in part or in a manner of speaking;
+                the embedded generators were not trained with such hits.
+        """
+        self._faint = faint
         self._known = known
         self._lock = threading.Lock()
         self._finder = Finder(known)
@@ -111,10 +132,13 @@ class DiskValueIndex:
             return ()
         with self._lock:
             search = _Search(self._finder, runs)
-            found = [*search.exact(), *search.otherwise(text)]
-            found += [*search.near(), *search.partly(), *search.misspelt()]
             named = self._names.in_text(runs)
-            found += search.by_column(self._names.of_few_values(named))
+            found = [*search.exact(), *search.otherwise(text), *search.near(), *search.partly()]
+            if self._faint:
+                found += search.misspelt()
+                found += search.by_column(self._names.of_few_values(named))
+            else:
+                found = [f for f in found if f.match == "prefix" or f.score >= PLAIN]
         found = [one for one in found if one.part not in self._hidden]
         return tuple(self._hits(_ranked(found, named, self._names.words)))
 
@@ -168,9 +192,13 @@ class _Search:
         values = self._finder.values([n for numbers in found for n in numbers])
         for (run, _, score), key, numbers in zip(others, keys, found, strict=True):
             for part, value in (values[n] for n in numbers if n in values):
-                if compact(fold(value)) == key:
+                if compact(fold(value)) == key and (key not in SEXES or self._has_sexes(part)):
                     self._met.update(range(run.first, run.last + 1))
                     yield _Found(run, part, value, score, "fuzzy")
+
+    def _has_sexes(self, part: int) -> bool:
+        """Whether F and M are values of a part: F alone may stand for false."""
+        return {value.lower() for value in self._finder.of_part(part, FEW_VALUES)} >= SEXES
 
     def near(self) -> Iterator[_Found]:
         """Values that are a run but for one typing error."""

@@ -9,6 +9,7 @@ What is not covered: keys that very many values share; the first 512 of a segmen
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -187,7 +188,7 @@ def _buckets(
     tops = (hashes >> np.uint64(64 - bits)) if bits else np.zeros(len(hashes), np.uint64)
     edges = np.searchsorted(tops, np.arange(2**bits + 1, dtype=np.uint64)).tolist()
     low = ((hashes << np.uint64(bits)) >> np.uint64(32)).astype(np.uint32)
-    for bucket, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for bucket, (start, end) in enumerate(itertools.pairwise(edges)):
         if start < end:
             data = low[start:end].tobytes() + owners[start:end].tobytes()
             yield segment << 32 | bucket, data

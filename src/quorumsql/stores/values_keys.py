@@ -1,9 +1,9 @@
 """The keys under which a stored value is found, and those under which a question looks.
 
 A value is folded as people compare it: no case, accents, punctuation or plural endings. Its
-keys are hashes of the folded text as a whole (without its spaces), of either half of it, doubled letters
-single, together with the length (so that one typing error leaves one half intact: the pigeonhole argument of
-PassJoin, Li et al. 2011), of its words and pairs of words, and of either half of a word.
+keys are hashes of the folded text as a whole (without its spaces), of either half of it with the
+length (doubled letters single; one typing error leaves one half intact: the pigeonhole argument
+of PassJoin, Li et al. 2011), of its words and pairs of words, and of either half of a word.
 
 What is not covered: two errors in different halves, and irregular plurals.
 """
