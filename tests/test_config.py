@@ -30,7 +30,7 @@ def write(path: Path, text: str) -> Path:
 
 def test_without_any_source_the_defaults_hold(tmp_path: Path) -> None:
     settings = load_settings(environ=env(tmp_path))
-    assert settings.generators == ("embedded",)
+    assert settings.named == ("embedded",)
     assert settings.limits == Limits()
     assert settings.home.is_relative_to(tmp_path)
     assert settings == Settings(home=settings.home)
@@ -130,8 +130,8 @@ def test_mistakes_in_variables_and_overrides_are_named(tmp_path: Path) -> None:
         load_settings(environ=env(tmp_path, QUORUM_MAX_COLUMNS="x"))
     with pytest.raises(ConfigError, match=r"QUORUM_EFORT\. Did you mean QUORUM_EFFORT"):
         load_settings(environ=env(tmp_path, QUORUM_EFORT="low"))
-    with pytest.raises(ConfigError, match="Unknown key 'model' in the call"):
-        load_settings(environ=env(tmp_path), overrides={"model": "x"})
+    with pytest.raises(ConfigError, match="Unknown key 'colour' in the call"):
+        load_settings(environ=env(tmp_path), overrides={"colour": "x"})
 
 
 def test_variables_of_other_programs_are_left_alone(tmp_path: Path) -> None:

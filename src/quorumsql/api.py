@@ -13,23 +13,44 @@ through one connection at the same time.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from quorumsql.config import Settings, database_home, load_settings
 from quorumsql.domain import Answer, Candidate, Execution, Failure, Question, Schema
-from quorumsql.errors import UnknownName
+from quorumsql.errors import UsageError
 from quorumsql.pipeline import Pipeline, Policy, stripped
-from quorumsql.ports import Database, Generator
+from quorumsql.ports import Database, Generator, LanguageModel, ValueIndex
 from quorumsql.stages.calibrate import Calibration, load
 from quorumsql.trace import Trace
 
-__all__ = ["Connection", "answer_object", "connect", "json_value", "open_guarded", "policy_of"]
+if TYPE_CHECKING:
+    from quorumsql.assemble import Models
+    from quorumsql.stages.describe import Descriptions
+    from quorumsql.stages.plan import Planned
+    from quorumsql.stages.session import LanguageEnsemble
+
+__all__ = [
+    "DESCRIPTIONS",
+    "Connection",
+    "answer_object",
+    "connect",
+    "json_value",
+    "known_folder",
+    "open_guarded",
+    "policy_of",
+    "read_descriptions",
+]
+
+DESCRIPTIONS = "descriptions.toml"
+"""Name of the file of descriptions in a database's folder."""
 
 _CALIBRATION = Path(__file__).parent / "neural" / "weights" / "calibration.json"
 
@@ -39,6 +60,7 @@ def connect(
     *,
     settings: Settings | None = None,
     generators: Sequence[Generator] | None = None,
+    model: LanguageModel | None = None,
 ) -> Connection:
     """Open a database for questions; it is only ever read.
 
@@ -46,6 +68,7 @@ def connect(
         url: an SQLAlchemy URL or the path of a database file.
         settings: read from files and environment when absent.
         generators: ask these instead of the ones that the settings name.
+        model: prompted generators ask this model instead of the one that the settings name.
 
     Raises:
         ConfigError: the settings are wrong.
@@ -53,11 +76,16 @@ def connect(
         UnknownName: the settings name a generator that does not exist.
     """
     settings = settings or load_settings()
-    if generators is None:
-        for name in settings.generators:
-            _refuse_unknown(name)
+    if model is not None and settings.model is None:
+        settings = replace(settings, model=model.name)
+    if generators is None and not all(map(_is_embedded, settings.named)):
+        from quorumsql.assemble import check_names
+
+        check_names(settings)
     database = open_guarded(url, settings=settings)
-    return Connection(database, settings=settings, generators=generators)
+    return Connection(
+        database, settings=settings, generators=generators, model=model, url=url
+    )
 
 
 def open_guarded(url: str, *, settings: Settings) -> Database:
@@ -91,7 +119,46 @@ def open_guarded(url: str, *, settings: Settings) -> Database:
                 database, settings.permissions, functions=settings.functions, audit=audit
             )
         undo.pop_all()
-    return database
+    return _described(database, known_folder(settings, url) / DESCRIPTIONS)
+
+
+def known_folder(settings: Settings, url: str) -> Path:
+    """Return the folder for what a survey of this database finds.
+
+    Who may read only a part of a database has a survey of their own.
+    """
+    folder = database_home(settings, url)
+    if not settings.permissions:
+        return folder
+    own = hashlib.sha256(repr(settings.permissions).encode()).hexdigest()[:12]
+    return folder / f"as-{own}"
+
+
+def _described(database: Database, path: Path) -> Database:
+    """The database with the descriptions of this file, if there is one."""
+    if not path.is_file():
+        return database
+    from quorumsql.db.described import DescribedDatabase
+    from quorumsql.stages.describe import described
+
+    descriptions = read_descriptions(path)
+    return DescribedDatabase(database, lambda schema: described(schema, descriptions))
+
+
+def read_descriptions(path: Path) -> Descriptions:
+    """Return the descriptions in the file at `path`; none when it is not there.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    from quorumsql.stages.describe import Descriptions, read_text
+
+    try:
+        return read_text(path.read_text(encoding="utf-8"), name=str(path))
+    except FileNotFoundError:
+        return Descriptions()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}.") from error
 
 
 class Connection:
@@ -103,8 +170,16 @@ class Connection:
         *,
         settings: Settings,
         generators: Sequence[Generator] | None = None,
+        model: LanguageModel | None = None,
+        url: str | None = None,
     ) -> None:
-        """Take an open database; most callers want `connect`."""
+        """Take an open database; most callers want `connect`.
+
+        With its `url`, what a survey found is used and kept in its folder.
+        """
+        self._url = url
+        self._model = model
+        self._models: Models | None = None
         self._database = database
         self._settings = settings
         self._generators = None if generators is None else tuple(generators)
@@ -156,6 +231,10 @@ class Connection:
         question = Question(text=stripped(text), evidence=evidence)  # before models are loaded
         return self._ready().answer(question, trace=trace)
 
+    def plan(self, text: str, *, evidence: str = "") -> tuple[Planned, ...]:
+        """Return what language models may cost for a question; nothing is sent to them."""
+        return self._ready().plan(Question(text=stripped(text), evidence=evidence))
+
     def sql(self, statement: str) -> Execution:
         """Run one reading statement; what is wrong with it comes back as a `Failure`.
 
@@ -167,6 +246,8 @@ class Connection:
     def close(self) -> None:
         """Give back the database; safe to call twice."""
         self._pipeline = None
+        if self._models is not None:
+            self._models.close()
         self._database.close()
 
     def _ready(self) -> Pipeline:
@@ -176,18 +257,37 @@ class Connection:
         return self._pipeline
 
     def _built(self) -> Pipeline:
-        from quorumsql.stores.values import MemoryValueIndex
-
         own = self._generators is None
         calibration = load(_CALIBRATION) if own else Calibration()
         return Pipeline(
             database=self._database,
             generators=_members(self._settings) if own else self._generators or (),
-            index=MemoryValueIndex.build(self._database, self._database.schema()),
+            index=self._index(),
             policy=policy_of(self._settings),
             calibration=calibration,
             ranks=calibration.ranks,
+            language=self._language() if own else None,
         )
+
+    def _index(self) -> ValueIndex:
+        from quorumsql.survey import file_stamp, value_index
+
+        return value_index(
+            self._database,
+            known_folder(self._settings, self._url) if self._url else None,
+            stamp=file_stamp(self._url or ""),
+            private=self._settings.unread,
+        )
+
+    def _language(self) -> LanguageEnsemble | None:
+        """The language models that take part; None when all generators are embedded."""
+        names = [name for name in self._settings.named if not _is_embedded(name)]
+        if not names:
+            return None
+        from quorumsql.assemble import Models
+
+        self._models = Models(self._settings, self._model)
+        return self._models.ensemble(names)
 
 
 def answer_object(answer: Answer) -> dict[str, Any]:
@@ -197,7 +297,6 @@ def answer_object(answer: Answer) -> dict[str, Any]:
         for number, group in enumerate(answer.choice.groups)
         for index in group.members
     }
-    usage = answer.usage
     return {
         "question": answer.question,
         "sql": answer.sql,
@@ -212,12 +311,8 @@ def answer_object(answer: Answer) -> dict[str, Any]:
             _candidate_object(one, groups.get(index)) for index, one in enumerate(answer.candidates)
         ],
         "timings_ms": {stage: round(ms, 2) for stage, ms in answer.timings_ms.items()},
-        "usage": {
-            "calls": usage.calls,
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "usd": usage.usd,
-        },
+        "usage": asdict(answer.usage),
+        "usage_by_stage": {name: asdict(one) for name, one in answer.usage_by_stage.items()},
         "warnings": list(answer.warnings),
         "why": answer.why,
     }
@@ -268,17 +363,18 @@ def _candidate_object(candidate: Candidate, group: int | None) -> dict[str, Any]
     }
 
 
-def _refuse_unknown(name: str) -> None:
-    if name != "embedded" and not name.startswith("embedded/"):
-        raise UnknownName("generator", name, ["embedded", "embedded/NAME"])
+def _is_embedded(name: str) -> bool:
+    return name == "embedded" or name.startswith("embedded/")
 
 
 def _members(settings: Settings) -> tuple[Generator, ...]:
     """Load the embedded members that the settings name; "embedded" is all of them."""
     from quorumsql.neural.members import load_members
 
-    names = None if "embedded" in settings.generators else settings.generators
-    return load_members(names, beam=settings.hypotheses)
+    wanted = [name for name in settings.named if _is_embedded(name)]
+    if not wanted:
+        return ()
+    return load_members(None if "embedded" in wanted else wanted, beam=settings.hypotheses)
 
 
 def policy_of(settings: Settings) -> Policy:

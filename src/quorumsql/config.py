@@ -11,7 +11,15 @@ variables QUORUM_*, overrides of the caller. A key that does not exist is refuse
 
 As variables: QUORUM_EFFORT=high, QUORUM_GENERATORS=embedded, QUORUM_LIMITS_SECONDS=5.
 
-What is not covered: secrets. A database URL with its password is never stored.
+    model = "local"
+    [endpoints.local]
+    base_url = "http://localhost:8000/v1"
+    model = "Qwen/Qwen2.5-Coder-7B-Instruct"
+
+OPENAI_BASE_URL and OPENAI_API_KEY say where models are that no endpoint names.
+
+What is not covered: secrets. A database URL with its password is never stored, keys are read from
+the environment when a model is built.
 """
 
 from __future__ import annotations
@@ -30,6 +38,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from quorumsql.domain import Limits
 from quorumsql.errors import ConfigError
+from quorumsql.llm.endpoint import OPENAI, Endpoint
+from quorumsql.llm.settings import EndpointSettings, LlmSettings
 from quorumsql.permissions import Names, Permissions
 
 __all__ = [
@@ -38,6 +48,7 @@ __all__ = [
     "Effort",
     "Settings",
     "database_home",
+    "endpoint_of",
     "load_settings",
     "without_ray_telemetry",
 ]
@@ -45,11 +56,33 @@ __all__ = [
 Effort: TypeAlias = Literal["low", "medium", "high"]
 
 EFFORTS: Mapping[Effort, Mapping[str, Any]] = {
-    "low": {"hypotheses": 4, "seconds": 10.0, "limits": {"seconds": 5.0}},
-    "medium": {"hypotheses": 8, "seconds": 30.0, "limits": {"seconds": 10.0}},
-    "high": {"hypotheses": 16, "seconds": 90.0, "limits": {"seconds": 30.0}},
+    "low": {
+        "hypotheses": 4,
+        "seconds": 10.0,
+        "limits": {"seconds": 5.0},
+        "llm": {"cascade": 0.7, "selector": "vote", "deadline": 45.0},
+    },
+    "medium": {
+        "hypotheses": 8,
+        "seconds": 30.0,
+        "limits": {"seconds": 10.0},
+        "llm": {"cascade": 0.85, "selector": "llm", "deadline": 120.0},
+    },
+    "high": {
+        "hypotheses": 16,
+        "seconds": 90.0,
+        "limits": {"seconds": 30.0},
+        "llm": {"cascade": 0.0, "selector": "llm", "linking": "model", "deadline": 600.0},
+    },
 }
 """What one turn of the dial sets; any of it can still be set by name."""
+
+_AUTO: Mapping[Effort, tuple[str, ...]] = {
+    "low": ("direct",),
+    "medium": ("direct", "divide", "standard"),
+    "high": ("direct", "divide", "plan", "standard", "icl", "explore"),
+}
+"""The prompted generators of `generators = ["auto"]`, when a model is set."""
 
 _PREFIX = "QUORUM_"
 _PROTECTING = ("QUORUM_PERM", "QUORUM_AUDIT")
@@ -74,17 +107,23 @@ class AuditSettings:
 class Settings:
     """Everything that can be set.
 
-    `hypotheses` of each generator (the width of its beam) are tried on the database, all
-    within `seconds`, each within `limits`. `max_columns` of a schema are shown to
+    `generators` "auto" are the embedded ones, with a `model` also prompted ones that suit the
+    effort. `model` is the name of an endpoint, or of a model at OPENAI_BASE_URL; `private` keeps
+    every value of the data on this machine. `llm` says how models take part, `prices` what
+    their tokens cost. `hypotheses` of each generator (the width of its beam) are tried on the
+    database, all within `seconds`, each within `limits`. `max_columns` of a schema are shown to
     generators, `max_question` characters of a question are read. Answers below the
     confidence `threshold` are abstentions. `permissions` say what may be read, `functions` are
     those of the database that only compute, beyond what we know, `audit` is how statements are
-    recorded and `who` on whose behalf. `home` is where we keep what belongs to the user, `data`
+    recorded and `who` on whose behalf. `unread` are patterns of `table.column` that are neither
+    profiled nor indexed. `home` is where we keep what belongs to the user, `data`
     where benchmark data lies.
     """
 
     effort: Effort = "medium"
-    generators: tuple[str, ...] = ("embedded",)
+    generators: tuple[str, ...] = ("auto",)
+    model: str | None = None
+    private: bool = False
     hypotheses: int = 8
     seconds: float = 30.0
     limits: Limits = field(default_factory=Limits)
@@ -92,8 +131,12 @@ class Settings:
     max_question: int = 1_000
     threshold: float = 0.25
     permissions: Permissions = field(default_factory=Permissions)
+    unread: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     audit: AuditSettings = field(default_factory=AuditSettings)
+    llm: LlmSettings = field(default_factory=LlmSettings)
+    endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     who: str = field(default_factory=lambda: _user(os.environ))  # noqa: TID251
     home: Path = field(default_factory=lambda: _default_home(os.environ))  # noqa: TID251
     data: Path | None = None
@@ -111,6 +154,50 @@ class Settings:
             raise ConfigError(f"threshold must be between 0 and 1, not {self.threshold!r}.")
         if not self.generators:
             raise ConfigError("generators must name at least one generator, e.g. 'embedded'.")
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The generators that take part, "auto" spelt out."""
+        auto = ("embedded", *(_AUTO[self.effort] if self.model else ()))
+        names = (n for name in self.generators for n in (auto if name == "auto" else (name,)))
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def cascade(self) -> float:
+        """The confidence from which models are not asked; 0 where generators were named."""
+        return self.llm.cascade if "auto" in self.generators else 0.0
+
+
+def endpoint_of(
+    settings: Settings,
+    name: str,
+    environ: Mapping[str, str] = os.environ,  # noqa: TID251
+) -> Endpoint:
+    """Return where the model `name` is and with which key; `name` may be that of an endpoint.
+
+    The key of OPENAI_API_KEY goes to OPENAI_BASE_URL only, never to another endpoint.
+
+    Raises:
+        ConfigError: the key that is needed is not there.
+    """
+    home = environ.get("OPENAI_BASE_URL") or OPENAI
+    section = settings.endpoints.get(name)
+    values = {} if section is None else asdict(section)
+    variable = values.pop("key_variable", None)
+    url = values.pop("base_url", None) or home
+    if variable is None and url == home:
+        variable = "OPENAI_API_KEY"
+        needed = url.rstrip("/") == OPENAI
+    else:
+        needed = variable is not None
+    key = (environ.get(variable) or "").strip() if variable else ""
+    if needed and not key:
+        raise ConfigError(
+            f"There is no key for {url}: set {variable}, or OPENAI_BASE_URL for another service."
+        )
+    if not key.isascii() or not key.isprintable():
+        raise ConfigError(f"{variable} holds characters that no key has.")
+    return Endpoint(**{"model": name, **values, "base_url": url, "key": key})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +238,8 @@ def load_settings(
     }
     _merge(base, EFFORTS[effort])
     if not sources:
-        return Settings(**{**base, "limits": Limits(**base["limits"])})
+        inner = {"limits": Limits(**base["limits"]), "llm": LlmSettings(**base["llm"])}
+        return Settings(**{**base, **inner})
     for source in sources:
         _validated({**base, **_merged(base, source.values)}, source)
         _merge(base, source.values)
@@ -236,7 +324,12 @@ def _inner(kind: Any, name: str) -> Any:
     """The dataclass that a field holds, or None."""
     inner: Mapping[str, Any] = {}
     if kind is Settings:
-        inner = {"limits": Limits, "audit": AuditSettings, "permissions": Permissions}
+        inner = {
+            "limits": Limits,
+            "audit": AuditSettings,
+            "permissions": Permissions,
+            "llm": LlmSettings,
+        }
     elif kind is Permissions:
         inner = {"allow": Names, "deny": Names}
     return inner.get(name)
@@ -244,7 +337,7 @@ def _inner(kind: Any, name: str) -> Any:
 
 def _nested(path: tuple[str, ...], text: str) -> dict[str, Any]:
     value: Any = text
-    if path[0] == "permissions" or path in {("generators",), ("functions",)}:
+    if path[0] == "permissions" or path in {("generators",), ("functions",), ("unread",)}:
         value = [name.strip() for name in text.split(",") if name.strip()]
     for name in reversed(path):
         value = {name: value}
@@ -256,6 +349,10 @@ def _refuse_unknown(
 ) -> None:
     known = [one.name for one in fields(kind)]
     for key, value in values.items():
+        if kind is Settings and key == "endpoints" and isinstance(value, Mapping):
+            for name, section in value.items():
+                if isinstance(section, Mapping):
+                    _refuse_unknown(source, section, EndpointSettings, f"endpoints.{name}.")
         if key not in known:
             close = get_close_matches(key, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""

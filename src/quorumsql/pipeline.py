@@ -6,18 +6,31 @@
 
 The pipeline is given ports and builds nothing.
 
-What is not covered: gold SQL, which has no type that could enter here; keeping answers
-between questions; and calling dear generators only when cheap ones disagree.
+Language models, where there are any, take part after the cheap generators and only when those are
+not sure: they draft on two schemas, mend what the database refuses, and judge what disagrees.
+
+What is not covered: gold SQL, which has no type that could enter here, and keeping answers
+between questions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from quorumsql.domain import Answer, Brief, Candidate, Choice, Hit, Limits, Question, Schema
-from quorumsql.errors import UsageError
+from quorumsql.domain import (
+    Answer,
+    Brief,
+    Candidate,
+    Choice,
+    Hit,
+    Limits,
+    Question,
+    Schema,
+    Usage,
+)
+from quorumsql.errors import ModelError, UsageError
 from quorumsql.ports import Database, Generator, ValueIndex
 from quorumsql.stages.calibrate import Calibration, confidence
 from quorumsql.stages.choose import choose
@@ -27,6 +40,10 @@ from quorumsql.stages.link import link, within
 from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
 from quorumsql.trace import Asked, Chosen, GeneratorLost, Linked, Trace, Warned
+
+if TYPE_CHECKING:
+    from quorumsql.stages.plan import Planned
+    from quorumsql.stages.session import LanguageEnsemble, Session
 
 __all__ = ["Pipeline", "Policy", "stripped"]
 
@@ -60,6 +77,7 @@ class Pipeline:
         policy: Policy | None = None,
         calibration: Calibration | None = None,
         ranks: Mapping[str, int] | None = None,
+        language: LanguageEnsemble | None = None,
     ) -> None:
         """Take what answering needs.
 
@@ -70,8 +88,9 @@ class Pipeline:
             policy: limits and thresholds.
             calibration: from vote share to confidence; absent, the share itself.
             ranks: place of each generator by measured accuracy; absent, their order here.
+            language: the language models that take part, if any.
         """
-        if not generators:
+        if not generators and language is None:
             raise UsageError("No generators: name at least one, e.g. 'embedded'.")
         self._database = database
         self._generators = tuple(generators)
@@ -79,6 +98,7 @@ class Pipeline:
         self._policy = policy or Policy()
         self._calibration = calibration or Calibration()
         self._ranks = dict(ranks or {g.name: n for n, g in enumerate(self._generators)})
+        self._language = language
 
     def answer(self, question: Question, *, trace: Trace | None = None) -> Answer:
         """Answer `question`, or abstain and say why.
@@ -92,6 +112,7 @@ class Pipeline:
             ModelError: every generator failed.
         """
         trace, policy = trace or Trace(), self._policy
+        session = self._language.session(self._database, self._index) if self._language else None
         asked = self._asked(question, trace)
         with trace.stage("schema"):
             everything = self._database.schema()
@@ -114,7 +135,72 @@ class Pipeline:
             if choice.candidate is not None:
                 sure = confidence(choice.confidence, self._calibration)
                 choice = replace(choice, confidence=sure)
-        return self._answer(question, schema, hits, candidates, choice, trace)
+        if session is not None and not _sure(choice, session):
+            schema, candidates, choice = self._with_models(
+                session, asked, everything, hits, candidates, trace
+            )
+        return self._answer(question, schema, hits, candidates, choice, trace, session)
+
+    def plan(self, question: Question) -> tuple[Planned, ...]:
+        """Return what language models may cost for `question`; nothing is sent."""
+        from quorumsql.stages.plan import plan
+
+        if self._language is None:
+            return ()
+        asked = self._asked(question, Trace())
+        hits = retrieve(asked, index=self._index)
+        everything = self._database.schema()
+        return plan(
+            self._language, asked, everything, hits, database=self._database, index=self._index
+        )
+
+    def _with_models(
+        self,
+        session: Session,
+        asked: Question,
+        everything: Schema,
+        hits: tuple[Hit, ...],
+        cheap: tuple[Candidate, ...],
+        trace: Trace,
+    ) -> tuple[Schema, tuple[Candidate, ...], Choice]:
+        """Let language models draft, mend and judge, beside the `cheap` candidates.
+
+        Raises:
+            ModelError: all of them failed and there are no cheap candidates.
+        """
+        failed: list[ModelError] = []
+
+        def lost(name: str, error: ModelError) -> None:
+            failed.append(error)
+            self._lost(name, error, trace)
+
+        with trace.stage("link"):
+            briefs = session.schemas(asked, everything, hits, lost)
+        trace.add(_linked(briefs[-1].schema, everything))
+        with trace.stage("generate"):
+            drafts = session.write(briefs, lost)
+        if failed and not drafts and not cheap:
+            raise failed[0]
+        trace.written(drafts)
+        with trace.stage("refine"):
+            drafts = session.repair(self._ran(drafts, session), self._policy.limits, lost)
+            drafts = self._ran([replace(one, weight=1.0) for one in drafts], session)
+        ranks = _after_models(drafts, self._ranks)
+        candidates = (*cheap, *drafts)
+        with trace.stage("choose"):
+            choice = choose(candidates, ranks=ranks, dialect=everything.dialect)
+            choice = session.judge(briefs[-1], candidates, choice, ranks=ranks, on_lost=lost)
+            choice = replace(choice, confidence=_succession(choice, candidates))
+        return briefs[-1].schema, candidates, choice
+
+    def _ran(self, drafts: Sequence[Candidate], session: Session) -> tuple[Candidate, ...]:
+        seconds = max(min(self._policy.seconds, session.seconds_left), 0.001)
+        limits = replace(self._policy.limits, seconds=min(self._policy.limits.seconds, seconds))
+        return refine(drafts, database=self._database, limits=limits, seconds=seconds)
+
+    def _lost(self, name: str, error: Exception, trace: Trace) -> None:
+        trace.add(GeneratorLost(generator=name, message=str(error)))
+        trace.add(Warned(message=f"Generator {name} failed and has no vote: {error}"))
 
     def _asked(self, question: Question, trace: Trace) -> Question:
         """The question as generators read it, with warnings about what they cannot read."""
@@ -130,12 +216,13 @@ class Pipeline:
         return replace(question, text=text)
 
     def _generate(self, brief: Brief, trace: Trace) -> tuple[Candidate, ...]:
-        def lost(name: str, error: Exception) -> None:
-            trace.add(GeneratorLost(generator=name, message=str(error)))
-            trace.add(Warned(message=f"Generator {name} failed and has no vote: {error}"))
-
+        if not self._generators:
+            return ()
         candidates = generate(
-            self._generators, brief, hypotheses=self._policy.hypotheses, on_lost=lost
+            self._generators,
+            brief,
+            hypotheses=self._policy.hypotheses,
+            on_lost=lambda name, error: self._lost(name, error, trace),
         )
         trace.written(candidates)
         return candidates
@@ -154,15 +241,19 @@ class Pipeline:
         candidates: tuple[Candidate, ...],
         choice: Choice,
         trace: Trace,
+        session: Session | None = None,
     ) -> Answer:
         trace.executed(candidates)
+        for note in session.notes if session is not None else ():
+            trace.add(Warned(message=note))
+        spent = session.spent if session is not None else {}
         for text in doubts(choice, candidates, schema):
             trace.add(Warned(message=text))
         best = _best_guess(choice, candidates)
         reason = _reason(choice, self._policy.threshold)
         trace.add(
             Chosen(
-                sql=best.sql if best else None,
+                sql=(best.sql or None) if best else None,
                 rule=choice.rule,
                 groups=len(choice.groups),
                 votes=choice.groups[0].votes if choice.groups else 0.0,
@@ -172,7 +263,7 @@ class Pipeline:
         )
         return Answer(
             question=question.text,
-            sql=best.sql if best else None,
+            sql=(best.sql or None) if best else None,
             execution=best.final.execution if best else None,
             confidence=choice.confidence,
             abstained=reason is not None,
@@ -182,6 +273,8 @@ class Pipeline:
             hits=hits,
             warnings=tuple(e.message for e in trace.events if isinstance(e, Warned)),
             timings_ms=trace.timings_ms,
+            usage=sum(spent.values(), Usage()),
+            usage_by_stage=spent,
         )
 
 
@@ -194,6 +287,36 @@ def stripped(text: str) -> str:
     if not text.strip():
         raise UsageError("The question is empty: ask something in plain words.")
     return text.strip()
+
+
+def _sure(choice: Choice, session: Session) -> bool:
+    """Whether the cheap answer stands without asking language models."""
+    return (
+        session.cascade > 0
+        and choice.candidate is not None
+        and choice.confidence >= session.cascade
+    )
+
+
+def _after_models(drafts: Sequence[Candidate], ranks: Mapping[str, int]) -> Mapping[str, int]:
+    """Places with the models' generators first, in the order in which they were named."""
+    names = tuple(dict.fromkeys(one.generator for one in drafts))
+    return {
+        **{name: len(names) + rank for name, rank in ranks.items()},
+        **{name: rank for rank, name in enumerate(names)},
+    }
+
+
+def _succession(choice: Choice, candidates: Sequence[Candidate]) -> float:
+    """The chance of the chosen group by the rule of succession: (votes + 1) / (all + 2).
+
+    The embedded members' calibration says nothing about pools with other members, and one vote out
+    of one is no certainty.
+    """
+    if choice.candidate is None:
+        return 0.0
+    voters = len({one.generator for one in candidates if one.weight > 0})
+    return (choice.confidence * voters + 1) / (voters + 2)
 
 
 def _linked(schema: Schema, everything: Schema) -> Linked:

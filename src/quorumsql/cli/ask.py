@@ -8,13 +8,17 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from quorumsql.domain import Answer, Failure, Rows
 from quorumsql.errors import UsageError
+
+if TYPE_CHECKING:
+    from quorumsql.stages.plan import Planned
 
 __all__ = ["register"]
 
@@ -49,6 +53,28 @@ def ask(
     guess: Annotated[
         bool, typer.Option("--guess", help="Also show the best guess behind an abstention.")
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Language model or endpoint; see docs/models.md."),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Send no value of the data to a model.")
+    ] = False,
+    max_calls: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Calls of models, at most.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(metavar="USD", min=0.0, help="What models may cost.")
+    ] = None,
+    deadline: Annotated[
+        float | None, typer.Option(metavar="S", min=0.1, help="Seconds models may take.")
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Ask models again, also what is known.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what models would cost; ask none.")
+    ] = False,
 ) -> None:
     """Ask a database a question.
 
@@ -61,8 +87,23 @@ def ask(
     from quorumsql.api import connect
     from quorumsql.cli.settings import settings_of
 
-    settings = settings_of(effort=effort, generators=generators, timeout=timeout)
+    settings = settings_of(
+        effort=effort,
+        generators=generators,
+        timeout=timeout,
+        model=model,
+        private=private or None,
+        llm={
+            "max_calls": max_calls,
+            "max_cost": max_cost,
+            "deadline": deadline,
+            "cache": False if no_cache else None,
+        },
+    )
     with connect(db, settings=settings) as database:
+        if dry_run:
+            _print_plan(database.plan(text, evidence=_clean(evidence)), as_json=as_json)
+            raise typer.Exit(0)
         answer = database.ask(text, evidence=_clean(evidence))
     if as_json:
         _print_json(_shortened(answer, limit))
@@ -103,6 +144,19 @@ def _print_json(answer: Answer) -> None:
     from quorumsql.api import answer_object
 
     sys.stdout.write(json.dumps(answer_object(answer), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _print_plan(lines: Sequence[Planned], *, as_json: bool) -> None:
+    """Print what a question would cost, and the sum."""
+    from dataclasses import asdict
+
+    from quorumsql.cli.plan import show_plan, total
+
+    if as_json:
+        record = {"plan": [asdict(line) for line in lines], "total": total(lines)}
+        sys.stdout.write(json.dumps(record) + "\n")
+    else:
+        show_plan(lines)
 
 
 def _print_csv(answer: Answer, *, guess: bool) -> None:

@@ -87,6 +87,18 @@ def show_answer(console: Console, answer: Answer, *, limit: int, guess: bool = F
     _show_votes(console, answer)
     _show_confidence(console, answer)
     _show_times(console, answer.timings_ms)
+    _show_spent(console, answer)
+
+
+def _show_spent(console: Console, answer: Answer) -> None:
+    """Print what language models were paid for, nothing where none was asked."""
+    if not answer.usage_by_stage:
+        return
+    usage = answer.usage
+    stages = " · ".join(f"{stage} {one.calls}" for stage, one in answer.usage_by_stage.items())
+    price = "price unknown" if usage.usd is None else f"${usage.usd:.4f}"
+    tokens = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens, {price}"
+    console.print(Text(f"Spent {usage.calls} calls ({stages}), {tokens}", style="dim"))
 
 
 def show_rows(console: Console, rows: Rows, *, limit: int) -> None:

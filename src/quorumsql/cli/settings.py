@@ -5,6 +5,7 @@ What is not covered: what settings exist and which are valid (`config`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,22 +15,32 @@ __all__ = ["settings_of"]
 
 
 def settings_of(
-    *, effort: str | None = None, generators: str | None = None, timeout: float | None = None
+    *,
+    effort: str | None = None,
+    generators: str | None = None,
+    timeout: float | None = None,
+    model: str | None = None,
+    private: bool | None = None,
+    llm: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings of file and environment with what is given here instead.
 
-    `generators` are names separated by commas; `timeout` is seconds per statement.
+    `generators` are names separated by commas; `timeout` is seconds per statement; of `llm` what
+    is None is not given.
 
     Raises:
         ConfigError: a value is not possible.
     """
     from quorumsql.config import load_settings
 
-    overrides: dict[str, object] = {}
-    if effort is not None:
-        overrides["effort"] = effort
+    overrides: dict[str, object] = {"effort": effort, "model": model, "private": private}
     if generators is not None:
         overrides["generators"] = [name.strip() for name in generators.split(",") if name.strip()]
     if timeout is not None:
         overrides["limits"] = {"seconds": timeout}
-    return load_settings(overrides=overrides)
+    given = {key: value for key, value in (llm or {}).items() if value is not None}
+    if given:
+        overrides["llm"] = given
+    return load_settings(
+        overrides={key: value for key, value in overrides.items() if value is not None}
+    )

@@ -1,0 +1,145 @@
+"""Make the language models' part of an ensemble from settings.
+
+What is not covered: embedded members (`api` loads them), and asking anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from quorumsql.config import Settings, endpoint_of
+from quorumsql.errors import ConfigError, UnknownName
+from quorumsql.llm.cache import Cached, CompletionCache
+from quorumsql.llm.endpoint import Endpoint
+from quorumsql.llm.openai_compatible import OpenAICompatible
+from quorumsql.llm.prices import price_of
+from quorumsql.ports import LanguageModel
+from quorumsql.stages.budget import Allowance, CostOf
+from quorumsql.stages.session import NAMES, LanguageEnsemble
+from quorumsql.stages.shots import NearestShots
+from quorumsql.stores.examples import ExampleStore
+
+__all__ = ["Models", "check_names", "embedded_names", "examples_path", "prompted_names"]
+
+_THOUGHTS = 8192  # tokens that a reasoning model may think on top of its reply
+
+
+def check_names(settings: Settings) -> None:
+    """Refuse generators that do not exist, and prompted ones without a model.
+
+    Raises:
+        UnknownName: there is no such generator.
+        ConfigError: a generator needs a model and none is set.
+    """
+    for name in settings.named:
+        if name not in NAMES and name != "embedded" and not name.startswith("embedded/"):
+            raise UnknownName("generator", name, ["embedded", "embedded/NAME", *NAMES])
+    prompted = prompted_names(settings)
+    if prompted and settings.model is None:
+        raise ConfigError(
+            f"Generator {prompted[0]!r} asks a language model: name one with --model NAME, or set "
+            "`model` in quorum.toml."
+        )
+
+
+def embedded_names(settings: Settings) -> tuple[str, ...]:
+    """Return the embedded generators that take part."""
+    return tuple(name for name in settings.named if name not in NAMES)
+
+
+def prompted_names(settings: Settings) -> tuple[str, ...]:
+    """Return the generators that ask a language model."""
+    return tuple(name for name in settings.named if name in NAMES)
+
+
+def examples_path(settings: Settings) -> Path:
+    """Return where solved questions are kept."""
+    return settings.llm.examples or settings.home / "examples.jsonl"
+
+
+class Models:
+    """Clients of all endpoints that the settings name, one each, and what they make together."""
+
+    def __init__(self, settings: Settings, model: LanguageModel | None = None) -> None:
+        """Build nothing yet; `model` is used instead of the one that the settings name."""
+        self._settings = settings
+        self._given = model
+        self._cache: CompletionCache | None = None
+        self._clients: dict[str, OpenAICompatible] = {}
+        self._costs: dict[str, CostOf] = {}
+
+    def ensemble(self, generators: Sequence[str]) -> LanguageEnsemble:
+        """Return the ensemble that asks `generators`.
+
+        Raises:
+            ConfigError: a key is missing, or a price that a budget needs.
+        """
+        settings, llm = self._settings, self._settings.llm
+        main = self._given or self._model(settings.model or "")
+        others = {name: self._model(other) for name, other in llm.models.items()}
+        costs = tuple(self._costs.values())
+        if llm.max_cost is not None and any(cost(1, 1) is None for cost in costs):
+            raise ConfigError(
+                "max_cost cannot be kept: the price of a model is not known. Set input_price and "
+                "output_price of its endpoint."
+            )
+        allowance = Allowance(calls=llm.max_calls, usd=llm.max_cost, seconds=llm.deadline)
+        return LanguageEnsemble(
+            model=main,
+            models=others,
+            generators=tuple(generators),
+            allowance=allowance,
+            cost_of=_dearest(costs),
+            shots=NearestShots(ExampleStore(examples_path(settings))),
+            samples=llm.samples,
+            narrow=max(settings.max_columns // 2, 1),
+            wide=settings.max_columns,
+            linking=llm.linking,
+            refine=llm.refine,
+            selector=llm.selector,
+            order=llm.order,
+            private=settings.private,
+            cascade=settings.cascade,
+        )
+
+    def close(self) -> None:
+        """Give back connections; safe to call twice."""
+        for client in self._clients.values():
+            client.close()
+        if self._cache is not None:
+            self._cache.close()
+
+    def _model(self, name: str) -> LanguageModel:
+        endpoint = endpoint_of(self._settings, name)
+        if name not in self._clients:
+            price = price_of(endpoint, self._settings.prices)
+            self._clients[name] = OpenAICompatible(endpoint, price=price)
+            self._costs[name] = _cost(endpoint, price.of if price is not None else None)
+        if not self._settings.llm.cache:
+            return self._clients[name]
+        if self._cache is None:
+            self._cache = CompletionCache(
+                self._settings.home / "completions.sqlite",
+                max_bytes=self._settings.llm.cache_mb * 2**20,
+            )
+        return Cached(self._clients[name], self._cache, place=endpoint.base_url)
+
+
+def _cost(endpoint: Endpoint, price: Callable[[int, int], float] | None) -> CostOf:
+    def cost_of(input_tokens: int, output_tokens: int) -> float | None:
+        thoughts = _THOUGHTS if endpoint.thinks else 0
+        return price(input_tokens, output_tokens + thoughts) if price is not None else None
+
+    return cost_of
+
+
+def _dearest(costs: Sequence[CostOf]) -> CostOf:
+    """The cost at the dearest of several models; None when one is not known."""
+
+    def cost_of(input_tokens: int, output_tokens: int) -> float | None:
+        found = [cost(input_tokens, output_tokens) for cost in costs]
+        known = [one for one in found if one is not None]
+        return max(known) if known and len(known) == len(found) else None
+
+    return cost_of
