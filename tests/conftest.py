@@ -10,11 +10,15 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    import servers
 
 DATA = Path(__file__).parent / "data"
 
@@ -61,6 +65,24 @@ def shop(tmp_path: Path, shop_bytes: bytes) -> Path:
     path = tmp_path / "shop.sqlite"
     path.write_bytes(shop_bytes)
     return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[servers.Server]:
+    """A real PostgreSQL, started when the first test asks for it."""
+    import servers  # needs drivers that most tests do not
+
+    with servers.postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[servers.Server]:
+    """A real MariaDB, started when the first test asks for it."""
+    import servers
+
+    with servers.mariadb() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 from quorumsql.domain import Column, ColumnRef, ForeignKey, Hit, Schema, Table
 from quorumsql.errors import UnknownName
-from quorumsql.sql import quote
+from quorumsql.sql import quote, quote_table
 
 __all__ = ["RENDERERS", "Renderer", "render"]
 
@@ -181,8 +181,7 @@ def _table_named(name: str, schema: Schema) -> str:
 
 
 def _table_name(table: Table, schema: Schema) -> str:
-    name = quote(table.name, schema.dialect)
-    return f"{quote(table.schema, schema.dialect)}.{name}" if table.schema else name
+    return quote_table(table, schema.dialect)
 
 
 def _list(names: Iterable[str], schema: Schema) -> str:

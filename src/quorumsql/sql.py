@@ -18,9 +18,17 @@ from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
-from quorumsql.domain import ColumnRef
+from quorumsql.domain import ColumnRef, Table
 
-__all__ = ["columns_of", "is_ordered", "normalise", "quote", "tables_of"]
+__all__ = [
+    "columns_of",
+    "first_rows",
+    "is_ordered",
+    "normalise",
+    "quote",
+    "quote_table",
+    "tables_of",
+]
 
 
 def is_ordered(sql: str, dialect: str) -> bool:
@@ -60,6 +68,21 @@ def quote(name: str, dialect: str) -> str:
         case NormalizationStrategy.UPPERCASE:
             plain = plain and name == name.upper()
     return name if plain else exp.to_identifier(name, quoted=True).sql(dialect=known)
+
+
+def quote_table(table: Table, dialect: str) -> str:
+    """Return the name of `table` as SQL, with its namespace where it needs one."""
+    name = quote(table.bare_name, dialect)
+    return name if table.schema is None else f"{quote(table.schema, dialect)}.{name}"
+
+
+def first_rows(query: str, count: int, dialect: str) -> str:
+    """Return `query`, which has no limit yet, cut to its first `count` rows.
+
+    A dialect that sqlglot does not know gets the words of the standard.
+    """
+    known = _known(dialect)
+    return f"{query} LIMIT {count}" if known else f"{query} FETCH FIRST {count} ROWS ONLY"
 
 
 def tables_of(sql: str, dialect: str) -> tuple[str, ...]:

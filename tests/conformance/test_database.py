@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import servers
 from quorumsql.db import open_database
 from quorumsql.domain import Failure, ForeignKey, Limits, Rows, Schema
 from quorumsql.errors import DatabaseError, UnknownName
@@ -45,7 +46,10 @@ INSERT INTO bill VALUES (1, 'ana', '2024-01-02', 80.50);
 INSERT INTO review VALUES (1, 1, 'good');
 """
 
-ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT COUNT(*) FROM r"
+ENDLESS = (
+    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 500) "
+    "SELECT COUNT(*) FROM r a, r b, r c, r d, r e, r f"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +57,10 @@ class Engine:
     """How to make a database of one engine in a folder, from a script; returns its URL."""
 
     name: str
-    create: Callable[[Path, str], str]
+    create: Callable[[pytest.FixtureRequest, Path, str], str]
 
 
-def _sqlite(folder: Path, script: str) -> str:
+def _sqlite(request: pytest.FixtureRequest, folder: Path, script: str) -> str:
     path = folder / "hotel.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
@@ -64,13 +68,25 @@ def _sqlite(folder: Path, script: str) -> str:
     return f"sqlite:///{path}"
 
 
-ENGINES = (Engine(name="sqlite", create=_sqlite),)
+def _postgresql(request: pytest.FixtureRequest, folder: Path, script: str) -> str:
+    return servers.make_postgresql(request.getfixturevalue("postgresql_server"), "hotel", script)
+
+
+def _mariadb(request: pytest.FixtureRequest, folder: Path, script: str) -> str:
+    return servers.make_mariadb(request.getfixturevalue("mariadb_server"), "hotel", script)
+
+
+ENGINES = (
+    Engine(name="sqlite", create=_sqlite),
+    Engine(name="postgresql", create=_postgresql),
+    Engine(name="mariadb", create=_mariadb),
+)
 
 
 @pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     engine: Engine = request.param
-    return engine.create(tmp_path, SCRIPT)
+    return engine.create(request, tmp_path, SCRIPT)
 
 
 @pytest.fixture

@@ -21,6 +21,9 @@ __all__ = ["declared_kind", "kind_of"]
 
 _WORDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     # Order matters as in SQLite's affinity rules: INTERVAL and POINT contain INT.
+    ("other", ("[]", "ARRAY", "STRUCT(", "MAP(", "INT4RANGE", "INT8RANGE", "NUMRANGE", "TSRANGE")),
+    ("other", ("TSTZRANGE", "DATERANGE", "MULTIRANGE")),
+    ("text", ("ENUM(",)),  # whatever its labels say
     ("date", ("DATE", "TIME", "INTERVAL")),
     ("boolean", ("BOOL",)),
     ("other", ("BLOB", "BINARY", "BYTEA", "IMAGE", "GEOM", "POINT", "POLYGON", "LINESTRING")),

@@ -28,7 +28,7 @@ from sqlalchemy.pool import NullPool
 from quorumsql import guard
 from quorumsql.db.budget import Budget, collect, size_of
 from quorumsql.db.foreign_keys import infer_foreign_keys
-from quorumsql.db.introspect import reflect
+from quorumsql.db.introspect import Scope, reflect
 from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, with_examples
 from quorumsql.db.sqlite_failure import database_error, failure, is_busy, is_of_database
 from quorumsql.db.sqlite_file import FileState, examine
@@ -236,7 +236,7 @@ class SqliteDatabase:
                     name=self.name,
                     dialect=self.dialect,
                     declared=partial(_declared_types, connection),
-                    hidden=_shadow_tables(connection),
+                    scope=Scope(hidden=_shadow_tables(connection)),
                 )
         except DBAPIError as error:
             if isinstance(error.orig, sqlite3.Error):
@@ -301,13 +301,13 @@ def _declared_types(connection: Connection, table: str) -> Mapping[str, str]:
     return {str(name): str(type_ or "") for name, type_ in found}
 
 
-def _shadow_tables(connection: Connection) -> frozenset[str]:
+def _shadow_tables(connection: Connection) -> frozenset[tuple[str | None, str]]:
     """Return the tables in which full-text and other virtual tables keep their own data."""
     try:
         found = connection.exec_driver_sql(
             "SELECT name FROM pragma_table_list WHERE type = 'shadow'"
         )
-        return frozenset(str(name) for (name,) in found)
+        return frozenset((None, str(name)) for (name,) in found)
     except DBAPIError:  # SQLite before 3.37 cannot tell
         return frozenset()
 

@@ -1,0 +1,199 @@
+"""A connection to PostgreSQL that looks at a budget while it waits, and reads any value.
+
+psycopg runs everything through `Connection.wait`; here that looks at the clock, at a request to
+cancel and at how many bytes have come, every few milliseconds. So a statement that nothing else
+stops is cancelled, and a row of a gigabyte is given up long before it is in memory.
+
+What is not covered: bytes are only counted where the system tells how many wait in a socket
+(not on Windows); there time alone is the limit.
+"""
+
+from __future__ import annotations
+
+import array
+import selectors
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, TypeVar
+
+import psycopg
+from psycopg import pq
+from psycopg.abc import AdaptContext, Buffer, PQGen
+from psycopg.abc import Loader as AnyLoader
+from psycopg.adapt import Loader, Transformer
+from psycopg.generators import fetch
+from psycopg.waiting import Ready, Wait
+
+from quorumsql.db.budget import Budget
+from quorumsql.domain import Limits, Row
+
+__all__ = ["Watched"]
+
+_T = TypeVar("_T")
+
+_POLL_SECONDS: Final = 0.05
+_CANCEL_SECONDS: Final = 0.15
+_GRACE: Final = Limits(seconds=0.2)
+"""How long the server may take to obey before the connection is dropped."""
+
+_AS_TEXT: Final = (
+    *("json", "jsonb", "uuid", "inet", "cidr", "int4range", "int8range", "numrange", "tsrange"),
+    *("tstzrange", "daterange", "int4multirange", "int8multirange", "nummultirange"),
+    *("tsmultirange", "tstzmultirange", "datemultirange"),
+)
+_DRAINED: Final = {
+    *(pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK),
+    *(pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.EMPTY_QUERY),
+}
+_TIMES: Final = ("date", "timestamp", "timestamptz", "interval", "time", "timetz")
+
+
+class Watched(psycopg.Connection[Row]):
+    """A connection that obeys the budget of the statement it runs."""
+
+    _budget: Budget | None = None
+
+    def teach(self) -> None:
+        """Load values so that each is hashable, and none makes reading fail."""
+        for name in _AS_TEXT:
+            self.adapters.register_loader(name, _Text)
+        for name in _TIMES:
+            usual = self.adapters.get_loader(self.adapters.types[name].oid, pq.Format.TEXT)
+            if usual is not None:
+                self.adapters.register_loader(name, _or_text(usual))
+
+    @contextmanager
+    def within(self, budget: Budget) -> Iterator[None]:
+        """Obey `budget` in all that is waited for inside; end the transaction afterwards."""
+        self._budget = budget
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def reader(self, result: pq.abc.PGresult) -> Callable[[pq.abc.PGresult], Sequence[Row]]:
+        """Return what turns results with the columns of `result` into rows."""
+        transformer = Transformer(self)
+        transformer.set_pgresult(result)
+
+        def rows(one: pq.abc.PGresult) -> Sequence[Row]:
+            if self._budget is not None:
+                self._budget.received = 0
+            transformer.set_pgresult(one, set_loaders=False)
+            return transformer.load_rows(0, one.ntuples, _row)
+
+        return rows
+
+    def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
+        """Do what psycopg does here, within the budget.
+
+        Raises:
+            psycopg.OperationalError: the budget is spent, and the server did not obey.
+        """
+        if self._budget is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            wanted = next(gen)
+            with selectors.DefaultSelector() as selector:
+                place = self.pgconn.socket
+                selector.register(place, wanted)
+                while True:
+                    ready = self._ready(selector, self._budget)
+                    if ready:
+                        wanted = gen.send(Ready(ready))
+                        selector.modify(place, wanted)
+        except StopIteration as finished:
+            value: _T = finished.value
+            return value
+
+    def _ready(self, selector: selectors.BaseSelector, budget: Budget) -> int:
+        """Wait a moment; return what the socket is ready for. Cancel when the budget is spent."""
+        patience = _POLL_SECONDS if budget.stopped else min(_POLL_SECONDS, budget.seconds_left)
+        found = selector.select(patience)
+        ready = found[0][1] if found else 0
+        if ready & Wait.R:
+            budget.received += _waiting(self.pgconn.socket)
+        if not budget.stopped and budget.spent():
+            with suppress(psycopg.Error):
+                self.cancel_safe(timeout=_CANCEL_SECONDS)
+            self._obey_until = time.monotonic() + _GRACE.seconds
+        if budget.stopped and (budget.stopped == "bytes" or time.monotonic() > self._obey_until):
+            self.pgconn.finish()
+            raise psycopg.OperationalError("the statement was given up")
+        return ready
+
+    _obey_until = 0.0
+
+    def _leave(self) -> None:
+        """Stop what still runs and end the transaction; a connection that resists is closed."""
+        self._budget = None
+        try:
+            if self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+                self.cancel_safe(timeout=_CANCEL_SECONDS)
+                self._drain(Budget(limits=_GRACE))
+            if not self.closed:
+                self.execute("ROLLBACK")
+        except psycopg.Error:
+            self.close()
+
+    def _drain(self, budget: Budget) -> None:
+        """Throw away what has come of a cancelled statement.
+
+        Raises:
+            psycopg.OperationalError: it does not end.
+        """
+        self._budget = budget
+        try:
+            while (result := self.wait(fetch(self.pgconn))) is not None:
+                budget.received = 0
+                if result.status not in _DRAINED:  # COPY waits for an answer that never comes
+                    raise psycopg.OperationalError("the statement does not end")
+        finally:
+            self._budget = None
+
+
+class _Text(Loader):
+    """The value as PostgreSQL writes it."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "replace")
+
+
+def _or_text(usual: type[AnyLoader]) -> type[Loader]:
+    """A loader that keeps as text what Python has no value for: infinity, the year 12000."""
+
+    class OrText(Loader):
+        def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+            super().__init__(oid, context)
+            self._usual = usual(oid, context)
+
+        def load(self, data: Buffer) -> object:
+            try:
+                return self._usual.load(data)
+            except (psycopg.DataError, ValueError, OverflowError):
+                return bytes(data).decode("utf-8", "replace")
+
+    return OrText
+
+
+def _row(values: Sequence[object]) -> Row:
+    return tuple([_frozen(v) if type(v) is list else v for v in values])
+
+
+def _frozen(value: object) -> object:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _waiting(place: int) -> int:
+    """How many bytes wait in a socket."""
+    if sys.platform == "win32":
+        return 0
+    import fcntl
+    import termios
+
+    count = array.array("i", [0])
+    with suppress(OSError):
+        fcntl.ioctl(place, termios.FIONREAD, count)
+    return count[0]
