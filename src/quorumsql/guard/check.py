@@ -14,7 +14,7 @@ expensive.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 from sqlglot import exp
@@ -79,12 +79,35 @@ def _check_tokens(tokens: list[Token], sql: str, dialect: str) -> Failure | None
     end = next((t for t in tokens if t.token_type is TokenType.SEMICOLON), None)
     if end is not None and words[-1].start > end.start:
         return _refusal(f"more than one statement; the second follows the ';' in line {end.line}")
+    inside = next((word for word in _bodies(words) if word in STATEMENTS - PARSED), "")
+    if inside:
+        return _refusal(f"{inside} is not a query; only SELECT may run, also inside of brackets")
     odd = oddity(sql, tokens, dialect)
     if odd:
         return _refusal(odd)
     if nested_too_deeply(tokens):
         return Failure(kind="error", message=TOO_DEEP)
     return _check_calls(words, dialect)
+
+
+def _bodies(words: list[Token]) -> Iterator[str]:
+    """The first words of what stands in brackets where a query can stand: after FROM, JOIN, AS."""
+    for before, bracket, word, after in zip(words, words[1:], words[2:], words[3:], strict=False):
+        if bracket.token_type is TokenType.L_PAREN and before.text.upper() in {
+            "FROM",
+            "JOIN",
+            "AS",
+        }:
+            quoted = word.token_type is TokenType.IDENTIFIER
+            if not quoted and after.text.upper() not in {
+                ".",
+                "(",
+                "JOIN",
+                "CROSS",
+                "LEFT",
+                "INNER",
+            }:
+                yield word.text.upper().partition(" ")[0]
 
 
 def _check_start(first: Token) -> Failure | None:
@@ -151,7 +174,8 @@ def _bad_method(node: exp.Dot, dialect: str) -> str:
         return f"the package {package} reaches outside the query, waits or administers"
     if dialect in WITH_STRUCTS or not isinstance(node.expression, exp.Identifier):
         return ""
-    return _why_denied(method) if is_denied(method, dialect) else ""
+    inside = dialect == "postgres" and method.lower().startswith("pg_")
+    return _why_denied(method) if inside or is_denied(method, dialect) else ""
 
 
 def _bad_table(node: exp.Table, dialect: str) -> str:
@@ -197,14 +221,18 @@ STARTS = frozenset({"SELECT", "WITH", "VALUES", "FROM", "TABLE", "("})
 # Statements that are SQL but no query: saying so is kinder than "cannot be parsed".
 STATEMENTS = frozenset(
     """
-    ABORT ALTER ANALYSE ANALYZE ATTACH AUDIT BACKUP BEGIN CALL CHECKPOINT CLOSE CLUSTER COMMENT
-    COMMIT COPY CREATE DEALLOCATE DECLARE DELETE DESC DESCRIBE DETACH DISCARD DO DROP END EXEC
-    EXECUTE EXPLAIN EXPORT FETCH FLUSH GRANT HANDLER IMPORT INSERT INSTALL KILL LISTEN LOAD LOCK
-    MERGE MOVE NOTIFY OPTIMIZE PRAGMA PREPARE PURGE REASSIGN REFRESH REINDEX RELEASE RENAME
-    REPAIR REPLACE RESET RESTORE REVOKE ROLLBACK SAVEPOINT SECURITY SET SHOW SHUTDOWN START
-    SUMMARIZE TRUNCATE UNLISTEN UNLOCK UPDATE UPSERT USE VACUUM
+    ABORT ALTER ANALYSE ANALYZE ATTACH AUDIT BACKUP BEGIN BINLOG CALL CHANGE CHECK CHECKPOINT
+    CHECKSUM CLOSE CLUSTER COMMENT COMMIT COPY CREATE DEALLOCATE DECLARE DELETE DESC DESCRIBE
+    DETACH DISCARD DO DROP END EXEC EXECUTE EXPLAIN EXPORT FETCH FLUSH GRANT HANDLER HELP IMPORT
+    INSERT INSTALL KILL LISTEN LOAD LOCK MERGE MOVE NOTIFY OPTIMIZE PRAGMA PREPARE PURGE
+    REASSIGN REFRESH REINDEX RELEASE RENAME REPAIR REPLACE RESET RESTORE REVOKE ROLLBACK
+    SAVEPOINT SECURITY SET SHOW SHUTDOWN SIGNAL START STOP SUMMARIZE TRUNCATE UNLISTEN UNLOCK
+    UPDATE UPSERT USE VACUUM XA
     """.split()
 )
+
+# Of these sqlglot makes trees, so that the refusal can quote them.
+PARSED = frozenset({"DELETE", "INSERT", "UPDATE"})
 
 # Functions that sqlglot does not know: their name is all that is known of them.
 UNKNOWN = tuple(

@@ -84,6 +84,12 @@ def oddity(sql: str, tokens: Sequence[Token], dialect: str) -> str:
     """Return what stands between tokens that readers could take differently, or ""."""
     if "\x00" in sql:
         return "a NUL character, where some engines stop reading"
+    for token in tokens:
+        if token.token_type is TokenType.VAR:
+            if not token.text.isprintable():
+                return f"an invisible character in {ascii(token.text)[:40]}"
+            if token.text.startswith("$") and dialect != "mysql":
+                return f"the placeholder {token.text[:40]}"
     for gap in _gaps(sql, tokens):
         found = _oddity_of_gap(gap, dialect)
         if found:
@@ -113,7 +119,7 @@ def _oddity_of_gap(gap: str, dialect: str) -> str:
         if (
             piece.startswith("--")
             and dialect in _SPACED_DASHES
-            and not re.match(r"--\s|--$", piece)
+            and not re.match(r"--[ \t\r\n\f\v]|--\Z", piece)
         ):
             return "'--' without a space, which this engine reads as two minus signs"
         place += len(piece)
