@@ -103,7 +103,7 @@ class DuckDbDatabase:
         """
         with self._describing:
             if self._schema is None:
-                schema = describe(self._catalogue, name=self.name)
+                schema = self._described()
                 tables = tuple(self._with_examples(table) for table in schema.tables)
                 schema = replace(schema, tables=tables)
                 keys = (*schema.foreign_keys, *infer_foreign_keys(schema))
@@ -211,6 +211,9 @@ class DuckDbDatabase:
         finally:
             with self._lock:
                 self._running.discard(budget)
+
+    def _described(self) -> Schema:
+        return describe(self._catalogue, name=self.name)
 
     def _catalogue(self, sql: str) -> list[Row]:
         limits = Limits(seconds=60, rows=10_000_000, bytes=1024**3)
