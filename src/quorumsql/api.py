@@ -15,7 +15,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from decimal import Decimal
@@ -61,14 +61,16 @@ def connect(
     settings: Settings | None = None,
     generators: Sequence[Generator] | None = None,
     model: LanguageModel | None = None,
+    tell: Callable[[str, float], None] | None = None,
 ) -> Connection:
     """Open a database for questions; it is only ever read.
 
     Args:
-        url: an SQLAlchemy URL or the path of a database file.
+        url: an SQLAlchemy URL, or the path of a database, a data file or a folder of those.
         settings: read from files and environment when absent.
         generators: ask these instead of the ones that the settings name.
         model: prompted generators ask this model instead of the one that the settings name.
+        tell: is told which data file is being read, and how much of it is, in percent.
 
     Raises:
         ConfigError: the settings are wrong.
@@ -82,13 +84,15 @@ def connect(
         from quorumsql.assemble import check_names
 
         check_names(settings)
-    database = open_guarded(url, settings=settings)
+    database = open_guarded(url, settings=settings, tell=tell)
     return Connection(
         database, settings=settings, generators=generators, model=model, url=url
     )
 
 
-def open_guarded(url: str, *, settings: Settings) -> Database:
+def open_guarded(
+    url: str, *, settings: Settings, tell: Callable[[str, float], None] | None = None
+) -> Database:
     """Open a database as far as it may be read, with a record of what is asked of it.
 
     Raises:
@@ -99,7 +103,8 @@ def open_guarded(url: str, *, settings: Settings) -> Database:
     from quorumsql.db import AuditedDatabase, PermittedDatabase, open_database
     from quorumsql.stores.audit import AuditLog
 
-    database = open_database(url, limits=settings.limits)
+    home = database_home(settings, url)
+    database = open_database(url, limits=settings.limits, home=home, tell=tell)
     with ExitStack() as undo:
         undo.callback(database.close)
         audit = None

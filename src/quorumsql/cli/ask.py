@@ -85,6 +85,7 @@ def ask(
         raise UsageError("--json and --csv exclude each other: choose one.")
     text = _question(question)
     from quorumsql.api import connect
+    from quorumsql.cli.reading import reading
     from quorumsql.cli.settings import settings_of
 
     settings = settings_of(
@@ -100,7 +101,9 @@ def ask(
             "cache": False if no_cache else None,
         },
     )
-    with connect(db, settings=settings) as database:
+    with reading() as tell:
+        opened = connect(db, settings=settings, tell=tell)
+    with opened as database:
         if dry_run:
             _print_plan(database.plan(text, evidence=_clean(evidence)), as_json=as_json)
             raise typer.Exit(0)

@@ -34,13 +34,16 @@ def schema(
 ) -> None:
     """Print the schema of a database as a generator would see it."""
     from quorumsql.api import open_guarded
+    from quorumsql.cli.reading import reading
     from quorumsql.cli.settings import settings_of
     from quorumsql.render import RENDERERS, render
 
     if format not in RENDERERS:
         raise UnknownName("format", format, RENDERERS)
     settings = settings_of()
-    with closing(open_guarded(db, settings=settings)) as database:
+    with reading() as tell:
+        opened = open_guarded(db, settings=settings, tell=tell)
+    with closing(opened) as database:
         if question.strip():
             brief = _brief(database, question, max_columns=settings.max_columns)
             text = render(brief.schema, format, hits=brief.hits)

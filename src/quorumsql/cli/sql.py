@@ -35,10 +35,13 @@ def sql(
     Exit codes: 0 it ran, 4 stopped by the guard, a deadline or a cap, 2 the SQL is wrong.
     """
     from quorumsql.api import connect
+    from quorumsql.cli.reading import reading
     from quorumsql.cli.settings import settings_of
 
     text = (sys.stdin.read() if statement == "-" else statement).encode("utf-8", "replace").decode()
-    with connect(db, settings=settings_of(timeout=timeout)) as database:
+    with reading() as tell:
+        opened = connect(db, settings=settings_of(timeout=timeout), tell=tell)
+    with opened as database:
         found = database.sql(text)
     if as_json:
         _print_json(text, found)

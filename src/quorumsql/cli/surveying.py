@@ -28,12 +28,15 @@ def surveyed(db: str, *, rebuild: bool = False) -> Iterator[tuple[Database, Path
         UsageError: the database cannot be read, or our folder cannot be written.
     """
     from quorumsql.api import known_folder, open_guarded
+    from quorumsql.cli.reading import reading
     from quorumsql.cli.settings import settings_of
     from quorumsql.survey import file_stamp, survey
 
     settings = settings_of()
     folder = known_folder(settings, db)
-    with closing(open_guarded(db, settings=settings)) as database:
+    with reading() as tell:
+        opened = open_guarded(db, settings=settings, tell=tell)
+    with closing(opened) as database:
         with _bar() as watcher:
             report = survey(
                 database,
