@@ -50,7 +50,9 @@ def join_without_condition(tree: exp.Expr, case: Case) -> Iterator[str]:
     """Two tables that nothing ties together multiply each other's rows."""
     del case
     for join in tree.find_all(exp.Join):
-        tied = join.args.get("on") or join.args.get("using") or join.args.get("method")
+        condition = join.args.get("on")
+        bare = isinstance(condition, exp.Boolean) or condition is None  # sqlglot fills in TRUE
+        tied = not bare or join.args.get("using") or join.args.get("method")
         if tied or join.kind == "CROSS" or isinstance(join.this, exp.Unnest | exp.Lateral):
             continue
         name = join.this.alias_or_name

@@ -23,7 +23,7 @@ from quorumsql.sql import columns_of, tables_of
 
 __all__ = ["NearestShots", "Solved", "meant_tables", "shot_of"]
 
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 
 
 class Solved(Protocol):
@@ -83,7 +83,8 @@ def meant_tables(brief: Brief) -> frozenset[str]:
     named = {
         table.name
         for table in brief.schema.tables
-        if {_singular(part.lower()) for part in _PART.findall(table.name)} <= words
+        if (parts := {_singular(part.lower()) for part in _PART.findall(table.name)})
+        and parts <= words
     }
     present = {table.name for table in brief.schema.tables}
     valued = {h.table for h in brief.hits if h.match == "exact" and h.score >= 0.95}
