@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -28,8 +28,12 @@ from quorumsql.train.synthetic_transplant import fill
 
 __all__ = ["synthesise"]
 
-TRIES = 12
-"""Attempts per question that is wanted, before a database is left with fewer."""
+TRIES, PERSISTENCE = 6, 5
+"""Kinds of question that are tried per question that is wanted, before a database is left with
+fewer; and attempts at one kind."""
+
+RARER = 0.75
+"""How strongly rare shapes of SQL are preferred: 0 as often as real, 1 all shapes alike."""
 
 IMPERATIVE = re.compile(
     r"^(?:Please )?(?:Show|List|Give|Find|Return|Display|Tell|Give me|Show me|Tell me|Find out)"
@@ -99,45 +103,48 @@ class _Source:
             if len(seen) == count:
                 return
             real = bool(self._templates) and self._rng.random() < transplanted
-            made = self._one(real)
+            made = self._moved() if real else self._composed()
             if made and made.question not in seen:
                 seen.add(made.question)
                 yield made
 
-    def _one(self, real: bool) -> Example | None:
-        name = "transplant"
-        try:
-            if real:
-                (template,) = self._rng.choices(self._templates, cum_weights=self._odds)
-                question, tree = fill(template, self._target, self._rng)
-                question = _reopen(question, self._rng)
+    def _moved(self) -> Example | None:
+        (template,) = self._rng.choices(self._templates, cum_weights=self._odds)
+        return self._try("transplant", lambda: self._fill(template))
+
+    def _fill(self, template: Template) -> tuple[str, Query]:
+        question, tree = fill(template, self._target, self._rng)
+        return _reopen(question, self._rng), tree
+
+    def _composed(self) -> Example | None:
+        (rule,) = self._rng.choices(self._rules, self._weights)
+        return self._try(rule.__name__, lambda: rule(self._speaker))
+
+    def _try(self, name: str, make: Callable[[], tuple[str, Query]]) -> Example | None:
+        """Make one question, a few times: what fits seldom should not be asked seldom."""
+        for _ in range(PERSISTENCE):
+            try:
+                question, tree = make()
+                tree = tree if tree.compound else self._speaker.query(tree)
+                made = self._examiner.accept(polish(question), tree, self._target)
+            except Rejected as reason:
+                self._counts[f"{name}: {reason}"] += 1
             else:
-                (rule,) = self._rng.choices(self._rules, self._weights)
-                name = rule.__name__
-                question, tree = rule(self._speaker)
-                tree = _whole(tree, self._speaker)
-            made = self._examiner.accept(polish(question), tree, self._target)
-        except Rejected as reason:
-            self._counts[f"{name}: {reason}"] += 1
-            return None
-        self._counts[f"{name}: accepted"] += 1
-        return made
+                self._counts[f"{name}: accepted"] += 1
+                return made
+        return None
 
 
 def _odds(found: Sequence[Template]) -> tuple[float, ...]:
     """Running sums of weights that let common shapes of SQL in less often than they occur."""
     shapes = [shape_of(template.tokens) for template in found]
     often = Counter(shapes)
-    return tuple(accumulate(often[shape] ** -0.6 for shape in shapes))
+    return tuple(accumulate(often[shape] ** -RARER for shape in shapes))
 
 
 def shape_of(tokens: Sequence[Token]) -> tuple[str, ...]:
     """The tokens of a tree without what they name."""
     return tuple(place_of(token) or str(token) for token in tokens)
-
-
-def _whole(tree: Query, speaker: Speaker) -> Query:
-    return tree if tree.compound else speaker.query(tree)
 
 
 def _reopen(question: str, rng: random.Random) -> str:

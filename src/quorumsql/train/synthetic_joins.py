@@ -12,7 +12,7 @@ from types import MappingProxyType
 from quorumsql.domain import ColumnRef
 from quorumsql.forms.tree import Ordering, Predicate, Query, Value
 from quorumsql.train.synthetic_grammar import ONE_TABLE, Rule, compared, where
-from quorumsql.train.synthetic_phrases import COUNT, Speaker, is_name
+from quorumsql.train.synthetic_phrases import COUNT, Speaker, is_name, of_one
 from quorumsql.train.synthetic_target import Link, Rejected
 
 __all__ = ["RULES"]
@@ -22,7 +22,7 @@ def joined_filter(say: Speaker) -> tuple[str, Query]:
     """Rows of one table by a condition on the table it points to, or that points to it."""
     link = say.link()
     asked, other = link.child.table, link.parent.table
-    patterns = ["{rows} that have a {other} {phrase}", "{rows} with {others} {phrase}",
+    patterns = ["{rows} that have a {other} {alone}", "{rows} with {others} {phrase}",
                 "{rows} for {others} {phrase}", "{rows} that belong to {others} {phrase}",
                 "{rows} of the {others} {phrase}"]  # fmt: skip
     upwards = say.rng.random() < 0.4
@@ -31,7 +31,7 @@ def joined_filter(say: Speaker) -> tuple[str, Query]:
         patterns = [*patterns[:2], "{rows} that have {others} {phrase}"]
     phrase, predicate = say.filter(other)
     words = {"rows": say.noun(asked), "other": say.noun(other, 1), "others": say.noun(other)}
-    who = say.pick(*patterns, phrase=phrase, **words)
+    who = say.pick(*patterns, phrase=phrase, alone=of_one(phrase), **words)
     condition = where(predicate)
     if say.rng.random() < 0.25:
         counted = Query((COUNT,), tables=(asked,), where=condition)
@@ -177,10 +177,10 @@ def through_bridge(say: Speaker) -> tuple[str, Query]:
     refs = say.shown(one, 2)
     text = say.pick(
         *("{open} {keys} of {rows} that have {others} {phrase}",),
-        *("{open} {keys} of {rows} with a {other} {phrase}",),
-        *("{open} {keys} of the {rows} that have a {other} {phrase}",),
+        *("{open} {keys} of {rows} with a {other} {alone}",),
+        *("{open} {keys} of the {rows} that have a {other} {alone}",),
         *("{open} {keys} of {rows} for {others} {phrase}",),
-        open=say.open(), keys=say.columns(refs), phrase=phrase, **words,
+        open=say.open(), keys=say.columns(refs), phrase=phrase, alone=of_one(phrase), **words,
     )  # fmt: skip
     return text, Query(tuple(refs), where=where(predicate))
 
@@ -206,8 +206,8 @@ def both(say: Speaker) -> tuple[str, Query]:
     one, first = say.filter(table, [ref])
     same = compared(first)
     two, second = say.condition(same[0]) if same else say.filter(table, [ref])
-    if first == second:
-        raise Rejected("one condition twice")
+    if first == second or "!=" in {first.operator, second.operator}:
+        raise Rejected("no two kinds")
     text = say.pick(
         "{open} {keys} that have both {rows} {one} and {rows} {two}",
         "Which {keys} have both {rows} {one} and {rows} {two}?",
@@ -235,18 +235,18 @@ def without(say: Speaker) -> tuple[str, Query]:
     return text, _compound(say, left, "except", right)
 
 
-def children_of_kinds(say: Speaker) -> tuple[str, Query]:
-    """Rows that have children of two kinds, or none of a kind."""
-    link = say.link()
-    name = say.one([c for c in say.shown(link.parent.table) if is_name(say.target, c)])
-    ref = say.one(say.target.columns(link.child.table, "text", "name"))
+def of_kinds(say: Speaker) -> tuple[str, Query]:
+    """Rows that have others of two kinds, or none of a kind."""
+    asked, other = _related(say)
+    name = say.one([c for c in say.shown(asked) if is_name(say.target, c)])
+    ref = say.one(say.target.columns(other, "text", "name"))
     values = say.target.values(ref)
     if len(values) < 2:
         raise Rejected("one value")
     one, two = (Value(text, say.target.is_number(ref)) for text in say.rng.sample(values, 2))
     left, right = (Query((name,), where=where(Predicate(ref, "=", (v,)))) for v in (one, two))
-    words = {"open": say.open(), "keys": say.column(name, 2), "rows": say.noun(link.parent.table),
-             "many": say.noun(link.child.table), "of": say.column(ref), "one": say.quoted(one),
+    words = {"open": say.open(), "keys": say.column(name, 2), "rows": say.noun(asked),
+             "many": say.noun(other), "of": say.column(ref), "one": say.quoted(one),
              "two": say.quoted(two)}  # fmt: skip
     if say.rng.random() < 0.6:
         text = say.pick(
@@ -263,7 +263,62 @@ def children_of_kinds(say: Speaker) -> tuple[str, Query]:
         "{open} {keys} of all {rows} except those that have {many} with {of} {one}",
         **words,
     )
-    return text, _compound(say, Query((name,), tables=(link.parent.table,)), "except", left)
+    return text, _compound(say, Query((name,), tables=(asked,)), "except", left)
+
+
+def two_tables_filtered(say: Speaker) -> tuple[str, Query]:
+    """Rows of one table by a condition on it and one on a related table."""
+    asked, other = _related(say)
+    one, first = say.filter(asked)
+    two, second = say.filter(other)
+    words = {"rows": say.noun(asked), "others": say.noun(other), "one": one, "two": two}
+    who = say.pick(
+        "{rows} {one} that have {others} {two}",
+        "{rows} {one} and with {others} {two}",
+        "{rows} {one} for {others} {two}",
+        **words,
+    )
+    condition = where(first, second)
+    if say.rng.random() < 0.25:
+        counted = Query((COUNT,), tables=(asked,), where=condition)
+        return say.pick("How many {who} are there?", "Count the {who}.", who=who), counted
+    refs = say.shown(asked, 2, compared(first))
+    return f"{say.open()} {say.columns(refs)} of {who}", Query(tuple(refs), where=condition)
+
+
+def counted_of_one(say: Speaker) -> tuple[str, Query]:
+    """How many rows of one table belong to the row of another with this name."""
+    asked, other = _related(say)
+    ref = say.one(say.target.columns(other, "name", "name", "text"))
+    value = say.target.value(ref, "=", say.rng)
+    words = {"rows": say.noun(asked), "other": say.noun(other, 1), "of": say.column(ref),
+             "value": say.quoted(value)}  # fmt: skip
+    patterns = ["How many {rows} does the {other} with {of} {value} have?",
+                "How many {rows} are there for the {other} with {of} {value}?",
+                "Count the number of {rows} of the {other} whose {of} is {value}."]  # fmt: skip
+    if is_name(say.target, ref):
+        patterns += ["How many {rows} does the {other} {value} have?",
+                     "How many {rows} does {value} have?",
+                     "Find the number of {rows} of the {other} named {value}."]  # fmt: skip
+    condition = where(Predicate(ref, "=", (value,)))
+    return say.pick(*patterns, **words), Query((COUNT,), tables=(asked,), where=condition)
+
+
+def listed_of_one(say: Speaker) -> tuple[str, Query]:
+    """What belongs to the row of another table with this name."""
+    asked, other = _related(say)
+    ref = say.one(say.target.columns(other, "name"))
+    value = say.target.value(ref, "=", say.rng)
+    refs = say.shown(asked, 2)
+    text = say.pick(
+        "{open} {keys} of the {rows} of the {other} {value}",
+        "{open} {keys} of the {rows} of {value}",
+        "{open} {keys} of {rows} that the {other} named {value} has",
+        "{open} {keys} of the {rows} for the {other} with {of} {value}",
+        open=say.open(), keys=say.columns(refs), rows=say.noun(asked), other=say.noun(other, 1),
+        of=say.column(ref), value=say.quoted(value),
+    )  # fmt: skip
+    return text, Query(tuple(refs), where=where(Predicate(ref, "=", (value,))))
 
 
 def _compound(say: Speaker, left: Query, word: str, right: Query) -> Query:
@@ -281,18 +336,18 @@ def _key(say: Speaker, link: Link) -> ColumnRef:
     return say.rng.choice((link.child, link.parent))
 
 
+def _related(say: Speaker) -> tuple[str, str]:
+    """Two tables that a key connects, in either order, or a table between them."""
+    if say.rng.random() < 0.4 and say.target.bridges:
+        return _bridge(say)
+    link = say.link()
+    ends = (link.child.table, link.parent.table)
+    return ends if say.rng.random() < 0.5 else ends[::-1]
+
+
 def _bridge(say: Speaker) -> tuple[str, str]:
     """Two tables with a third between them that points to both."""
-    ends: dict[str, set[str]] = {}
-    for link in say.target.links:
-        ends.setdefault(link.child.table, set()).add(link.parent.table)
-    pairs = [
-        (one, two)
-        for own in ends.values()
-        for one in sorted(own)
-        for two in sorted(own)
-        if one != two and say.is_noun(one) and say.is_noun(two)
-    ]
+    pairs = [pair for pair in say.target.bridges if all(map(say.is_noun, pair))]
     if not pairs:
         raise Rejected("no bridge")
     return say.rng.choice(pairs)
@@ -302,6 +357,7 @@ RULES: Mapping[Rule, float] = MappingProxyType({
     **dict(ONE_TABLE),
     joined_filter: 2.2, joined_order: 0.9, joined_columns: 1.2, children_counted: 1.0,
     most_children: 1.3, enough_children: 1.2, childless: 1.5, through_bridge: 2.0,
-    bridge_columns: 0.6, both: 1.5, without: 0.9, children_of_kinds: 1.5,
+    bridge_columns: 0.6, both: 1.4, without: 0.9, of_kinds: 2.0,
+    two_tables_filtered: 1.8, counted_of_one: 1.0, listed_of_one: 1.2,
 })  # fmt: skip
 """Rules by how often they are tried: set operations and joins of three more than people would."""

@@ -42,6 +42,7 @@ PERSONS = frozenset(
 JUNK = frozenset("ref reference tbl table list data info".split())
 NO_NOUN = frozenset("in of for to on at by from with booked takes has".split())
 """Words that cannot end a name that stands for rows, and have no plural."""
+NO_PLURAL = NO_NOUN | frozenset("held taken won lost sold made paid active".split())
 SPELLED = {"num": "number", "nums": "number", "desc": "description", "qty": "quantity",
            "amt": "amount", "addr": "address", "dept": "department"}  # fmt: skip
 
@@ -140,7 +141,7 @@ def singular(words: str) -> str:
 def _plural(word: str) -> str:
     if word in IRREGULAR:
         return IRREGULAR[word]
-    if word in SINGULAR or _singular(word) != word or word in NO_NOUN or word.endswith("ed"):
+    if word in SINGULAR or _singular(word) != word or word in NO_PLURAL or word.endswith("ed"):
         return word
     if word.endswith("y") and word[-2:-1] not in set("aeiou"):
         return word[:-1] + "ies"

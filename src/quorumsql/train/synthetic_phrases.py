@@ -48,6 +48,8 @@ AGGREGATES = {
     "min": ("minimum", "lowest", "smallest"),
     "sum": ("total",),
 }
+FEW = 4
+"""Numbers with fewer different values are codes, which nobody compares."""
 ENOUGH = ((">", "more than"), (">=", "at least"), (">=", "at least"), (">", "over"),
           ("<", "fewer than"), ("<", "less than"), ("=", "exactly"))  # fmt: skip
 OPENERS = (
@@ -200,6 +202,8 @@ class Speaker:
 
     def _compared(self, ref: ColumnRef, kind: str) -> tuple[str, Predicate]:
         name = self.column(ref)
+        if len(self.target.values(ref)) < FEW:
+            raise Rejected("hardly a number")
         be, a = ("are", "") if many(name) else ("is", "a ")
         if self.rng.random() < 0.2:
             low, high = sorted((self._number(ref), self._number(ref)), key=float)
@@ -316,6 +320,11 @@ def many(words: str) -> bool:
 
 
 QUOTES = ("'", '"', "")
+
+
+def of_one(phrase: str) -> str:
+    """A condition to say behind one thing: "that have a as" becomes "that has a as"."""
+    return phrase.replace("that have ", "that has ").replace("that are ", "that is ")
 
 
 def joined(words: Sequence[str]) -> str:

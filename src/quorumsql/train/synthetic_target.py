@@ -34,7 +34,8 @@ VALUES = 400
 REPEATED = re.compile(r"\b([\w ]{3,}) \1\b", re.IGNORECASE)
 PLAIN = re.compile(r"[A-Za-z0-9][\w .,&'/:@+-]*")
 CODE_WORDS = frozenset(
-    "id code number zip phone postal isbn ssn key fax rank ranking order no".split()
+    "id code number zip phone postal isbn ssn key fax rank ranking order no "
+    "advisor major instructor gender sex".split()
 )
 YEAR_WORDS = frozenset("year founded".split())
 NAME_WORDS = frozenset("name title fname lname".split())
@@ -93,6 +94,15 @@ class Target:
     def links(self) -> tuple[Link, ...]:
         """All foreign keys of one column that do not lead back to their own table."""
         return tuple(map(_link, filter(_simple, self.schema.foreign_keys)))
+
+    @cached_property
+    def bridges(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of tables with a third between them that points to both."""
+        ends: dict[str, set[str]] = {}
+        for link in self.links:
+            ends.setdefault(link.child.table, set()).add(link.parent.table)
+        found = ((a, b) for own in ends.values() for a in own for b in own if a != b)
+        return tuple(sorted(set(found)))
 
     @cached_property
     def classes(self) -> dict[ColumnRef, str]:

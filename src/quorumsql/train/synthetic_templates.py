@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from quorumsql.domain import ColumnRef, Schema
 from quorumsql.forms.grammar import OPERATORS
-from quorumsql.forms.linear import ONE_VALUE, Token, linearise
+from quorumsql.forms.linear import Token, linearise
 from quorumsql.forms.tree import Predicate, Query, Value
 from quorumsql.forms.write import path_of
 from quorumsql.joins import JoinGraph
@@ -139,8 +139,7 @@ def _template(
     found.names(tables, list(columns), names)
     silent = frozenset(c for c in columns if c not in found.seen)
     _may_be_silent(silent, directed, classes, found)
-    if any(column in tree.select and classes[column] != "name" for column in silent):
-        raise Rejected("shown, not said")
+    _as_often(tree, found, silent, classes)
     parts = tuple(found.parts())
     rest = {w.lower() for part in parts if isinstance(part, str) for w in WORD.findall(part)}
     if strange := rest - common:
@@ -222,8 +221,6 @@ def _compared(tokens: Sequence[Token]) -> Iterator[tuple[int, tuple[ColumnRef, s
             raise Rejected("a sum compared")
         if isinstance(left, ColumnRef) and not counts:
             yield place, (left, "between" if not isinstance(operator, str) else operator)
-        elif token == ONE_VALUE and tokens[place - 1] != "limit":
-            continue
 
 
 class _Mentions:
@@ -277,6 +274,10 @@ class _Mentions:
         self._slots.append((start, end, slot))
         self.seen.add(slot.what)
 
+    def counts(self) -> Counter[ColumnRef]:
+        """How often each column is said."""
+        return Counter(s.what for _, _, s in self._slots if isinstance(s.what, ColumnRef))
+
     def parts(self) -> Iterator[str | Slot]:
         """The question from left to right."""
         at = 0
@@ -292,6 +293,21 @@ def _ways(words: str, identifier: str) -> set[tuple[str, ...]]:
     found = {tuple(stem(w) for w in words.split())}
     found.add(tuple(stem(w) for w in readable(identifier).split()))
     return found
+
+
+def _as_often(
+    tree: Query, found: _Mentions, silent: frozenset[ColumnRef], classes: Mapping[ColumnRef, str]
+) -> None:
+    """Whoever names a column twice means two, or the words are about something else."""
+    used, said = Counter(tree.columns()), found.counts()
+    names = [column for column in said if classes[column] == "name"]
+    for column in silent:
+        if column in tree.select and (classes[column] != "name" or names):
+            raise Rejected("shown, not said")
+    sorted_by = {item.expression for item in tree.order if tree.limit}
+    for column, times in said.items():
+        if times > max(used[column], 1) or (times < 2 and column in {*tree.select} & sorted_by):
+            raise Rejected("said too often or too seldom")
 
 
 def _may_be_silent(
