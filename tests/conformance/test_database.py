@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import servers
@@ -72,12 +73,20 @@ def _postgresql(request: pytest.FixtureRequest, folder: Path, script: str) -> st
     return servers.make_postgresql(request.getfixturevalue("postgresql_server"), "hotel", script)
 
 
+def _duckdb(request: pytest.FixtureRequest, folder: Path, script: str) -> str:
+    path = folder / "hotel.duckdb"
+    with closing(duckdb.connect(path)) as connection:
+        connection.execute(script)
+    return f"duckdb:///{path}"
+
+
 def _mariadb(request: pytest.FixtureRequest, folder: Path, script: str) -> str:
     return servers.make_mariadb(request.getfixturevalue("mariadb_server"), "hotel", script)
 
 
 ENGINES = (
     Engine(name="sqlite", create=_sqlite),
+    Engine(name="duckdb", create=_duckdb),
     Engine(name="postgresql", create=_postgresql),
     Engine(name="mariadb", create=_mariadb),
 )
@@ -129,7 +138,9 @@ def test_columns_in_order_with_kind_and_key(schema: Schema) -> None:
         ("price", "number", False, True),
     ]
     assert [c.name for c in bill.columns] == ["id", "guest", "night", "total due"]
-    assert stay.columns[0].type == "VARCHAR(20)"
+    # DuckDB takes lengths of texts and forgets them.
+    length = "" if schema.dialect == "duckdb" else "(20)"
+    assert stay.columns[0].type == f"VARCHAR{length}"
 
 
 def test_declared_and_implied_keys(schema: Schema) -> None:
