@@ -76,8 +76,8 @@ def label_in(text: str, labels: Sequence[str]) -> str | None:
     text = without_thoughts(text)
     known = {label.upper(): label for label in labels}
     bare = re.fullmatch(r"[\s\"'`*(\[【]*(\w+)[\s\"'`*)\]】.,:]*", text)
-    if bare:
-        return known.get(bare[1].upper())
+    if bare and bare[1].upper() in known:
+        return known[bare[1].upper()]
     words = "|".join(re.escape(label) for label in labels)
     marked = re.compile(
         rf"(?:candidate|answer|choice|option|候选|选择)\W{{0,12}}(?:is\W{{1,4}})?({words})\b", re.I
@@ -85,7 +85,7 @@ def label_in(text: str, labels: Sequence[str]) -> str | None:
     named = marked.findall(text)
     if named:
         return known.get(named[-1].upper())
-    first = re.match(rf"\W*({words})(?=[\s.,:)\]*]|$)", text)
+    first = re.match(rf"\W*({words})(?=[.,:)\]*]|[ \t]*(?:\n|\Z))", text)  # not "A customer …"
     return known.get(first[1].upper()) if first else None
 
 
