@@ -26,7 +26,7 @@ LAYERS = [
     {"domain", "errors"},
     {"ports", "permissions"},
     {"sql", "guard", "results", "joins", "sample", "urls", "hashes"},  # pure functions
-    {"render", "forms", "profiles"},  # pure functions that write SQL or names
+    {"render", "forms", "profiles", "explain"},  # pure functions that write SQL or names
     {"replies", "skeletons"},  # pure functions that read what models and people wrote
     {"prompts"},  # pure functions that write what models read
     {"db", "llm", "neural", "stores", "stages"},  # adapters and stages do not see each other
@@ -38,6 +38,7 @@ LAYERS = [
     {"api"},
     {"evals"},
     {"train"},
+    {"mcp_server"},
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

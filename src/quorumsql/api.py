@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from quorumsql.config import Settings, database_home, load_settings
-from quorumsql.domain import Answer, Candidate, Execution, Failure, Question, Schema
+from quorumsql.domain import Answer, Candidate, Execution, Failure, Hit, Question, Schema
 from quorumsql.errors import UsageError
 from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator, LanguageModel, ValueIndex
@@ -189,6 +189,7 @@ class Connection:
         self._settings = settings
         self._generators = None if generators is None else tuple(generators)
         self._pipeline: Pipeline | None = None
+        self._index: ValueIndex | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -248,6 +249,14 @@ class Connection:
         """
         return self._database.execute(statement, limits=self._settings.limits)
 
+    def mentions(self, text: str) -> tuple[Hit, ...]:
+        """Return the stored values that `text` mentions, best first, also with typos.
+
+        Raises:
+            DatabaseError: the database cannot be read.
+        """
+        return self._values().mentions(text)
+
     def close(self) -> None:
         """Give back the database; safe to call twice."""
         self._pipeline = None
@@ -267,22 +276,25 @@ class Connection:
         return Pipeline(
             database=self._database,
             generators=_members(self._settings) if own else self._generators or (),
-            index=self._index(),
+            index=self._values(),
             policy=policy_of(self._settings),
             calibration=calibration,
             ranks=calibration.ranks,
             language=self._language() if own else None,
         )
 
-    def _index(self) -> ValueIndex:
-        from quorumsql.survey import file_stamp, value_index
+    def _values(self) -> ValueIndex:
+        """The index of stored values, made by the first use and kept."""
+        if self._index is None:
+            from quorumsql.survey import file_stamp, value_index
 
-        return value_index(
-            self._database,
-            known_folder(self._settings, self._url) if self._url else None,
-            stamp=file_stamp(self._url or ""),
-            private=self._settings.unread,
-        )
+            self._index = value_index(
+                self._database,
+                known_folder(self._settings, self._url) if self._url else None,
+                stamp=file_stamp(self._url or ""),
+                private=self._settings.unread,
+            )
+        return self._index
 
     def _language(self) -> LanguageEnsemble | None:
         """The language models that take part; None when all generators are embedded."""

@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from quorumsql.cli import ask, batch, choose, compare, demo, evaluate, schema, sql, train
+from quorumsql.cli import (
+    ask,
+    batch,
+    choose,
+    compare,
+    demo,
+    describe,
+    evaluate,
+    index,
+    mcp,
+    profile,
+    schema,
+    sql,
+    train,
+    values,
+)
 
 __all__ = ["build_app"]
 
@@ -26,7 +41,24 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for command in (demo, ask, schema, sql, evaluate, compare, batch, choose, train):
+    for command in (
+        *(
+            demo,
+            ask,
+            schema,
+            index,
+            values,
+            profile,
+            describe,
+            sql,
+            mcp,
+            evaluate,
+            compare,
+            batch,
+            choose,
+            train,
+        ),
+    ):
         command.register(app)
     return app
 

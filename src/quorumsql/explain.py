@@ -1,0 +1,202 @@
+"""SQL in plain words, clause by clause, from its parse tree.
+
+    Shows Name and the number of rows. From customer, joined with orders. Keeps rows where
+    city is 'Paris'. One line per Name. Sorted by the number of rows, largest first. At most 5.
+
+What is not covered: whether the SQL answers a question, and how an engine would run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+__all__ = ["explain"]
+
+COMPARISONS: dict[type[exp.Expr], str] = {
+    exp.EQ: "is",
+    exp.NEQ: "is not",
+    exp.GT: "is above",
+    exp.LT: "is below",
+    exp.GTE: "is at least",
+    exp.LTE: "is at most",
+    exp.Like: "looks like",
+    exp.ILike: "looks like",
+}
+AGGREGATES: dict[type[exp.Expr], str] = {
+    exp.Sum: "the sum of",
+    exp.Avg: "the average of",
+    exp.Min: "the smallest",
+    exp.Max: "the largest",
+}
+SETS: dict[type[exp.Expr], str] = {
+    exp.Union: "Together with",
+    exp.Intersect: "Only what is also in",
+    exp.Except: "Without what is in",
+}
+ARITHMETIC: dict[type[exp.Expr], str] = {
+    exp.Add: "plus",
+    exp.Sub: "minus",
+    exp.Mul: "times",
+    exp.Div: "divided by",
+}
+
+
+def explain(sql: str, dialect: str) -> str:
+    """Return what `sql` does, as a few short sentences; SQL itself where there are no words.
+
+    SQL that does not parse is explained as exactly that.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read=dialect)
+    except (SqlglotError, RecursionError):
+        return "This is not SQL that can be read."
+    return " ".join(_Words(dialect).query(tree))
+
+
+class _Words:
+    def __init__(self, dialect: str) -> None:
+        self._dialect = dialect
+
+    def query(self, tree: exp.Expr) -> Iterator[str]:
+        match tree:
+            case exp.Select():
+                yield from self._named(tree)
+                yield from self.select(tree)
+            case exp.Subquery():
+                yield from self.query(tree.this)
+            case exp.SetOperation():
+                yield from self._named(tree)
+                yield from self.query(tree.this)
+                word = next(w for kind, w in SETS.items() if isinstance(tree, kind))
+                yield f"{word} this:"
+                yield from self.query(tree.expression)
+                yield from self.ending(tree)
+            case _:
+                yield f"This is not a query that reads rows: {self.text(tree)}"
+
+    def _named(self, tree: exp.Expr) -> Iterator[str]:
+        for part in tree.ctes if isinstance(tree, exp.Query) else ():
+            inner = " ".join(self.query(part.this))
+            yield f"First makes {part.alias} ({inner.rstrip('.')})."
+
+    def select(self, tree: exp.Select) -> Iterator[str]:
+        shown = _joined([self.shown(item) for item in tree.expressions])
+        yield f"Shows {'the different ' if tree.args.get('distinct') else ''}{shown}."
+        source = tree.args.get("from_")
+        if source is not None:
+            joins = [self.join(join) for join in tree.args.get("joins") or ()]
+            yield ", ".join((f"From {self.source(source.this)}", *joins)) + "."
+        if tree.args.get("where"):
+            yield f"Keeps rows where {self.condition(tree.args['where'].this)}."
+        if tree.args.get("group"):
+            groups = [self.value(item) for item in tree.args["group"].expressions]
+            yield f"One line per {_joined(groups)}."
+        if tree.args.get("having"):
+            yield f"Keeps lines where {self.condition(tree.args['having'].this)}."
+        yield from self.ending(tree)
+
+    def ending(self, tree: exp.Query) -> Iterator[str]:
+        if tree.args.get("order"):
+            keys = [
+                f"{self.value(item.this)}, {'largest' if item.args.get('desc') else 'smallest'} first"
+                for item in tree.args["order"].expressions
+                if isinstance(item, exp.Ordered)
+            ]
+            yield f"Sorted by {'; then '.join(keys)}."
+        if tree.args.get("limit"):
+            yield f"At most {self.text(tree.args['limit'].expression)}."
+        if tree.args.get("offset"):
+            yield f"Skips the first {self.text(tree.args['offset'].expression)}."
+
+    def source(self, tree: exp.Expr) -> str:
+        match tree:
+            case exp.Table():
+                return str(tree.name)
+            case exp.Subquery():
+                return f"({' '.join(self.query(tree.this)).rstrip('.')})"
+            case _:
+                return self.text(tree)
+
+    def join(self, tree: exp.Join) -> str:
+        side = str(tree.side or tree.kind).upper()
+        word = {"LEFT": "with, where there is one,", "CROSS": "with every row of"}.get(side, "with")
+        return f"joined {word} {self.source(tree.this)}"
+
+    def shown(self, tree: exp.Expr) -> str:
+        if isinstance(tree, exp.Alias):
+            return f"{self.value(tree.this)} as {tree.alias}"
+        return self.value(tree)
+
+    def value(self, tree: exp.Expr) -> str:
+        match tree:
+            case exp.Column(this=exp.Star()) | exp.Star():
+                return "everything"
+            case exp.Column():
+                return str(tree.name)
+            case exp.Count():
+                return self.count(tree)
+            case exp.Distinct():
+                return "the different " + _joined([self.value(e) for e in tree.expressions])
+            case exp.Paren():
+                return f"({self.value(tree.this)})"
+            case exp.Subquery() | exp.Select():
+                return f"({' '.join(self.query(tree)).rstrip('.')})"
+        for kinds in (AGGREGATES, ARITHMETIC):
+            word = kinds.get(type(tree))
+            if word and kinds is AGGREGATES:
+                return f"{word} {self.value(tree.this)}"
+            if word:
+                return f"{self.value(tree.this)} {word} {self.value(tree.expression)}"
+        return self.text(tree)
+
+    def count(self, tree: exp.Count) -> str:
+        match tree.this:
+            case exp.Star() | exp.Literal() | None:
+                return "the number of rows"
+            case exp.Distinct() as inner:
+                return f"the number of {self.value(inner).removeprefix('the ')}"
+            case inner:
+                return f"the number of {self.value(inner)}"
+
+    def condition(self, tree: exp.Expr) -> str:
+        match tree:
+            case exp.And() | exp.Or():
+                word = "and" if isinstance(tree, exp.And) else "or"
+                return f"{self.condition(tree.this)} {word} {self.condition(tree.expression)}"
+            case exp.Not(this=exp.Is()):
+                return f"{self.value(tree.this.this)} is known"
+            case exp.Not():
+                return f"not ({self.condition(tree.this)})"
+            case exp.Paren():
+                return f"({self.condition(tree.this)})"
+            case exp.Is(expression=exp.Null()):
+                return f"{self.value(tree.this)} is unknown"
+            case exp.Between():
+                low, high = (self.value(tree.args[end]) for end in ("low", "high"))
+                return f"{self.value(tree.this)} is between {low} and {high}"
+            case exp.In():
+                inside = tree.args.get("query")
+                among = [self.value(e) for e in ((inside,) if inside else tree.expressions)]
+                return f"{self.value(tree.this)} is one of {_joined(among, 'or')}"
+            case exp.Exists():
+                return f"there is any of ({' '.join(self.query(tree.this)).rstrip('.')})"
+        word = COMPARISONS.get(type(tree))
+        if word is None:
+            return self.text(tree)
+        if tree.args.get("negate"):
+            word = f"is nothing that {word}"
+        return f"{self.value(tree.this)} {word} {self.value(tree.expression)}"
+
+    def text(self, tree: exp.Expr) -> str:
+        return tree.sql(dialect=self._dialect)
+
+
+def _joined(parts: Sequence[str], word: str = "and") -> str:
+    """Return "a, b and c"."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"
