@@ -103,7 +103,7 @@ def test_log_probabilities_speak_when_the_text_does_not() -> None:
     class Model:
         name = "m"
 
-        def complete(self, request: ModelRequest, **_: Any) -> tuple[Completion, ...]:
+        def complete(self, _: ModelRequest, **__: Any) -> tuple[Completion, ...]:
             return (Completion(text="hm", logprobs={" B": -0.2, "A": -2.0, "Z": -0.1}),)
 
     chooser = Judge(Purse(Allowance()).model(Model(), "choose"))
