@@ -1,4 +1,4 @@
-"""What leaves the machine: text of databases is inert, and with `private` no value leaves at all."""
+"""What leaves the machine: text of databases is inert, and with `private` no value leaves."""
 
 from __future__ import annotations
 

@@ -100,13 +100,15 @@ def test_the_vote_stands_when_the_reply_cannot_be_read(reply: str) -> None:
 
 
 def test_log_probabilities_speak_when_the_text_does_not() -> None:
-    class Model:
-        name = "m"
+    class Mumbling(Scripted):
+        def complete(
+            self, request: ModelRequest, *, samples: int = 1, seconds: float | None = None
+        ) -> tuple[Completion, ...]:
+            likely = {" B": -0.2, "A": -2.0, "Z": -0.1}
+            replies = super().complete(request, samples=samples, seconds=seconds)
+            return tuple(replace(reply, logprobs=likely) for reply in replies)
 
-        def complete(self, _: ModelRequest, **__: Any) -> tuple[Completion, ...]:
-            return (Completion(text="hm", logprobs={" B": -0.2, "A": -2.0, "Z": -0.1}),)
-
-    chooser = Judge(Purse(Allowance()).model(Model(), "choose"))
+    chooser = Judge(Purse(Allowance()).model(Mumbling(["hm"]), "choose"))
     assert chooser.choose(BRIEF, POOL, vote(), ranks=RANKS).candidate == 2
 
 

@@ -56,7 +56,8 @@ def choose_columns(
     Raises:
         ModelError: the model does not answer, or the budget is spent.
     """
-    rest, chosen, found = schema, set[tuple[str, str]](), list[Schema]()
+    rest, found = schema, list[Schema]()
+    chosen, keys = set[tuple[str, str]](), set[tuple[str, str]]()
     for _ in range(rounds):
         brief = Brief(question=question, schema=rest, hits=within(hits, rest))
         request = ModelRequest(
@@ -69,7 +70,7 @@ def choose_columns(
         selected = set(_existing(_strings(reply, "columns"), schema))
         if selected:
             chosen |= selected
-            keys = _keys_of(schema, chosen)
+            keys |= _keys_of(schema, chosen)
             part = _part(schema, chosen | keys)
             if not found or part != found[-1]:
                 found.append(part)
@@ -93,9 +94,11 @@ def _existing(names: Iterable[str], schema: Schema) -> Iterable[tuple[str, str]]
 
 def _keys_of(schema: Schema, chosen: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """Primary keys of the tables in play, their bridges, and the keys that join them."""
-    names = {table for table, _ in chosen}
-    path = JoinGraph(schema).path(sorted(names)) if len(names) > 1 else None
-    names |= set(path.tables) if path is not None else set()
+    graph, (first, *others) = JoinGraph(schema), sorted({table for table, _ in chosen})
+    names = {first, *others}
+    for other in others:  # one by one: where some tables are apart, the others still connect
+        path = graph.path([first, other])
+        names |= set(path.tables) if path is not None else set()
     keys = {
         (table.name, column.name)
         for table in schema.tables
