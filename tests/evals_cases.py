@@ -23,6 +23,8 @@ from quorumsql.evals.worker import Asks
 from quorumsql.ports import Database
 from quorumsql.stages.choose import choose
 
+TESTS = Path(__file__).parent
+
 SCRIPTS = {
     "pets": """
         CREATE TABLE pet (id INTEGER PRIMARY KEY, name TEXT, weight REAL);

@@ -65,6 +65,8 @@ def features_of(sql: str, dialect: str) -> dict[str, int] | None:
         return None
     counts = dict.fromkeys(FEATURES, 0)
     for node in tree.walk(prune=_is_join_condition):
+        if _is_join_condition(node):
+            continue
         for name, kinds in _KINDS.items():
             if isinstance(node, kinds):
                 counts[name] += 1

@@ -22,8 +22,6 @@ from quorumsql.evals.predictions import Prediction, encodable
 
 __all__ = ["Packed", "inert", "pack"]
 
-LARGEST: Final = 9_000_000
-_PLAIN: Final = 1_500_000
 _LONG: Final = 4_000
 
 _Item = dict[str, Any]
@@ -38,8 +36,18 @@ class Packed:
     left_out: str = ""
 
 
-def pack(predictions: Sequence[Prediction], others: Mapping[int, Prediction]) -> Packed:
-    """Return the data block for `predictions`; `others` are another run's, by index."""
+def pack(
+    predictions: Sequence[Prediction],
+    others: Mapping[int, Prediction],
+    *,
+    plain: int = 1_500_000,
+    largest: int = 9_000_000,
+) -> Packed:
+    """Return the data block for `predictions`; `others` are another run's, by index.
+
+    Up to `plain` characters stay as they are; nothing is longer than `largest` as long as the
+    least that is kept of each question, about 200 bytes, fits.
+    """
     items = [_item(prediction, others.get(prediction.index)) for prediction in predictions]
     names = {
         "aliases": dict(ALIASES),
@@ -53,10 +61,10 @@ def pack(predictions: Sequence[Prediction], others: Mapping[int, Prediction]) ->
             items = [shorten(item) for item in items]
             left_out = words
         text = inert(json.dumps({"names": names, "items": items}, ensure_ascii=False))
-        if len(text) <= _PLAIN:
+        if len(text) <= plain:
             return Packed(text=text, compressed=False, left_out=left_out)
         packed = base64.b64encode(gzip.compress(text.encode("utf-8"), 6, mtime=0)).decode("ascii")
-        if len(packed) <= LARGEST:
+        if len(packed) <= largest:
             break
     return Packed(text=packed, compressed=True, left_out=left_out)
 

@@ -158,7 +158,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _plain(text: str) -> str:
     """Text on one line that Markdown takes for text: nothing in it marks up, links or embeds."""
-    shown = "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    line = " ".join(shown.split())
+    words = " ".join(text.split())
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
     marks = re.search(r"[\\`*_{}\[\]<>#!|&~@]|://", line)
     return re.sub(r"([\\`*_{}\[\]<>()#!|&~@:])", r"\\\1", line) if marks else line

@@ -1,0 +1,63 @@
+"""A real Chromium for tests of pages: Debian's, driven by playwright.
+
+It is installed here when tests run as root, as continuous integration does. Pages come from files;
+the browser has no network, and every request that a page makes is written down.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+
+INSTALL = "apt-get install --yes --no-install-recommends chromium fonts-dejavu-core"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A page, what it asked for beside itself, and what it complained of."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+def chromium() -> str:
+    """Path of a Chromium."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise RuntimeError(f"These tests need Chromium. Run: sudo {INSTALL}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in ("apt-get update", f"{INSTALL} -o DPkg::Lock::Timeout=300"):
+        subprocess.run(command.split(), check=True, env=environment, stdout=subprocess.DEVNULL)
+    return shutil.which("chromium") or "chromium"
+
+
+@contextmanager
+def opened(path: Path, *, width: int = 1280, height: int = 900) -> Iterator[Opened]:
+    """Open a page from a file."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
+        try:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            found = Opened(page)
+            page.on("request", lambda request: found.requests.append(request.url))
+            page.on("pageerror", lambda error: found.complaints.append(str(error)))
+            page.on("console", lambda message: found.complaints.extend(_bad(message)))
+            page.on("dialog", lambda dialog: found.complaints.append(f"dialog {dialog.message}"))
+            page.goto(path.resolve().as_uri())
+            yield found
+        finally:
+            browser.close()
+
+
+def _bad(message: ConsoleMessage) -> list[str]:
+    return [message.text] if message.type in {"error", "warning"} else []
