@@ -37,5 +37,5 @@ clean:
 
 # The tests train tiny members, so they need what training needs.
 .venv/ready-dev: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,train]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,train,ray]"
 	touch $@
