@@ -6,11 +6,13 @@ import pytest
 
 from quorumsql.explain import explain
 
+# fmt: off
 CASES = {
-    "SELECT name, COUNT(*) FROM a JOIN b ON a.x = b.x WHERE city = 'Paris' AND age > 3 GROUP BY name "
-    "HAVING COUNT(*) >= 2 ORDER BY COUNT(*) DESC LIMIT 5": (
-        "Shows name and the number of rows. From a, joined with b. Keeps rows where city is 'Paris' "
-        "and age is above 3. One line per name. Keeps lines where the number of rows is at least 2. "
+    "SELECT name, COUNT(*) FROM a JOIN b ON a.x = b.x WHERE city = 'Paris' AND age > 3 "
+    "GROUP BY name HAVING COUNT(*) >= 2 ORDER BY COUNT(*) DESC LIMIT 5": (
+        "Shows name and the number of rows. From a, joined with b. Keeps rows where city is "
+        "'Paris' and age is above 3. One line per name. "
+        "Keeps lines where the number of rows is at least 2. "
         "Sorted by the number of rows, largest first. At most 5."
     ),
     "SELECT DISTINCT a FROM t WHERE b NOT IN (SELECT b FROM u WHERE x IS NOT NULL)": (
@@ -22,7 +24,8 @@ CASES = {
         "Keeps rows where e is between 1 and 3 or f is unknown."
     ),
     "WITH q AS (SELECT a FROM t) SELECT * FROM q LEFT JOIN z ON q.a = z.a ORDER BY a, b DESC": (
-        "First makes q (Shows a. From t). Shows everything. From q, joined with, where there is one, z. "
+        "First makes q (Shows a. From t). Shows everything. "
+        "From q, joined with, where there is one, z. "
         "Sorted by a, smallest first; then b, largest first."
     ),
     "SELECT max(a) - min(b) AS span FROM (SELECT * FROM t) AS x WHERE a IN (1, 2)": (
@@ -31,7 +34,8 @@ CASES = {
     ),
     "DROP TABLE t": "This is not a query that reads rows: DROP TABLE t",
     "SELECT (": "This is not SQL that can be read.",
-}  # fmt: skip
+}
+# fmt: on
 
 
 @pytest.mark.parametrize("sql", CASES)

@@ -101,10 +101,11 @@ class _Words:
 
     def ending(self, tree: exp.Query) -> Iterator[str]:
         if tree.args.get("order"):
+            items = [o for o in tree.args["order"].expressions if isinstance(o, exp.Ordered)]
+            ends = ["largest" if item.args.get("desc") else "smallest" for item in items]
             keys = [
-                f"{self.value(item.this)}, {'largest' if item.args.get('desc') else 'smallest'} first"
-                for item in tree.args["order"].expressions
-                if isinstance(item, exp.Ordered)
+                f"{self.value(item.this)}, {end} first"
+                for item, end in zip(items, ends, strict=True)
             ]
             yield f"Sorted by {'; then '.join(keys)}."
         if tree.args.get("limit"):
@@ -175,6 +176,11 @@ class _Words:
                 return f"({self.condition(tree.this)})"
             case exp.Is(expression=exp.Null()):
                 return f"{self.value(tree.this)} is unknown"
+            case _:
+                return self.comparison(tree)
+
+    def comparison(self, tree: exp.Expr) -> str:
+        match tree:
             case exp.Between():
                 low, high = (self.value(tree.args[end]) for end in ("low", "high"))
                 return f"{self.value(tree.this)} is between {low} and {high}"

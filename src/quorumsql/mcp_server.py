@@ -10,7 +10,6 @@ What is not covered: writing, prompts, and asking several databases from one ser
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -104,7 +103,7 @@ class _Tools:
         return [{k: v for k, v in asdict(hit).items() if k in shown} for hit in hits]
 
     async def run_sql(self, statement: str) -> dict[str, Any]:
-        """Run one reading SQL statement; anything that could change or leave the database is refused."""
+        """Run one reading SQL statement; what could change the database is refused."""
         found = await self._run(lambda: self._connection.sql(statement))
         if isinstance(found, Failure):
             raise ToolError(f"{found.kind}: {found.message}")
