@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from quorumsql.forms.linear import Token, place_of
 from quorumsql.forms.tree import Query
 from quorumsql.neural.tokenise import Tokeniser
 from quorumsql.train.data import Example
@@ -32,7 +31,7 @@ TRIES, PERSISTENCE = 6, 5
 """Kinds of question that are tried per question that is wanted, before a database is left with
 fewer; and attempts at one kind."""
 
-RARER = 0.75
+RARER = 0.65
 """How strongly rare shapes of SQL are preferred: 0 as often as real, 1 all shapes alike."""
 
 IMPERATIVE = re.compile(
@@ -137,14 +136,8 @@ class _Source:
 
 def _odds(found: Sequence[Template]) -> tuple[float, ...]:
     """Running sums of weights that let common shapes of SQL in less often than they occur."""
-    shapes = [shape_of(template.tokens) for template in found]
-    often = Counter(shapes)
-    return tuple(accumulate(often[shape] ** -RARER for shape in shapes))
-
-
-def shape_of(tokens: Sequence[Token]) -> tuple[str, ...]:
-    """The tokens of a tree without what they name."""
-    return tuple(place_of(token) or str(token) for token in tokens)
+    often = Counter(template.shape for template in found)
+    return tuple(accumulate(often[template.shape] ** -RARER for template in found))
 
 
 def _reopen(question: str, rng: random.Random) -> str:

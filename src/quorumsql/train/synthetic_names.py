@@ -42,6 +42,12 @@ PERSONS = frozenset(
 JUNK = frozenset("ref reference tbl table list data info".split())
 NO_NOUN = frozenset("in of for to on at by from with booked takes has".split())
 """Words that cannot end a name that stands for rows, and have no plural."""
+VERBS = frozenset(
+    "prescribes prescribe traverse trained takes teaches visits lives plays played has have own "
+    "undergoes undergo affiliated appear writes write likes like perform performs cite drive "
+    "belongs works participates manufacture written made directed".split()
+)
+"""Words that a table of links begins with, so that its name is no noun."""
 NO_PLURAL = NO_NOUN | frozenset("held taken won lost sold made paid active".split())
 SPELLED = {"num": "number", "nums": "number", "desc": "description", "qty": "quantity",
            "amt": "amount", "addr": "address", "dept": "department"}  # fmt: skip
@@ -90,7 +96,7 @@ class Names:
     def is_noun(self, table: str) -> bool:
         """Whether the name of `table` can stand for its rows."""
         words = self.tables[table]
-        return self.sayable(words) and head(words) not in NO_NOUN
+        return self.sayable(words) and head(words) not in NO_NOUN and words.split()[0] not in VERBS
 
 
 OK = frozenset("id of in to on by at no".split())

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from quorumsql.domain import ColumnRef, Schema
 from quorumsql.forms.grammar import OPERATORS
-from quorumsql.forms.linear import Token, linearise
+from quorumsql.forms.linear import Token, linearise, place_of
 from quorumsql.forms.tree import Predicate, Query, Value
 from quorumsql.forms.write import path_of
 from quorumsql.joins import JoinGraph
@@ -57,7 +57,8 @@ class Template:
 
     edges: pairs of columns that a key equates, the referring one first; classes: what may
     stand for each column; shapes: the tables that each SELECT joins, inner ones first;
-    silent: columns without words; people: tables whose rows the words treat as people.
+    silent: columns without words; people: tables whose rows the words treat as people;
+    shape: the tokens without what they name.
     """
 
     source: Example
@@ -71,6 +72,7 @@ class Template:
     silent: frozenset[ColumnRef]
     grouped: frozenset[ColumnRef]
     people: frozenset[str]
+    shape: tuple[str, ...]
 
 
 def common_words(examples: Sequence[Example]) -> frozenset[str]:
@@ -144,13 +146,14 @@ def _template(
     rest = {w.lower() for part in parts if isinstance(part, str) for w in WORD.findall(part)}
     if strange := rest - common:
         raise Rejected(f"words of its subject: {sorted(strange)}")
-    if not any(table in found.seen for table in tables):
-        raise Rejected("no table named")
+    named = [table for table in tables if table in found.seen]
+    if not named or not all(map(names.is_noun, named)):
+        raise Rejected("no table named by a noun")
     return Template(
         source=example, parts=parts, tokens=tokens, tables=tables, edges=directed,
         classes={c: classes[c] for c in columns}, values=values,
         shapes=tuple(frozenset(path.tables) for path in paths if path),
-        silent=silent, people=_people(parts),
+        silent=silent, people=_people(parts), shape=tuple(place_of(t) or str(t) for t in tokens),
         grouped=frozenset(column for query in queries for column in query.group),
     )  # fmt: skip
 
