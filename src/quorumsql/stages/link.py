@@ -22,7 +22,7 @@ from rapidfuzz import fuzz, process
 from quorumsql.domain import Column, ForeignKey, Hit, Question, Schema, Table
 from quorumsql.joins import JoinGraph
 
-__all__ = ["link", "within"]
+__all__ = ["STOP", "keys_of", "link", "part_of", "within", "words_of"]
 
 MAX_TABLES = 12
 """Tables chosen for their own sake; bridges come on top."""
@@ -40,7 +40,7 @@ KEY_WORTH = 10.0
 """Weight of a key column in the best table; it falls with the table's place."""
 
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
-_STOP = frozenset(
+STOP = frozenset(
     "a all also an and any are as at be been by did do does each every find for from give had has "
     "have how i in is it its list many me more most much name not number of on or our please "
     "return show than that the their them there these they this those to us was we were what "
@@ -78,7 +78,7 @@ def link(
     order = [*_by_importance(schema, tables, scores)]
     order += _by_importance(schema, _neighbours(schema, tables), scores)
     kept = _affordable(schema, order, budget)
-    return _part_of(schema, kept)
+    return part_of(schema, kept)
 
 
 def within(hits: Iterable[Hit], schema: Schema) -> tuple[Hit, ...]:
@@ -134,7 +134,7 @@ class _Words:
     """Matches words of names with words of the question; rare words weigh more."""
 
     def __init__(self, text: str, schema: Schema) -> None:
-        asked = [word for word in _words(text) if word not in _STOP]
+        asked = [word for word in words_of(text) if word not in STOP]
         self._asked = tuple(dict.fromkeys(asked))[:QUESTION_WORDS]
         self._split: dict[str, tuple[str, ...]] = {}
         spread: Counter[str] = Counter()
@@ -162,7 +162,7 @@ class _Words:
 
     def _of(self, text: str) -> tuple[str, ...]:
         if text not in self._split:
-            self._split[text] = tuple(dict.fromkeys(_words(text)))
+            self._split[text] = tuple(dict.fromkeys(words_of(text)))
         return self._split[text]
 
 
@@ -173,8 +173,8 @@ def _texts(columns: Iterable[Column]) -> Iterable[str]:
             yield column.comment
 
 
-def _words(text: str) -> list[str]:
-    """Words of a text or an identifier: lower case, singular, split on `_` and camelCase."""
+def words_of(text: str) -> list[str]:
+    """Return the words of a text or an identifier: lower case, singular, split on `_` and camelCase."""
     return [_singular(part.lower()) for part in _PART.findall(text)]
 
 
@@ -244,7 +244,7 @@ def _neighbours(schema: Schema, tables: Sequence[int]) -> list[int]:
 
 def _by_importance(schema: Schema, tables: Sequence[int], scores: _Scores) -> list[tuple[int, int]]:
     """Places of all columns of `tables`: keys and hits first, then by score, then in order."""
-    keys = _key_places(schema, tables)
+    keys = keys_of(schema, tables)
     places = [(rank, t, c) for rank, t in enumerate(tables) for c in range(_width(schema, t))]
 
     def importance(place: tuple[int, int, int]) -> tuple[float, int, int]:
@@ -280,7 +280,7 @@ def _width(schema: Schema, table: int) -> int:
     return len(schema.tables[table].columns)
 
 
-def _key_places(schema: Schema, tables: Sequence[int]) -> set[tuple[int, int]]:
+def keys_of(schema: Schema, tables: Sequence[int]) -> set[tuple[int, int]]:
     """Primary keys of `tables`, and both ends of every foreign key between two of them."""
     names = {schema.tables[t].name: t for t in tables}
     found = {
@@ -302,7 +302,8 @@ def _ends(schema: Schema, table: int, columns: Sequence[str]) -> set[tuple[int, 
     return {(table, c) for c, column in enumerate(own) if column.name.lower() in wanted}
 
 
-def _part_of(schema: Schema, kept: Iterable[tuple[int, int]]) -> Schema:
+def part_of(schema: Schema, kept: Iterable[tuple[int, int]]) -> Schema:
+    """Return the columns at these places (table, column), with the keys that fit them."""
     by_table: dict[int, list[int]] = {}
     for t, c in kept:
         by_table.setdefault(t, []).append(c)

@@ -1,0 +1,155 @@
+"""The schema filter: two nested schemas, a precise one and a safer one, for one question.
+
+Algorithm 1 of XiYan-SQL (arXiv 2507.04701) asks a language model for the needed columns, adds the
+keys they imply, sets them aside and asks again, p_s = 2 times. Here cheap generators draft SQL on
+what `link` leaves of the schema, and a column is believed in as far as drafts use it: linking
+backwards from SQL, as RSL-SQL does (Cao et al. 2024, arXiv 2411.00073), together with names and
+values. A set of columns is so judged as a whole, by queries that need all of it. Whatever has another opinion about columns, a
+language model say, implements the port `Ranker`.
+
+What is not covered: deciding whether a schema needs to be filtered at all; `link` does that.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from quorumsql.domain import Brief, ColumnRef, Ranking, Schema, Table
+from quorumsql.joins import JoinGraph
+from quorumsql.ports import Generator
+from quorumsql.sql import columns_of, tables_of
+from quorumsql.stages.link import keys_of, part_of
+from quorumsql.stages.relevance import Beliefs, Relevance, features
+
+__all__ = ["Drafts", "Nested", "narrow"]
+
+PRECISE, WIDE = 0.015, 0.005
+"""Least probability of a column of the first and of the second schema; from held-out databases."""
+
+NEEDED_TABLE = 0.2
+"""Least belief in a table none of whose columns is needed, as in COUNT(*)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nested:
+    """S1 and S2: every column of `precise` is in `wide`.
+
+    `keys` of the one and `more_keys` of the other were added for joins only.
+    """
+
+    precise: Schema
+    wide: Schema
+    keys: frozenset[ColumnRef] = frozenset()
+    more_keys: frozenset[ColumnRef] = frozenset()
+
+
+class Drafts:
+    """A `Ranker` that asks generators for drafts; none of them is run."""
+
+    def __init__(self, generators: Sequence[Generator], relevance: Relevance) -> None:
+        self._generators = tuple(generators)
+        self._relevance = relevance
+
+    def rank(self, brief: Brief) -> Ranking:
+        """Return how likely each column and each table is needed."""
+        beliefs = self.beliefs(brief)
+        rows = features(brief, beliefs)
+        columns = {ref: self._relevance(row) for ref, row in rows.items()}
+        return Ranking(columns=columns, tables=beliefs.tables)
+
+    def beliefs(self, brief: Brief) -> Beliefs:
+        """Return the share of the drafts, by weight, that use each column and table."""
+        columns: defaultdict[ColumnRef, float] = defaultdict(float)
+        tables: defaultdict[str, float] = defaultdict(float)
+        best: dict[ColumnRef, float] = {}
+        for generator in self._generators:
+            drafts = generator.generate(brief)
+            own: defaultdict[ColumnRef, float] = defaultdict(float)
+            for draft in drafts:
+                read = _tables(draft.sql, brief.schema)
+                for table in read:
+                    tables[table.name] += draft.weight / len(self._generators)
+                for column in _columns(draft.sql, brief.schema, read):
+                    own[column] += draft.weight
+            for column, share in own.items():
+                columns[column] += share / len(self._generators)
+                best[column] = max(best.get(column, 0.0), share)
+        return Beliefs(columns=dict(columns), best=best, tables=dict(tables))
+
+
+def narrow(
+    schema: Schema, ranking: Ranking, *, precise: float = PRECISE, wide: float = WIDE
+) -> Nested:
+    """Return the two schemas that `ranking` leads to, nested, with the keys that join them.
+
+    Args:
+        schema: all there is to choose from.
+        ranking: of its columns and tables.
+        precise: least probability of a column of the first schema.
+        wide: least probability of a column of the second one.
+    """
+    tables = [name for name, belief in ranking.tables.items() if belief >= NEEDED_TABLE]
+    first, second = (
+        {ref for ref, likely in ranking.columns.items() if likely >= least}
+        for least in (precise, wide)
+    )
+    if not first and not tables and ranking.columns:
+        first = {max(ranking.columns, key=lambda ref: ranking.columns[ref])}
+    small, keys = _selected(schema, first, tables)
+    large, more = _selected(schema, first | second, tables)
+    return Nested(precise=small, wide=large, keys=keys, more_keys=more)
+
+
+def _selected(
+    schema: Schema, columns: Collection[ColumnRef], tables: Collection[str]
+) -> tuple[Schema, frozenset[ColumnRef]]:
+    """The chosen columns with the keys of their tables, of those chosen, and of bridges."""
+    wanted = set(columns)
+    position = {table.name: i for i, table in enumerate(schema.tables)}
+    chosen = [position[t] for t in {*tables, *(c.table for c in columns)} if t in position]
+    touched = _with_bridges(schema, sorted(chosen))
+    keys = set(keys_of(schema, touched))
+    kept = {
+        (t, c)
+        for t in touched
+        for c, column in enumerate(schema.tables[t].columns)
+        if ColumnRef(table=schema.tables[t].name, column=column.name) in wanted
+    }
+    only = frozenset(
+        ColumnRef(table=schema.tables[t].name, column=schema.tables[t].columns[c].name)
+        for t, c in keys - kept
+    )
+    lonely = {t for t in touched if not any(t == place for place, _ in kept | keys)}
+    first = {(t, 0) for t in lonely if schema.tables[t].columns}
+    return part_of(schema, sorted(kept | keys | first)), only
+
+
+def _with_bridges(schema: Schema, chosen: Sequence[int]) -> list[int]:
+    """`chosen`, and the tables through which they join."""
+    graph = JoinGraph(schema)
+    position = {table.name: i for i, table in enumerate(schema.tables)}
+    touched = dict.fromkeys(chosen)
+    for index in chosen[1:]:
+        path = graph.path([schema.tables[chosen[0]].name, schema.tables[index].name])
+        if path is not None and len(path.tables) <= 4:
+            touched |= dict.fromkeys(position[name] for name in path.tables)
+    return sorted(touched)
+
+
+def _tables(sql: str, schema: Schema) -> list[Table]:
+    found = (schema.table(name) for name in tables_of(sql, schema.dialect))
+    return [table for table in found if table is not None]
+
+
+def _columns(sql: str, schema: Schema, read: Sequence[Table]) -> set[ColumnRef]:
+    found: set[ColumnRef] = set()
+    for ref in columns_of(sql, schema.dialect):
+        named = schema.table(ref.table) if ref.table else None
+        for table in [named] if named is not None else read:
+            column = table.column(ref.column)
+            if column is not None:
+                found.add(ColumnRef(table=table.name, column=column.name))
+                break
+    return found
