@@ -115,6 +115,17 @@ def test_databases_are_held_out_whole(data: Path, tmp_path: Path, tokenizer: Pat
     assert events[0]["examples"] == 2 * len(QUESTIONS)
 
 
+def test_synthetic_questions_come_from_the_databases_that_are_learned(
+    data: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    plan = Plan(passes=1, batch=2, warm_up=2, synthetic=6, files=("train.json",))
+    record, events = run(data, tmp_path / "out", tokenizer, plan=plan)
+    assert (events[0]["examples"], events[0]["synthetic"]) == (2 * len(QUESTIONS), 6)
+    steps = [event for event in events if event["event"] == "step"]
+    assert len(steps) == len(QUESTIONS) + 3  # two a step, real and synthetic ones apart
+    assert record["plan"]["synthetic"] == 6
+
+
 def test_a_checkpoint_of_another_plan_is_refused(
     data: Path, tmp_path: Path, tokenizer: Path
 ) -> None:

@@ -29,6 +29,9 @@ def embedded(
         Path | None, typer.Option(help="Folder in Spider's format; QUORUM_DATA/spider by default.")
     ] = None,
     passes: Annotated[int | None, typer.Option(help="Passes over the questions.", min=1)] = None,
+    synthetic: Annotated[
+        int, typer.Option(metavar="N", help="Synthetic questions beside the real ones.", min=0)
+    ] = 0,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     weights: Annotated[
         Path | None, typer.Option(help="Start from this members.pt, not from MiniLM.")
@@ -51,7 +54,7 @@ def embedded(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        _run(folder, out, passes, accelerator, weights, measure, progress)
+        _run(folder, out, passes, synthetic, accelerator, weights, measure, progress)
     typer.echo(f"{out / 'weights'}: ready to ship", err=True)
 
 
@@ -63,6 +66,7 @@ def _run(
     data: Path,
     out: Path,
     passes: int | None,
+    synthetic: int,
     accelerator: str,
     weights: Path | None,
     measured: bool,
@@ -82,8 +86,9 @@ def _run(
             progress.update(bar, completed=event["step"], total=event["of"], description=words)
 
     trained = start.train_embedded(
-        data, out, passes=passes, accelerator=accelerator, weights=weights, report=report
-    )
+        data, out, passes=passes, synthetic=synthetic, accelerator=accelerator, weights=weights,
+        report=report,
+    )  # fmt: skip
     if measured:
         second = progress.add_task("measuring", total=None)
         start.measure_embedded(trained, data, out, watch=lambda _: progress.advance(second))

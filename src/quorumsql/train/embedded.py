@@ -1,7 +1,7 @@
 """Train the embedded members together: one trunk, one loss per form, resumable.
 
 Each pass reads every question once, at most `per_database` of a database, with its schema
-shuffled and trimmed anew. What the package ships is the moving average of the weights.
+shuffled and trimmed anew, and between them the synthetic questions of the plan. What the package ships is the moving average of the weights.
 
 What is not covered: several GPUs.
 """
@@ -52,6 +52,7 @@ class Plan:
     decay: float = 0.01
     average: float = 0.998
     seed: int = 7
+    synthetic: int = 0
     files: tuple[str, ...] = ("train.json", "train_others.json")
 
 
@@ -90,20 +91,21 @@ def train(
     torch.manual_seed(plan.seed)
     examples = load_examples(data, plan.files, tokeniser)
     apart = held_out(examples, plan.held_out)
-    learn = [e for e in examples if e.database not in apart]
+    real = [e for e in examples if e.database not in apart]
+    learn = real + (_synthetic(real, data, tokeniser, plan) if plan.synthetic else [])
     check = [e for e in examples if e.database in apart][::2]
     shape, grammars = shape or Shape(), {form: Grammar(form) for form in FORMS}
     run = _begin(plan, shape, start, device)
     checkpoint, weights = out / "checkpoint.pt", out / "members.pt"
     _resume(run, plan, checkpoint, device)
-    per_pass = len(_order(learn, plan, 0))
+    per_pass = len(_mixed(learn, len(real), plan, 0))
     total = plan.passes * per_pass
-    report({"event": "start", "examples": len(learn), "held_out": sorted(apart),
-            "steps": total, "resumed_at": run.step})  # fmt: skip
+    report({"event": "start", "examples": len(real), "synthetic": len(learn) - len(real),
+            "held_out": sorted(apart), "steps": total, "resumed_at": run.step})  # fmt: skip
     saved = time.monotonic()
     while run.step < total:
         number, offset = divmod(run.step, per_pass)
-        for rows in _order(learn, plan, number)[offset:]:
+        for rows in _mixed(learn, len(real), plan, number)[offset:]:
             batch = _batch(learn, rows, run.step, number, plan, tokeniser, grammars)
             losses = _step(run, batch, plan, total, device)
             run.step += 1
@@ -160,6 +162,23 @@ def _begin(plan: Plan, shape: Shape, start: Mapping[str, Tensor] | None, device:
 
 def _is_encoder(name: str) -> bool:
     return (name.startswith("trunk.") and "features" not in name) or ".top." in name
+
+
+def _synthetic(
+    real: Sequence[Example], data: Path, tokeniser: Tokeniser, plan: Plan
+) -> list[Example]:
+    from quorumsql.train.synthetic import synthesise
+
+    return synthesise(real, data, tokeniser, count=plan.synthetic, seed=plan.seed)
+
+
+def _mixed(examples: Sequence[Example], real: int, plan: Plan, number: int) -> list[list[int]]:
+    """Batches of pass `number`: the first `real` examples and the synthetic rest, never in one."""
+    made = [[real + row for row in rows] for rows in _order(examples[real:], plan, number)]
+    batches = _order(examples[:real], plan, number) + made
+    if made:
+        random.Random(f"{plan.seed}-mix-{number}").shuffle(batches)
+    return batches
 
 
 def _order(examples: Sequence[Example], plan: Plan, number: int) -> list[list[int]]:

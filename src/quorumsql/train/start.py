@@ -34,6 +34,7 @@ def train_embedded(
     out: Path,
     *,
     passes: int | None,
+    synthetic: int = 0,
     accelerator: str,
     weights: Path | None = None,
     report: Callable[[dict[str, Any]], None],
@@ -49,7 +50,7 @@ def train_embedded(
     if accelerator not in ACCELERATORS:
         raise UnknownName("accelerator", accelerator, ACCELERATORS)
     cuda = torch.cuda.is_available() if accelerator == "auto" else accelerator == "cuda"
-    plan = Plan() if passes is None else replace(Plan(), passes=passes)
+    plan = replace(Plan(), passes=passes or Plan().passes, synthetic=synthetic)
     minilm = get_model_path()
     tokenizer = minilm / "tokenizer.json"
     out.mkdir(parents=True, exist_ok=True)
