@@ -1,7 +1,8 @@
 """Train the embedded members together: one trunk, one loss per form, resumable.
 
 Each pass reads every question once, at most `per_database` of a database, with its schema
-shuffled and trimmed anew, and between them the synthetic questions of the plan. What the package ships is the moving average of the weights.
+shuffled and trimmed anew, and between them the synthetic questions of the plan. What the package
+ships is the moving average of the weights.
 
 What is not covered: several GPUs.
 """
