@@ -132,8 +132,10 @@ def test_processes_and_threads_share_a_cache(tmp_path: Path) -> None:
     ]
     for thread in threads:
         thread.start()
-    for job in (*threads, *processes):
-        job.join()
+    for thread in threads:
+        thread.join()
+    for process in processes:
+        process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     known = Cached(Scripted([]), cache)
     assert all(known.complete(asked(str(n)))[0].text == str(n) for n in range(120))

@@ -50,13 +50,14 @@ def repair(
     drafts: Sequence[Drafted],
     *,
     database: Database,
-    limits: Limits,
+    limits: Callable[[], Limits],
     private: bool = False,
     on_lost: Callable[[str, ModelError], None] | None = None,
 ) -> Mapping[int, Candidate]:
     """Return better candidates by the position of the draft they replace.
 
-    All writers are asked at once. One that does not answer leaves its candidate as it was.
+    All writers are asked at once; `limits` says what a statement may cost when it runs. A writer
+    that does not answer leaves its candidate as it was.
     """
     jobs = {n: one for n, one in enumerate(drafts) if _worth(one, database, private)}
     outcomes = together([partial(_second, one, database, limits, private) for one in jobs.values()])
@@ -92,7 +93,9 @@ def _advice(draft: Drafted, database: Database, private: bool) -> tuple[str, ...
     )
 
 
-def _second(draft: Drafted, database: Database, limits: Limits, private: bool) -> Candidate | None:
+def _second(
+    draft: Drafted, database: Database, limits: Callable[[], Limits], private: bool
+) -> Candidate | None:
     candidate, brief = draft.candidate, draft.brief
     before = candidate.final.execution
     shown = before
@@ -106,7 +109,7 @@ def _second(draft: Drafted, database: Database, limits: Limits, private: bool) -
     )
     if sql is None or sql == candidate.sql:
         return None
-    now = database.execute(sql, limits=limits)
+    now = database.execute(sql, limits=limits())
     if _rank(now) < _rank(before):
         return None
     return replace(candidate.after(Attempt(sql=sql, execution=now)), guessed=False)

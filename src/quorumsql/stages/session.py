@@ -11,7 +11,7 @@ What is not covered: running statements and voting, which are the same for all c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -149,10 +149,14 @@ class Session:
             Drafted(candidate=candidate, writer=draft.writer, brief=draft.brief)
             for candidate, draft in zip(candidates, self._drafts, strict=True)
         ]
+
+        def left() -> Limits:
+            return replace(limits, seconds=max(min(limits.seconds, self.seconds_left), 0.01))
+
         better = repair(
             drafts,
             database=self._database,
-            limits=limits,
+            limits=left,
             private=self._ensemble.private,
             on_lost=on_lost,
         )
