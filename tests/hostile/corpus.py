@@ -131,7 +131,7 @@ def _text(line: str, number: int, rotate: int) -> Iterator[str]:
 
 def _bomb(line: str, number: int, rotate: int) -> Iterator[str]:
     """Texts that a parser reads for long, or in too deep a recursion."""
-    shapes = {
+    shapes: Mapping[str, Callable[[int], str]] = {
         "brackets": lambda n: "SELECT " + "(" * n + "1" + ")" * n,
         "cases": lambda n: "SELECT " + "CASE WHEN 1=1 THEN " * n + "1" + " END" * n,
         "calls": lambda n: "SELECT " + "abs(" * n + "1" + ")" * n,

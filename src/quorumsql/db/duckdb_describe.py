@@ -23,12 +23,12 @@ Read: TypeAlias = Callable[[str], list[Row]]
 
 _HERE: Final = "database_name = current_database() AND NOT internal"
 _TABLES: Final = f"""
-    SELECT schema_name, table_name, coalesce(comment, ''), false, table_oid
+    SELECT schema_name, table_name, coalesce(comment, ''), false, table_oid, ''
     FROM duckdb_tables() WHERE {_HERE}
     UNION ALL
-    SELECT schema_name, view_name, coalesce(comment, ''), true, view_oid
+    SELECT schema_name, view_name, coalesce(comment, ''), true, view_oid, sql
     FROM duckdb_views() WHERE {_HERE}
-    ORDER BY 4, 5
+    ORDER BY 4, 1, 2
 """
 _COLUMNS: Final = f"""
     SELECT schema_name, table_name, column_name, data_type, is_nullable, coalesce(comment, '')
@@ -39,7 +39,7 @@ _KEYS: Final = """
         referenced_table, referenced_column_names
     FROM duckdb_constraints()
     WHERE database_name = current_database() AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')
-    ORDER BY table_oid, constraint_index
+    ORDER BY 1, 2, constraint_index
 """
 _NESTED: Final = re.compile(r"(STRUCT|MAP|UNION|LIST|VARIANT)\b|.*\[\d*\]$", re.DOTALL)
 
@@ -74,16 +74,18 @@ def describe(read: Read, *, name: str) -> Schema:
             comment=str(comment),
             schema=None if schema == "main" else str(schema),
             is_view=bool(is_view),
+            definition=str(definition or ""),
             columns=tuple(
                 _column(row, primary.get((schema, table), frozenset()))
                 for row in columns[schema, table]
             ),
         )
-        for schema, table, comment, is_view, _ in read(_TABLES)
+        for schema, table, comment, is_view, _, definition in read(_TABLES)
     )
     return Schema(
         name=name,
         dialect="duckdb",
+        namespace="main",
         tables=tables,
         foreign_keys=resolve_foreign_keys(foreign, tables),
     )

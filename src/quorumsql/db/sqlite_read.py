@@ -6,9 +6,8 @@ authorizer, which then refuses even PRAGMA. A budget stops a statement by wall t
 of SQLite's virtual machine, or because somebody cancelled it.
 
 What is not covered: time inside one call of a built-in function, which nothing can interrupt
-(`instr` on two strings of megabytes; before SQLite 3.42 also `printf('%.*c', 2000000000, 'x')`,
-some seconds), and memory of one row with very many long values. The limit on the length of a
-value bounds both.
+(`instr` on two strings of megabytes), and memory of one row with very many long values. The
+limit on the length of a value bounds both.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from typing import Final
 
 from quorumsql.db.budget import STEPS_PER_TICK, Budget
 from quorumsql.db.sqlite_file import FileState, uri_of
+from quorumsql.db.sqlite_printf import bound_printf, calls_printf
 
 __all__ = ["Budget", "Reader", "connect"]
 
@@ -76,12 +76,9 @@ class Reader:
         self.state = state
         self.refused = ""
         """What the authorizer refused in the last statement, in words."""
-        self._connection = connect(path, state)
-        try:
-            self._restrict()
-        except sqlite3.Error:
-            self._connection.close()
-            raise
+        self._path = path
+        self._formatting: sqlite3.Connection | None = None
+        self._connection = self._restricted()
 
     def start(self, sql: str, budget: Budget, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
         """Start one statement; iterate over the cursor for its rows, and close it.
@@ -90,17 +87,32 @@ class Reader:
             sqlite3.Error: the statement, or the database, is bad.
         """
         self.refused = ""
+        connection = self._connection
+        if calls_printf(sql):
+            connection = self._formatting = self._formatting or self._restricted(formatting=True)
         longest = max(_SHORTEST_LIMIT, budget.limits.bytes // 4)
-        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
-        self._connection.set_progress_handler(budget.spent, STEPS_PER_TICK)
-        return self._connection.execute(sql, tuple(parameters))
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+        connection.set_progress_handler(budget.spent, STEPS_PER_TICK)
+        return connection.execute(sql, tuple(parameters))
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+        if self._formatting is not None:
+            self._formatting.close()
 
-    def _restrict(self) -> None:
-        connection = self._connection
+    def _restricted(self, *, formatting: bool = False) -> sqlite3.Connection:
+        connection = connect(self._path, self.state)
+        try:
+            self._restrict(connection)
+            if formatting:
+                bound_printf(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _restrict(self, connection: sqlite3.Connection) -> None:
         for limit, value in (
             (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
             (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 1_000_000),
@@ -108,16 +120,8 @@ class Reader:
             (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
         ):
             connection.setlimit(limit, value)
-        self._connect_virtual_tables()
+        _connect_virtual_tables(connection)
         connection.set_authorizer(self._authorize)
-
-    def _connect_virtual_tables(self) -> None:
-        """Make SQLite set up virtual tables now; later the authorizer would refuse it to."""
-        for name in (*_virtual_tables(self._connection), "json_each('[]')", "json_tree('[]')"):
-            try:
-                self._connection.execute(f"SELECT 1 FROM {name} LIMIT 0").close()
-            except sqlite3.DatabaseError:
-                continue  # damaged, or its module is not loaded: reading it fails, and says so
 
     def _authorize(
         self, action: int, first: str | None, second: str | None, _db: str | None, _by: str | None
@@ -139,3 +143,12 @@ def _virtual_tables(connection: sqlite3.Connection) -> tuple[str, ...]:
         "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL %'"
     )
     return tuple('"' + str(name).replace('"', '""') + '"' for (name,) in found)
+
+
+def _connect_virtual_tables(connection: sqlite3.Connection) -> None:
+    """Make SQLite set up virtual tables now; later the authorizer would refuse it to."""
+    for name in (*_virtual_tables(connection), "json_each('[]')", "json_tree('[]')"):
+        try:
+            connection.execute(f"SELECT 1 FROM {name} LIMIT 0").close()
+        except sqlite3.DatabaseError:
+            continue  # damaged, or its module is not loaded: reading it fails, and says so
