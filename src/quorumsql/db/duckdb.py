@@ -24,9 +24,9 @@ from quorumsql import guard
 from quorumsql.db.budget import Budget, stopped
 from quorumsql.db.duckdb_describe import describe, kind_of_type
 from quorumsql.db.duckdb_failure import database_error, failure, is_locked, is_of_database
-from quorumsql.db.duckdb_file import examine
 from quorumsql.db.duckdb_read import Place, Pool, Reply, Request
 from quorumsql.db.foreign_keys import infer_foreign_keys
+from quorumsql.db.look import regular_file, what_it_is
 from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, with_examples
 from quorumsql.domain import Column, Execution, Failure, Limits, Row, Rows, Schema, Table
 from quorumsql.errors import DatabaseError, UnknownName
@@ -67,7 +67,7 @@ class DuckDbDatabase:
             DatabaseError: there is no readable DuckDB database.
             MissingExtra: DuckDB is not installed.
         """
-        examine(path)
+        regular_file(path, engine="a DuckDB")
         self._path = path
         self._name = name or path.stem
         self._limits = limits or Limits()
@@ -192,10 +192,14 @@ class DuckDbDatabase:
                 reply = worker.ask(request, budget, when_slow=self._pool.prepare)
             match reply:
                 case ("broken", _, text):
-                    examine(self._path)
+                    regular_file(self._path, engine="a DuckDB")
                     if not is_locked(text) or time.monotonic() >= patience or budget.cancelled:
                         raise database_error(text, self._path)
                     time.sleep(_LOCK_POLL_SECONDS)
+                case ("foreign", header):
+                    raise DatabaseError(
+                        f"{self._path} is not a DuckDB database: {what_it_is(header)}."
+                    )
                 case ("error", kind, text) if is_of_database(kind, text):
                     raise database_error(text, self._path)
                 case _:

@@ -8,6 +8,7 @@ What is not covered: messages of DuckDB that are wrong themselves.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,9 @@ __all__ = ["database_error", "failure", "is_locked", "is_of_database"]
 _CAPS: Final = frozenset({"OutOfMemoryException"})
 _OF_VALUES: Final = frozenset(
     {"ConversionException", "InvalidInputException", "OutOfRangeException", "TypeMismatchException"}
+)
+_OWN_WORDS: Final = re.compile(
+    r"(Could not|Cannot|Can't|Type|More than one|Lists larger|Overflow|Failed|Required|Invalid|No )"
 )
 _QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _DAMAGED: Final = re.compile(
@@ -43,9 +47,10 @@ def database_error(text: str, path: Path) -> DatabaseError:
     """Return the exception that tells a person what is wrong with `path` and what to do."""
     if is_locked(text):
         holder = _HOLDER.search(text)
-        who = f" (process {holder[1]})" if holder else ""
+        who = f"another program (process {holder[1]})" if holder else "another program"
+        who = "this program" if holder and int(holder[1]) == os.getpid() else who
         what = (
-            f"is open for writing in another program{who}, and DuckDB lets nobody else in: "
+            f"is open for writing in {who}, and DuckDB lets nobody else in: "
             "close it there, then try again"
         )
     elif found := _VERSION.search(text):
@@ -81,6 +86,8 @@ def failure(kind: str, text: str) -> Failure:
         if "configuration has been locked" in text or "read-only mode" in text:
             return Failure(kind="refused", message="Refused: the database is only read.")
         message = re.sub(r"value \S+", "a value", _QUOTED.sub("'…'", _first_line(text)))
+        if not _OWN_WORDS.match(message):  # the text of `error(…)` may be a value
+            message = "A value does not fit what the statement does with it."
     return Failure(kind="error", message=message or f"DuckDB failed ({kind}).")
 
 

@@ -109,6 +109,7 @@ class Worker:
         if importlib.util.find_spec("duckdb") is None:
             raise MissingExtra("Reading DuckDB databases and data files", "duckdb")
         self.alive = True
+        self._patience = 0.0
         # Isolated from the working directory and the user's variables; setup names the path.
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_PROGRAM)],
@@ -147,33 +148,35 @@ class Worker:
         self._send(
             ("run", request.sql, not request.trusted, request.explain, limits.rows, limits.bytes)
         )
-        patience, told, slow = float("inf"), time.monotonic(), time.monotonic() + _SLOW_SECONDS
-        while True:
-            try:
-                reply = self._replies.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                now = time.monotonic()
-                if now >= patience:
-                    self.close()
-                    return None
-                if patience == float("inf") and budget.spent():
-                    self._send(("stop",))
-                    patience = now + _GRACE_SECONDS
-                if when_slow is not None and now >= slow:
-                    when_slow()
-                    when_slow = None
-                if tell is not None and now - told >= _TELL_SECONDS:
-                    self._send(("progress",))
-                    told = now
-                continue
-            if reply is None:
+        began = told = time.monotonic()
+        while (reply := self._reply(budget)) is None or reply[0] == "progress":
+            now = time.monotonic()
+            if not self.alive:
+                return None
+            if tell is not None and reply is not None:
+                tell(reply[1])
+            if tell is not None and now - told >= _TELL_SECONDS:
+                self._send(("progress",))
+                told = now
+            if when_slow is not None and now - began >= _SLOW_SECONDS:
+                when_slow()
+                when_slow = None
+        if reply[:2] in {("died",), ("error", "OutOfMemoryException")}:
+            self.close()  # memory that ran out stays full of holes: the next statement would fail
+        return None if budget.stopped and reply[0] == "error" else reply
+
+    def _reply(self, budget: Budget) -> Reply | None:
+        """Wait a moment for a reply; when the budget is spent, stop the statement or all."""
+        try:
+            reply = self._replies.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            if budget.stopped and time.monotonic() >= self._patience:
                 self.close()
-                return ("died",)
-            if reply[0] == "progress":
-                if tell is not None:
-                    tell(reply[1])
-                continue
-            return None if budget.stopped and reply[0] == "error" else reply
+            elif not budget.stopped and budget.spent():
+                self._send(("stop",))
+                self._patience = time.monotonic() + _GRACE_SECONDS
+            return None
+        return ("died",) if reply is None else reply
 
     def close(self) -> None:
         """End the process, whatever it does."""

@@ -10,7 +10,8 @@ starting it costs little more than starting Python.
     ← ("ready",)
     → ("run", sql, reads_only, explain, rows, bytes) | ("stop",) | ("progress",)
     ← ("rows", columns, rows, truncated) | ("cap",) | ("refused", kind of statement)
-      ("error", class, text) | ("broken", class, text) | ("progress", percent)
+      ("error", class, text) | ("broken", class, text) | ("foreign", first bytes)
+      ("progress", percent)
 
 When `reads_only`, DuckDB's own parser must find exactly one SELECT: the engine's word on what
 the statement is, whatever was thought of it before. The file is let go of when nothing is asked
@@ -49,6 +50,8 @@ class Session:
     def open(self) -> Any:
         """Return the connection, opened and locked."""
         if self._connection is None:
+            if self._setup["read_only"]:
+                _check_sign(self._setup["path"])
             connection = self._duckdb.connect(
                 self._setup["path"],
                 read_only=self._setup["read_only"],
@@ -71,6 +74,8 @@ class Session:
         """Run one request and return the reply."""
         try:
             connection = self.open()
+        except _NotDuckDb as error:
+            return ("foreign", error.header)
         except (self._duckdb.Error, OSError) as error:
             return ("broken", type(error).__name__, str(error))
         try:
@@ -113,6 +118,26 @@ class Session:
         """Return how much of the running statement is done, in percent; below 0 when unknown."""
         connection = self._connection
         return -1.0 if connection is None else float(connection.query_progress())
+
+
+class _NotDuckDb(Exception):
+    """A file begins like no DuckDB database."""
+
+    def __init__(self, header: bytes) -> None:
+        super().__init__()
+        self.header = header
+
+
+def _check_sign(path: str) -> None:
+    """Look at the first bytes, here and not in the caller's process.
+
+    When a process closes a file, it loses its locks on that file, however often it has it open:
+    looking there would take the lock away from a connection of the caller's own.
+    """
+    with open(path, "rb") as file:
+        header = file.read(100)
+    if header[8:12] != b"DUCK":
+        raise _NotDuckDb(header)
 
 
 def _collect(connection: Any, rows: int, most: int) -> tuple[Any, ...]:

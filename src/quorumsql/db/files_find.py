@@ -55,20 +55,23 @@ class Source:
 
 
 def engine_of(path: Path) -> Literal["sqlite", "duckdb", "files"]:
-    """Return who reads `path`: by its first bytes, then by its ending; a guess is SQLite's."""
+    """Return who reads `path`: by its first bytes, else its ending; what is neither is SQLite's.
+
+    A file that is named as DuckDB's is not opened here: see `duckdb_worker`.
+    """
+    if path.suffix.lower() in {".duckdb", ".ddb"}:
+        return "duckdb"
+    header = b""
     try:
         if path.is_dir():
             return "files"
-        header = b""
         if path.is_file():
             with path.open("rb") as file:
                 header = file.read(HEADER_BYTES)
     except (OSError, ValueError):
         header = b""
     sign, place = DUCKDB
-    if header[place:].startswith(sign) or (
-        not header and path.suffix.lower() in {".duckdb", ".ddb"}
-    ):
+    if header[place:].startswith(sign):
         return "duckdb"
     if header.startswith(b"SQLite format 3"):
         return "sqlite"

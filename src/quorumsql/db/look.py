@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from quorumsql.errors import DatabaseError
 
-__all__ = ["DUCKDB", "HEADER_BYTES", "first_bytes", "missing", "what_it_is"]
+__all__ = ["DUCKDB", "HEADER_BYTES", "first_bytes", "missing", "regular_file", "what_it_is"]
 
 HEADER_BYTES: Final = 100
 DUCKDB: Final = (b"DUCK", 8)
@@ -35,12 +37,28 @@ def first_bytes(path: Path, *, engine: str) -> tuple[os.stat_result, bytes]:
     Raises:
         DatabaseError: there is no file that may be read.
     """
-    try:
+    found = regular_file(path, engine=engine)
+    with _explained(path), path.open("rb") as file:
+        return found, file.read(HEADER_BYTES)
+
+
+def regular_file(path: Path, *, engine: str) -> os.stat_result:
+    """Return what the system says about the file at `path`, which is not opened.
+
+    Raises:
+        DatabaseError: there is no regular file.
+    """
+    with _explained(path):
         found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise DatabaseError(_no_file(path, found.st_mode, engine))
-        with path.open("rb") as file:
-            return found, file.read(HEADER_BYTES)
+    if not stat.S_ISREG(found.st_mode):
+        raise DatabaseError(_no_file(path, found.st_mode, engine))
+    return found
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise DatabaseError(missing(path)) from error
     except PermissionError as error:
