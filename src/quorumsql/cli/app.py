@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from quorumsql.cli import (
+    ablate,
     ask,
     batch,
     choose,
@@ -58,6 +59,7 @@ def build_app() -> typer.Typer:
             compare,
             batch,
             choose,
+            ablate,
             train,
         ),
     ):
