@@ -160,13 +160,16 @@ def make_postgresql(server: Server, name: str, script: str) -> str:
     return server.url(name)
 
 
-def make_mariadb(server: Server, name: str, script: str) -> str:
-    """Make the database `name` anew from `script`; return its URL."""
+def make_mariadb(server: Server, name: str, script: str, *, ansi: bool = True) -> str:
+    """Make the database `name` anew from `script`; return its URL.
+
+    With `ansi`, double quotes in the script stand around names, as in the standard.
+    """
     with closing(mariadb_owner(server)) as connection, connection.cursor() as cursor:
         run_mariadb(cursor, f"DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}`")
-        run_mariadb(
-            cursor, f"USE `{name}`; SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')"
-        )
+        run_mariadb(cursor, f"USE `{name}`")
+        if ansi:
+            run_mariadb(cursor, "SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')")
         run_mariadb(cursor, script)
     return server.url(name)
 

@@ -18,10 +18,11 @@ from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
-from quorumsql.domain import ColumnRef, Table
+from quorumsql.domain import ColumnRef, Kind, Table
 
 __all__ = [
     "columns_of",
+    "declared_kind",
     "first_rows",
     "is_ordered",
     "normalise",
@@ -141,6 +142,25 @@ def _parse(sql: str, dialect: str) -> exp.Expr | None:
 
 def _known(dialect: str) -> str:
     return dialect if Dialect.get(dialect) else ""
+
+
+def declared_kind(declared: str) -> Kind | None:
+    """Return what a declared type promises, None where it promises nothing."""
+    upper = declared.upper()
+    return next((kind for kind, words in _WORDS if any(w in upper for w in words)), None)
+
+
+_WORDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    # Order matters as in SQLite's affinity rules: INTERVAL and POINT contain INT.
+    ("other", ("[]", "ARRAY", "STRUCT(", "MAP(", "INT4RANGE", "INT8RANGE", "NUMRANGE", "TSRANGE")),
+    ("other", ("TSTZRANGE", "DATERANGE", "MULTIRANGE")),
+    ("text", ("ENUM(",)),  # whatever its labels say
+    ("date", ("DATE", "TIME", "INTERVAL")),
+    ("boolean", ("BOOL",)),
+    ("other", ("BLOB", "BINARY", "BYTEA", "IMAGE", "GEOM", "POINT", "POLYGON", "LINESTRING")),
+    ("number", ("INT", "REAL", "FLOA", "DOUB", "NUM", "DEC", "MONEY", "SERIAL", "BIT", "YEAR")),
+    ("text", ("CHAR", "CLOB", "TEXT", "STRING", "ENUM", "UUID", "JSON", "XML")),
+)
 
 
 # What SQLite, or sqlglot's reading of it, cannot take as a plain name. SQLite takes most keywords.

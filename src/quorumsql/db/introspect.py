@@ -103,8 +103,8 @@ def reflect(
             reader = _Namespace(inspector, namespace, scope)
             tables += reader.tables(declared)
             keys += reader.foreign_keys()
-    # Views after tables, as long as nothing else orders them.
-    tables.sort(key=lambda table: table.is_view)
+    # Tables, then views, by name: catalogues have orders of their own, and order must not matter.
+    tables.sort(key=lambda table: (table.is_view, table.schema or "", table.name))
     return Schema(
         name=name,
         dialect=dialect,
@@ -150,7 +150,7 @@ class _Namespace:
         """Yield the declared keys of all tables, as they are declared."""
         inspector = self._inspector
         found = self._each(inspector.get_multi_foreign_keys, inspector.get_foreign_keys)
-        for table in self._tables:
+        for table in sorted(self._tables):
             for key in found.get(table) or ():
                 yield ForeignKey(
                     table=self._scope.name(self._namespace, table),

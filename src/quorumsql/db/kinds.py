@@ -16,20 +16,10 @@ from datetime import date, time
 from decimal import Decimal
 
 from quorumsql.domain import Kind
+from quorumsql.sql import declared_kind
 
 __all__ = ["declared_kind", "kind_of"]
 
-_WORDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    # Order matters as in SQLite's affinity rules: INTERVAL and POINT contain INT.
-    ("other", ("[]", "ARRAY", "STRUCT(", "MAP(", "INT4RANGE", "INT8RANGE", "NUMRANGE", "TSRANGE")),
-    ("other", ("TSTZRANGE", "DATERANGE", "MULTIRANGE")),
-    ("text", ("ENUM(",)),  # whatever its labels say
-    ("date", ("DATE", "TIME", "INTERVAL")),
-    ("boolean", ("BOOL",)),
-    ("other", ("BLOB", "BINARY", "BYTEA", "IMAGE", "GEOM", "POINT", "POLYGON", "LINESTRING")),
-    ("number", ("INT", "REAL", "FLOA", "DOUB", "NUM", "DEC", "MONEY", "SERIAL", "BIT", "YEAR")),
-    ("text", ("CHAR", "CLOB", "TEXT", "STRING", "ENUM", "UUID", "JSON", "XML")),
-)
 _ISO_DATE = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?"
@@ -37,12 +27,6 @@ _ISO_DATE = re.compile(
 # A leading zero ("02134") makes it a code, as do more digits than a float can tell apart.
 _PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d+)?")
 _TRUTH = frozenset({"0", "1", "t", "f", "true", "false", "y", "n", "yes", "no"})
-
-
-def declared_kind(declared: str) -> Kind | None:
-    """Return what a declared type promises, None where it promises nothing."""
-    upper = declared.upper()
-    return next((kind for kind, words in _WORDS if any(w in upper for w in words)), None)
 
 
 def kind_of(declared: str, values: Collection[object]) -> Kind:

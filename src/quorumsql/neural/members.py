@@ -1,6 +1,8 @@
 """The embedded members: generators that run on the shipped weights, with no key and no network.
 
-What is not covered: dialects other than SQLite's; training.
+They write SQLite's SQL, and `forms.translate` makes it that of the engine they face.
+
+What is not covered: training.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from quorumsql.domain import Attempt, Brief, Candidate, Schema
 from quorumsql.errors import UnknownName
 from quorumsql.forms.grammar import Grammar
 from quorumsql.forms.linear import parse
+from quorumsql.forms.translate import translate
 from quorumsql.forms.tree import Query, SpanRef, Value, map_values
 from quorumsql.forms.write import Unwritable, write
 from quorumsql.joins import JoinGraph
@@ -141,7 +144,7 @@ class _Reader:
         filled = fill(tree, spans=encoded.spans, schema=brief.schema, question=question)
         with self._lock:
             graph = self._of_schema(brief.schema)[1]
-        return write(filled, brief.schema, graph), _guessed(filled)
+        return translate(write(filled, brief.schema, graph), brief.schema), _guessed(filled)
 
 
 def _score(hypothesis: Hypothesis, encoded: Encoded) -> float:
