@@ -34,6 +34,7 @@ def install(script: dict[str, list[str]]) -> None:
 
     members = types.ModuleType("quorumsql.neural.members")
     members.load_members = load_members  # type: ignore[attr-defined]
+    members.WEIGHTS = Path("no weights")  # type: ignore[attr-defined]
     sys.modules["quorumsql.neural.members"] = members
 
 

@@ -129,6 +129,7 @@ def bird(
         place=named(db_dir, db),
         extra={"evidence": evidence, "descriptions": descriptions},
         descriptions=descriptions,
+        metric="bird",
     )
     options.run(tasks)
 
@@ -169,7 +170,11 @@ def sql_eval(
             typer.echo(f"made database {name!r}", err=True)
     tasks = load_sql_eval(questions, located(db_dir, db), limit=limit)
     options = Options(
-        **_shared(locals()), benchmark="sql-eval", questions=questions, place=named(db_dir, db)
+        **_shared(locals()),
+        benchmark="sql-eval",
+        questions=questions,
+        place=named(db_dir, db),
+        metric="sql-eval",
     )
     options.run(tasks)
 

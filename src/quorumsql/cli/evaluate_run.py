@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from quorumsql.config import Settings
     from quorumsql.evals.baseline import Changes
     from quorumsql.evals.datasets import Locate, Task
+    from quorumsql.evals.judge import Metric
     from quorumsql.evals.run import Config
     from quorumsql.evals.summary import Summary
 
@@ -67,6 +68,7 @@ class Options:
     as_json: bool
     extra: Mapping[str, object] = field(default_factory=dict)
     descriptions: bool = False
+    metric: Metric = "strict"
 
     def run(self, tasks: Sequence[Task]) -> None:
         """Answer, score, print; leave with 1 where the run is not good enough.
@@ -96,6 +98,7 @@ class Options:
                 config=self._config(settings),
                 workers=self.workers,
                 executor=self.executor,
+                metric=self.metric,
                 view=view,
                 watch=bar.advance,
             )
@@ -120,6 +123,7 @@ class Options:
             "questions_sha256": sha256(self.questions.read_bytes()).hexdigest(),
             "db_dir": self.place,
             "limit": self.limit,
+            "metric": self.metric,
             **self.extra,
             **({"predictions": "gold"} if gold else {"settings": chosen}),
             **({} if gold else {"weights_sha256": weights_digest()}),

@@ -9,6 +9,7 @@ What is not covered: other data sets' descriptions, and comments that the engine
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Mapping
@@ -108,8 +109,8 @@ def _columns(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _text(path: Path) -> str:
-    raw = path.read_bytes()
-    for encoding in ("utf-8-sig", "cp1252"):
+    raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    for encoding in ("utf-8", "cp1252"):
         try:
             return raw.decode(encoding)
         except UnicodeDecodeError:

@@ -91,7 +91,7 @@ def read_csv(path: Path, *, expects: Sequence[str]) -> Iterator[Entry]:
         UsageError: the file cannot be read, is no such CSV, or lacks a column.
     """
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.DictReader(io.StringIO(_read(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(_read(path), newline=""))
     line = 1
     try:
         missing = [name for name in expects if name not in (reader.fieldnames or ())]

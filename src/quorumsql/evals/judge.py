@@ -1,32 +1,46 @@
 """Hold answers against what a benchmark expects, on one open database and its test suite.
 
-An answer is right when it has the gold query's result, or the expected rows. Where the database
-has a test suite it must be right on every database of it.
+| metric | an answer is right when |
+|---|---|
+| `strict` | it has the gold query's result in our own sense (`results`), on the whole test suite |
+| `bird` | the set of its rows is that of the gold query; the order of columns counts |
+| `sql-eval` | it has, or has among its columns, the result of one of the reference queries |
 
-What is not covered: predictions that others have made; `quorum score` reads those.
+Whatever the metric, a question that expects rows instead of a query is held against those, both
+as JSON would write them.
+
+Source: BIRD's `evaluation_ex.py` and Defog's `eval.py`; `quorum score` has their verdicts, and
+Spider's, also on predictions of others.
+
+What is not covered: predictions that others have made.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Literal, TypeAlias
 
 from quorumsql.api import json_value
 from quorumsql.db import open_database
 from quorumsql.domain import Execution, Failure, Rows
 from quorumsql.evals.datasets import Task
 from quorumsql.evals.metrics import SCORING_LIMITS, Scorer
+from quorumsql.evals.score_frames import asks_for_order, references, same_frame, subset_frame
 from quorumsql.ports import Database
 from quorumsql.results import same_result
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "Metric"]
+
+Metric: TypeAlias = Literal["strict", "bird", "sql-eval"]
 
 
 class Judge:
     """Judges answers about one database; close it to close the test suite."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, metric: Metric = "strict") -> None:
         """Judge on `database`, which stays the caller's to close."""
         self._database = database
+        self._metric = metric
         self._main = Scorer(database)
         self._suite: dict[str, Scorer] = {}
         self._stack = ExitStack()
@@ -40,9 +54,21 @@ class Judge:
         """Close the databases of the test suite."""
         self._stack.close()
 
+    def gold(self, task: Task) -> str:
+        """Return one runnable gold query, the first reference; empty where there is none."""
+        if self._metric != "sql-eval":
+            return task.gold
+        return next(iter(references(task.gold)), "")
+
     def expected(self, task: Task) -> Execution:
-        """Return the right result; a `Failure` where the gold query does not run."""
-        return task.expected if task.expected is not None else self._main.gold(task.gold)
+        """Return the right result; a `Failure` where no gold query runs."""
+        if task.expected is not None:
+            return task.expected
+        if self._metric != "sql-eval":
+            return self._main.gold(task.gold)
+        found = [self._main.gold(gold) for gold in references(task.gold)]
+        rows = [each for each in found if isinstance(each, Rows)]
+        return rows[0] if rows else (found or [Failure(kind="error", message="it is empty")])[0]
 
     def run(self, sql: str) -> Execution:
         """Run a statement as gold queries are run."""
@@ -50,21 +76,29 @@ class Judge:
 
     def right(self, task: Task, sql: str, execution: Execution | None) -> bool:
         """Whether `sql`, which has the result `execution` where it has run, is right."""
-        if task.expected is not None:
-            return self._has_rows(task, task.expected, sql, execution)
-        if not self._main.correct(task.gold, sql, execution):
-            return False
-        return all(self._scorer(path).correct(task.gold, sql) for path in task.suite)
-
-    def _has_rows(self, task: Task, expected: Rows, sql: str, execution: Execution | None) -> bool:
-        """Whether the result is `expected`, both as JSON would write them."""
+        if task.expected is None and self._metric == "strict":
+            return self._main.correct(task.gold, sql, execution) and all(
+                self._scorer(path).correct(task.gold, sql) for path in task.suite
+            )
         if execution is None or (isinstance(execution, Rows) and execution.truncated):
             execution = self.run(sql)
-        if isinstance(execution, Failure) or execution.truncated:
+        if not isinstance(execution, Rows) or execution.truncated:
             return False
-        rows = tuple(tuple(json_value(value) for value in row) for row in execution.rows)
-        found = Rows(columns=execution.columns, rows=rows)
-        return same_result(found, expected, ordered=task.ordered)
+        if task.expected is not None:
+            return _as_json(execution, task.expected, ordered=task.ordered)
+        if self._metric == "bird":
+            gold = self._main.gold(task.gold)
+            return isinstance(gold, Rows) and _row_set(gold) == _row_set(execution)
+        return any(self._has_frame(task, gold, execution) for gold in references(task.gold))
+
+    def _has_frame(self, task: Task, gold: str, found: Rows) -> bool:
+        expected = self._main.gold(gold)
+        if not isinstance(expected, Rows):
+            return False
+        ordered = asks_for_order(task.question, task.hardness)
+        return same_frame(expected, found, ordered=ordered) or subset_frame(
+            expected, found, ordered=ordered
+        )
 
     def _scorer(self, path: str) -> Scorer:
         if path not in self._suite:
@@ -72,3 +106,15 @@ class Judge:
             self._stack.callback(database.close)
             self._suite[path] = Scorer(database)
         return self._suite[path]
+
+
+def _as_json(found: Rows, expected: Rows, *, ordered: bool) -> bool:
+    rows = tuple(tuple(json_value(value) for value in row) for row in found.rows)
+    return same_result(Rows(columns=found.columns, rows=rows), expected, ordered=ordered)
+
+
+def _row_set(rows: Rows) -> frozenset[object]:
+    try:
+        return frozenset(rows.rows)
+    except TypeError:  # a cell is a list
+        return frozenset(map(repr, rows.rows))

@@ -75,7 +75,8 @@ class RayCrew(Generic[I, R]):
         ) as error:
             del self._waiting[answers]
             self._ray.kill(self._actors.pop(worker))
-            return worker, Died(why=f"Ray reports {type(error).__name__}")
+            said = str(error).strip().splitlines()[-1:]
+            return worker, Died(why=f"Ray: {type(error).__name__}, {' '.join(said)[:200]}")
 
     def close(self) -> None:
         """End the actors, and Ray where it was started here."""

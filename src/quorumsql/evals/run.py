@@ -21,6 +21,7 @@ from quorumsql.evals.compare import compare, read_run
 from quorumsql.evals.crew import I, Processes, R, Work, share, steps
 from quorumsql.evals.datasets import Task
 from quorumsql.evals.filters import Filter
+from quorumsql.evals.judge import Metric
 from quorumsql.evals.predictions import Prediction, read_predictions, to_line, write_atomically
 from quorumsql.evals.report import render_report
 from quorumsql.evals.report_markdown import render_markdown
@@ -54,6 +55,7 @@ def evaluate(
     config: Config,
     workers: int = 1,
     executor: Executor = "processes",
+    metric: Metric = "strict",
     view: View | None = None,
     watch: Watch = lambda _: None,
 ) -> Summary:
@@ -67,6 +69,7 @@ def evaluate(
             one is refused, so that no run mixes two configurations.
         workers: how many questions are answered at a time.
         executor: where workers live: processes of this machine, or a Ray cluster.
+        metric: what makes an answer right (`judge`).
         view: what the report shows beside the usual.
         watch: told every prediction, those of an earlier part of the run first.
 
@@ -86,7 +89,8 @@ def evaluate(
     for prediction in done.values():
         watch(prediction)
     todo = [task for task in tasks if task.index not in done]
-    results = results_of(todo, Evaluation(answerer=answerer), workers=workers, executor=executor)
+    work = Evaluation(answerer=answerer, metric=metric)
+    results = results_of(todo, work, workers=workers, executor=executor)
     try:
         with path.open("a", encoding="utf-8", newline="\n") as file, closing(results):
             for prediction in results:

@@ -21,7 +21,7 @@ from quorumsql.errors import DatabaseError, ModelError, UsageError
 from quorumsql.evals.datasets import Task
 from quorumsql.evals.diagnose import differs_in, error_of
 from quorumsql.evals.features import features_of, level_of
-from quorumsql.evals.judge import Judge
+from quorumsql.evals.judge import Judge, Metric
 from quorumsql.evals.metrics import SCORING_LIMITS
 from quorumsql.evals.predictions import Prediction, Preview, Vote
 
@@ -58,6 +58,7 @@ class Evaluation:
     """The work of a run: whatever goes wrong with one question is recorded as its `unscored`."""
 
     answerer: Answerer | GoldAsPrediction
+    metric: Metric = "strict"
     clock: Callable[[], float] = time.perf_counter
 
     @contextmanager
@@ -110,7 +111,7 @@ class _Desk:
         try:
             database = open_database(place, limits=SCORING_LIMITS)
             self._stack.callback(database.close)
-            self._judge = Judge(database)
+            self._judge = Judge(database, metric=self._evaluation.metric)
             self._stack.callback(self._judge.close)
         except UsageError as error:  # no database there, or a name that names none
             self._closed = str(error)
@@ -151,6 +152,7 @@ def _score(task: Task, answer: Answer, judge: Judge, seconds: float) -> Predicti
         return verdicts[sql]
 
     right = answer.sql is not None and correct(answer.sql, answer.execution)
+    gold = judge.gold(task)
     groups = {i: place for place, g in enumerate(answer.choice.groups) for i in g.members}
     votes = tuple(
         Vote(
@@ -180,20 +182,21 @@ def _score(task: Task, answer: Answer, judge: Judge, seconds: float) -> Predicti
         predicted_preview=None if right else _preview(answer.execution),
         gold_preview=None if right else _preview(expected),
         gold=task.gold,
-        hardness=task.hardness or level_of(task.gold, judge.dialect),
-        features=features_of(task.gold, judge.dialect) if task.gold else None,
+        hardness=task.hardness or level_of(gold, judge.dialect),
+        features=features_of(gold, judge.dialect) if gold else None,
         error=None if right else error_of(answer.sql, answer.execution, expected),
-        differs=differs_in(answer.sql or "", task.gold, judge.dialect) if not right else (),
+        differs=differs_in(answer.sql or "", gold, judge.dialect) if not right else (),
         usage=answer.usage,
     )
 
 
 def _ceiling(task: Task, judge: Judge) -> Prediction:
     """Score the gold query itself."""
-    if not task.gold:
+    gold = judge.gold(task)
+    if not gold:
         return _unscored(task, "only rows are expected: there is no gold query")
-    execution = judge.run(task.gold)
-    answer = Answer(question=task.question, sql=task.gold, execution=execution, confidence=1.0)
+    execution = judge.run(gold)
+    answer = Answer(question=task.question, sql=gold, execution=execution, confidence=1.0)
     return _score(task, answer, judge, 0.0)
 
 
