@@ -108,7 +108,7 @@ class _Tally:
         self._nulls += counts.pop(None, 0)
         if not counts:
             return []
-        self._sketch.add(map(_canonical, counts))
+        self._sketch.add([v if type(v) is str else _canonical(v) for v in counts])
         self._count(counts)
         if len(self._kinds) < _SHAPED:
             self._kinds += islice((v for v in counts if v != ""), _SHAPED - len(self._kinds))
@@ -150,8 +150,7 @@ class _Tally:
             self._counts[value] = self._counts.get(value, 0) + count
         if len(self._counts) > 2 * _COUNTED:
             self._pruned = True
-            kept = sorted(self._counts.items(), key=lambda item: -item[1])[:_COUNTED]
-            self._counts = dict(kept)
+            self._counts = _frequent(self._counts)
 
     def _extremes(self, values: Collection[object], *, text: bool) -> None:
         if not values:
@@ -170,6 +169,14 @@ class _Tally:
             self._texts += 1
             self._words += value.count(" ") + 1
             self._shapes[shape_of(value)] += 1
+
+
+def _frequent(counts: dict[object, int]) -> dict[object, int]:
+    """Those counted more than once, or the most frequent ones where these are still many."""
+    often = {value: count for value, count in counts.items() if count > 1}
+    if len(often) <= _COUNTED:
+        return often
+    return dict(sorted(often.items(), key=lambda item: -item[1])[:_COUNTED])
 
 
 class _Seen:

@@ -25,7 +25,7 @@ from quorumsql.stages.relevance import Beliefs, Relevance, features
 
 __all__ = ["Drafts", "Nested", "narrow"]
 
-PRECISE, WIDE = 0.015, 0.005
+PRECISE, WIDE = 0.04, 0.016
 """Least probability of a column of the first and of the second schema; from held-out databases."""
 
 NEEDED_TABLE = 0.2

@@ -26,7 +26,11 @@ FEATURES = (
     *("log_belief", "belief", "best_belief", "table_belief", "log_table_belief", "table_drafted"),
     *("name_share", "name_whole", "core_share", "table_share", "value_exact", "value_near"),
     *("primary", "foreign", "number", "table_name_share", "table_core_share", "table_called"),
-    "table_key",
+    *("table_key", "table_date_asked", "core_elsewhere"),
+)
+_TIME = frozenset(
+    "when date year day month time recent recently latest newest earliest oldest first last "
+    "before after since until young youngest old age born".split()
 )
 _WEIGHTS = Path(__file__).with_name("relevance.json")
 
@@ -92,7 +96,9 @@ def features(brief: Brief, beliefs: Beliefs) -> dict[ColumnRef, tuple[float, ...
                 float(column.primary_key),
                 float(place in foreign),
                 float(column.kind == "number"),
-                *_crossed(table, column, asked, beliefs, key=column.primary_key or place in foreign),
+                *_crossed(
+                    table, column, asked, beliefs, key=column.primary_key or place in foreign
+                ),
             )
     return rows
 
@@ -117,7 +123,10 @@ def _crossed(
     share, core = _shares(table, column, asked)
     whole = beliefs.tables.get(table.name, 0.0)
     called = not {"name", "title"}.isdisjoint(words_of(column.name))
-    return (whole * share, whole * core, whole * called, whole * key)
+    dated = column.kind == "date" or not {"date", "year", "time"}.isdisjoint(words_of(column.name))
+    asks_time = dated and not _TIME.isdisjoint(asked)
+    near_core = core if whole == 0.0 else 0.0
+    return (whole * share, whole * core, whole * called, whole * key, whole * asks_time, near_core)
 
 
 def _shares(table: Table, column: Column, asked: frozenset[str]) -> tuple[float, float]:

@@ -44,8 +44,11 @@ MAX_WORDS: Final = 8
 MAX_QUESTION_WORDS: Final = 120
 MAX_HITS: Final = 40
 PER_RUN: Final = 10
-COMMON: Final = 400
+COMMON: Final = 150
 """A word that so many values hold says nothing about any of them."""
+
+COMPARED: Final = 600
+"""Values that are compared with one run, letter by letter."""
 
 PLAIN: Final = 0.66
 """Score from which a hit is more than faint."""
@@ -74,14 +77,12 @@ class _Run:
     last: int
     text: str
     folded: str
+    key: str
+    near: str
 
     @property
     def words(self) -> int:
         return self.last - self.first + 1
-
-    @property
-    def key(self) -> str:
-        return compact(self.folded)
 
     @property
     def plain(self) -> bool:
@@ -169,8 +170,8 @@ class _Search:
         """Values that are a run."""
         runs = [run for run in self._runs if len(run.key) > 1 or run.text not in "aiIAst"]
         keys = look_up_keys([run.key for run in runs], "whole")
-        for run, part, value in self._of(runs, self._finder.find(keys)):
-            if compact(fold(value)) == run.key:
+        for run, part, value, folded in self._of(runs, self._finder.find(keys)):
+            if compact(folded) == run.key:
                 self._exact.add(run)
                 self._met.update(range(run.first, run.last + 1))
                 yield _Found(run, part, value, _exactness(run.text, value), "exact")
@@ -209,10 +210,10 @@ class _Search:
             and not any(e.first <= run.first and run.last <= e.last for e in self._exact)
             and not {run.text.split()[0].lower(), run.text.split()[-1].lower()} & STOP
         ]
-        groups = near_keys([squeezed(run.key) for run in runs], ("left", "right"))
-        for run, part, value in self._of(runs, self._of_groups(groups)):
-            key = compact(fold(value))
-            if key != run.key and _near(key, run.key):
+        groups = near_keys([run.near for run in runs], ("left", "right"))
+        for run, part, value, folded in self._of(runs, self._of_groups(groups)):
+            key = compact(folded)
+            if key != run.key and _near(key, run):
                 self._met.update(range(run.first, run.last + 1))
                 score = 0.92 * (1 - OSA.distance(key, run.key) / max(len(key), len(run.key)))
                 known = run.words == 1 and len(run.key) < 6 and run.text.islower()
@@ -237,18 +238,19 @@ class _Search:
             for run in self._runs
             if run.words == 1 and len(run.key) >= 5 and run.first not in self._met
         ]
-        groups = near_keys([squeezed(run.key) for run in runs], ("word-left", "word-right"))
-        right: dict[_Run, set[str]] = defaultdict(set)
-        for run, _, value in self._of(runs, self._of_groups(groups)):
-            for word in fold(value).split():
-                if _near(word, run.key):
-                    right[run].add(word)
+        names = [run for run in runs if run.first > 0 and not run.text.islower()]
+        runs = names or runs  # where names are written as names, other words are not names
+        groups = near_keys([run.near for run in runs], ("word-left", "word-right"))
+        met: dict[_Run, set[str]] = defaultdict(set)
+        for run, _, _, folded in self._of(runs, self._of_groups(groups)):
+            met[run].update(folded.split())
+        right = {run: {w for w in words if _near(w, run)} for run, words in met.items()}
         corrected = [(run, word) for run, words in right.items() for word in sorted(words)[:4]]
         keys = look_up_keys([word for _, word in corrected], "word")
-        for (run, word), numbers in zip(corrected, self._finder.find(keys), strict=True):
-            if len(numbers) < COMMON:
-                for part, value in self._some(numbers):
-                    yield _partial(run, part, value, word, 0.85)
+        found = [some if len(some) < COMMON else [] for some in self._finder.find(keys)]
+        for (own, word), numbers in zip(corrected, found, strict=True):
+            for run, part, value, folded in self._of([own], [numbers]):
+                yield _partial(run, part, value, folded, word, 0.85)
 
     def by_column(self, parts: Mapping[int, _Run]) -> Iterator[_Found]:
         """The few values of columns that the text names; more of it where initials agree."""
@@ -263,20 +265,19 @@ class _Search:
 
     def _holding(self, runs: Sequence[_Run], kind: Literal["word", "pair"]) -> Iterator[_Found]:
         keys = look_up_keys([run.key for run in runs], kind)
-        for run, numbers in zip(runs, self._finder.find(keys), strict=True):
-            if len(numbers) >= COMMON and kind == "word":
-                continue
-            for part, value in self._some(numbers):
-                longest = self._longest(run, value)
-                if longest is not None and longest not in self._exact:
-                    self._met.update(range(longest.first, longest.last + 1))
-                    yield _partial(longest, part, value, longest.folded, 1.0)
+        found = self._finder.find(keys)
+        if kind == "word":
+            found = [numbers if len(numbers) < COMMON else [] for numbers in found]
+        for run, part, value, folded in self._of(runs, found):
+            longest = self._longest(run, folded)
+            if longest is not None and longest not in self._exact:
+                self._met.update(range(longest.first, longest.last + 1))
+                yield _partial(longest, part, value, folded, longest.folded, 1.0)
 
-    def _longest(self, run: _Run, value: str) -> _Run | None:
-        """The longest run that begins as `run` does and stands in `value`."""
-        folded = f" {fold(value)} "
+    def _longest(self, run: _Run, folded: str) -> _Run | None:
+        """The longest run that begins as `run` does and stands in a folded value."""
         longer = (r for r in self._runs if r.first == run.first and r.last >= run.last)
-        fitting = [r for r in longer if f" {r.folded} " in folded]
+        fitting = [r for r in longer if f" {r.folded} " in f" {folded} "]
         return max(fitting, key=lambda r: r.last, default=None)
 
     def _of_groups(self, groups: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -291,15 +292,15 @@ class _Search:
 
     def _of(
         self, runs: Sequence[_Run], found: Sequence[Sequence[int]]
-    ) -> Iterator[tuple[_Run, int, str]]:
-        values = self._finder.values([n for numbers in found for n in numbers])
-        for run, numbers in zip(runs, found, strict=True):
-            for number in dict.fromkeys(numbers):
+    ) -> Iterator[tuple[_Run, int, str, str]]:
+        """Each run with the part, the text and the folded text of the values found for it."""
+        some = [list(dict.fromkeys(numbers))[:COMPARED] for numbers in found]
+        values = self._finder.values([n for numbers in some for n in numbers])
+        folded = dict(zip(values, fold_all([text for _, text in values.values()]), strict=True))
+        for run, numbers in zip(runs, some, strict=True):
+            for number in numbers:
                 if number in values:
-                    yield (run, *values[number])
-
-    def _some(self, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
-        yield from self._finder.values(list(dict.fromkeys(numbers))).values()
+                    yield (run, *values[number], folded[number])
 
 
 class _Names:
@@ -376,9 +377,11 @@ def _named(one: _Found, named: Mapping[int, tuple[float, _Run | None]]) -> float
     return named[one.part][0] if one.part in named else 0.0
 
 
-def _near(one: str, other: str) -> bool:
+def _near(key: str, run: _Run) -> bool:
     """Whether one typing error, or letters doubled or not, make the difference."""
-    return OSA.distance(squeezed(one), squeezed(other), score_cutoff=1) <= 1
+    if abs(len(key) - len(run.key)) > 3:
+        return False
+    return OSA.distance(squeezed(key), run.near, score_cutoff=1) <= 1
 
 
 def _exactness(text: str, value: str) -> float:
@@ -389,8 +392,7 @@ def _exactness(text: str, value: str) -> float:
     return 0.97 if fold(text) == fold(value) else 0.95
 
 
-def _partial(run: _Run, part: int, value: str, words: str, factor: float) -> _Found:
-    folded = fold(value)
+def _partial(run: _Run, part: int, value: str, folded: str, words: str, factor: float) -> _Found:
     share = len(words) / max(len(folded), 1)
     begins = folded.startswith(words)
     score = (0.5 if begins else 0.45) + 0.4 * share
@@ -411,7 +413,11 @@ def _runs(text: str) -> list[_Run]:
         for last in range(first, min(first + MAX_WORDS, len(words)))
     ]
     texts = [text[words[first][0] : words[last][1]] for first, last in places]
+    folded = fold_all(texts)
+    keys = [compact(line) for line in folded]
     return [
-        _Run(words[first][0], words[last][1], first, last, own, folded)
-        for (first, last), own, folded in zip(places, texts, fold_all(texts), strict=True)
+        _Run(words[first][0], words[last][1], first, last, *rest)
+        for (first, last), *rest in zip(
+            places, texts, folded, keys, map(squeezed, keys), strict=True
+        )
     ]
