@@ -24,6 +24,12 @@ GRACE = 0.5
 TRIES = 4
 """A busy machine may be late; a statement that does not stop is late every time."""
 
+
+def grace() -> float:
+    """Half a second, times how many processes share a core of this machine."""
+    return GRACE * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 CLIENT_MEMORY = 160 * 1024 * 1024
 
 
@@ -55,7 +61,7 @@ def late(stage: Stage, sql: str) -> float:
             pytest.fail(f"the database was lost by {sql!r}: {error}")
         best = min(best, time.monotonic() - started - LIMITS.seconds)
         assert not any(word in told(found) for word in SEEN), sql
-        if best <= GRACE:
+        if best <= grace():
             break
     return best
 
@@ -73,7 +79,7 @@ def test_the_engine_alone_holds(stage: Stage) -> None:
         for one in chunk:
             sql = stage.sql(one.sql)
             seconds = late(stage, sql)
-            assert seconds <= GRACE, f"{seconds:.2f} s too long: {sql[:200]!r}"
+            assert seconds <= grace(), f"{seconds:.2f} s too long: {sql[:200]!r}"
             used = peak_memory() - memory
             assert used <= CLIENT_MEMORY, f"{used / 2**20:.0f} MiB: {sql[:200]!r}"
         assert stage.state() == before, f"changed by one of {[one.sql for one in chunk]}"

@@ -114,7 +114,8 @@ class Watched(Connection):
     def _kill(self) -> None:
         """Stop the statement from a second connection."""
         with suppress(err.Error, OSError):
-            other = Connection(**{**self._given, "connect_timeout": _KILL_SECONDS})
+            quick = {"connect_timeout": _KILL_SECONDS, "sql_mode": None, "autocommit": None}
+            other = Connection(**{**self._given, **quick})
             with closing(other), other.cursor() as cursor:
                 cursor.execute(f"KILL QUERY {self.thread_id()}")
 
@@ -125,14 +126,17 @@ class Watched(Connection):
         raise err.OperationalError(CR.CR_SERVER_LOST, why)
 
     def _leave(self) -> None:
-        """Stop what still runs and end the transaction; a connection that resists is closed."""
-        running = self._result is not None and self._result.unbuffered_active
+        """Stop what still runs and end the transaction; a connection that resists is closed.
+
+        Rows that nobody wants are not waited for: a new connection is cheaper.
+        """
+        result = self._result
         self._budget = Budget(limits=_GRACE)
         try:
-            if self.open and running:
+            if self.open and result is not None and result.unbuffered_active:
                 self._kill()
-                self._budget = Budget(limits=_GRACE)
-                self._drain(self._budget)
+                result.unbuffered_active = False
+                self._force_close()
             if self.open:
                 self._budget = None
                 self.rollback()
@@ -140,12 +144,6 @@ class Watched(Connection):
             self._force_close()
         finally:
             self._budget = None
-
-    def _drain(self, budget: Budget) -> None:
-        with suppress(err.Error):
-            while self._result is not None and self._result.unbuffered_active:
-                budget.received = 0
-                self._result._read_rowdata_packet_unbuffered()
 
 
 def _bits(value: bytes) -> int:
