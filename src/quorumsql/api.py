@@ -28,7 +28,7 @@ from quorumsql.domain import Answer, Candidate, Execution, Failure, Hit, Questio
 from quorumsql.errors import UsageError
 from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator, LanguageModel, ValueIndex
-from quorumsql.stages.calibrate import Calibration, load
+from quorumsql.stages.calibrate import Calibration, load, promised
 from quorumsql.trace import Trace
 
 if TYPE_CHECKING:
@@ -277,11 +277,20 @@ class Connection:
             database=self._database,
             generators=_members(self._settings) if own else self._generators or (),
             index=self._values(),
-            policy=policy_of(self._settings),
+            policy=self._policy(calibration),
             calibration=calibration,
             ranks=calibration.ranks,
             language=self._language() if own else None,
         )
+
+    def _policy(self, calibration: Calibration) -> Policy:
+        """The policy, with the threshold that keeps the promise about errors, if one is asked."""
+        policy, wanted = policy_of(self._settings), self._settings.max_error
+        if wanted is None:
+            return policy
+        only_ours = all(map(_is_embedded, self._settings.named))
+        known = calibration if only_ours else Calibration()
+        return replace(policy, threshold=promised(wanted, known))
 
     def _values(self) -> ValueIndex:
         """The index of stored values, made by the first use and kept."""

@@ -113,7 +113,8 @@ class Settings:
     their tokens cost. `hypotheses` of each generator (the width of its beam) are tried on the
     database, all within `seconds`, each within `limits`. `max_columns` of a schema are shown to
     generators, `max_question` characters of a question are read. Answers below the
-    confidence `threshold` are abstentions. `permissions` say what may be read, `functions` are
+    confidence `threshold` are abstentions; `max_error`, a share of the answers that may be
+    wrong, puts the threshold where held-out questions show that it is kept. `permissions` say what may be read, `functions` are
     those of the database that only compute, beyond what we know, `audit` is how statements are
     recorded and `who` on whose behalf. `unread` are patterns of `table.column` that are neither
     profiled nor indexed. `home` is where we keep what belongs to the user, `data`
@@ -130,6 +131,7 @@ class Settings:
     max_columns: int = 120
     max_question: int = 1_000
     threshold: float = 0.25
+    max_error: float | None = None
     permissions: Permissions = field(default_factory=Permissions)
     unread: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
@@ -152,6 +154,8 @@ class Settings:
             raise ConfigError("audit.bytes and audit.files must not be negative.")
         if not 0 <= self.threshold <= 1:
             raise ConfigError(f"threshold must be between 0 and 1, not {self.threshold!r}.")
+        if self.max_error is not None and not 0 < self.max_error < 1:
+            raise ConfigError(f"max_error must be between 0 and 1, not {self.max_error!r}.")
         if not self.generators:
             raise ConfigError("generators must name at least one generator, e.g. 'embedded'.")
 

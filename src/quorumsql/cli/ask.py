@@ -53,6 +53,10 @@ def ask(
     guess: Annotated[
         bool, typer.Option("--guess", help="Also show the best guess behind an abstention.")
     ] = False,
+    max_error: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Answer only where at most this share is wrong."),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Language model or endpoint; see docs/models.md."),
@@ -94,6 +98,7 @@ def ask(
         timeout=timeout,
         model=model,
         private=private or None,
+        max_error=max_error,
         llm={
             "max_calls": max_calls,
             "max_cost": max_cost,

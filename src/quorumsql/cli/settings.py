@@ -21,6 +21,7 @@ def settings_of(
     timeout: float | None = None,
     model: str | None = None,
     private: bool | None = None,
+    max_error: float | None = None,
     llm: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings of file and environment with what is given here instead.
@@ -33,7 +34,12 @@ def settings_of(
     """
     from quorumsql.config import load_settings
 
-    overrides: dict[str, object] = {"effort": effort, "model": model, "private": private}
+    overrides: dict[str, object] = {
+        "effort": effort,
+        "model": model,
+        "private": private,
+        "max_error": max_error,
+    }
     if generators is not None:
         overrides["generators"] = [name.strip() for name in generators.split(",") if name.strip()]
     if timeout is not None:

@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from quorumsql.errors import ModelError
+from quorumsql.errors import ConfigError, ModelError
+from quorumsql.stages.guarantee import guarantees
 
-__all__ = ["Calibration", "confidence", "fit", "load", "save"]
+__all__ = ["Calibration", "confidence", "fit", "load", "promised", "save"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +28,31 @@ class Calibration:
 
     `shares` rise strictly, `chances` never fall; both empty means that a share stands for
     itself. `ranks` gives each generator's place by accuracy, 0 for the best; `n` is the
-    number of questions.
+    number of questions. `guarantees` pairs rates of error with the share that keeps them.
     """
 
     shares: tuple[float, ...] = ()
     chances: tuple[float, ...] = ()
     ranks: Mapping[str, int] = field(default_factory=dict)
     n: int = 0
+    guarantees: tuple[tuple[float, float], ...] = ()
+
+
+def promised(max_error: float, calibration: Calibration) -> float:
+    """Return the least confidence with which answers err at most at the rate `max_error`.
+
+    Raises:
+        ConfigError: what was measured does not show that for any confidence.
+    """
+    if not calibration.guarantees:
+        raise ConfigError("max_error needs embedded generators alone: nothing was measured here.")
+    shares = [share for rate, share in calibration.guarantees if rate <= max_error]
+    if not shares:
+        least = min(rate for rate, _ in calibration.guarantees)
+        raise ConfigError(
+            f"max_error {max_error:g} cannot be promised; the smallest that can is {least:g}."
+        )
+    return confidence(min(shares), calibration)
 
 
 def confidence(share: float, calibration: Calibration) -> float:
@@ -85,6 +104,7 @@ def fit(
         chances=tuple(min(max(b.chance, margin), 1 - margin) for b in blocks),
         ranks=dict(ranks or {}),
         n=len(shares),
+        guarantees=guarantees(shares, correct),
     )
 
 
@@ -103,6 +123,9 @@ def load(path: Path) -> Calibration:
             chances=tuple(float(x) for x in record["chances"]),
             ranks={str(name): int(rank) for name, rank in record.get("ranks", {}).items()},
             n=int(record.get("n", 0)),
+            guarantees=tuple(
+                (float(rate), float(share)) for rate, share in record.get("guarantees", ())
+            ),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is not a calibration ({error!r}); fit it again.") from error
@@ -118,6 +141,7 @@ def save(calibration: Calibration, path: Path) -> None:
         "chances": [round(chance, 6) for chance in calibration.chances],
         "ranks": dict(calibration.ranks),
         "n": calibration.n,
+        "guarantees": [list(pair) for pair in calibration.guarantees],
     }
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -1,6 +1,6 @@
 """Spider-format questions as training examples, and as batches of tensors.
 
-What is not covered: synthetic questions.
+What is not covered: synthetic questions; `train.synthetic` makes them.
 """
 
 from __future__ import annotations

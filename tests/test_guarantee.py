@@ -1,0 +1,57 @@
+"""The promise about errors: kept on new questions, and honest when it is out of reach."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from quorumsql.errors import ConfigError
+from quorumsql.stages.calibrate import confidence, fit, promised
+from quorumsql.stages.guarantee import RATES, guarantees, sure_share
+
+
+def drawn(count: int, rng: random.Random) -> tuple[list[float], list[bool]]:
+    """Questions whose chance of a right answer is their share."""
+    shares = [rng.random() for _ in range(count)]
+    return shares, [rng.random() < share for share in shares]
+
+
+def test_the_promise_is_kept_on_new_questions_in_nineteen_of_twenty_draws() -> None:
+    rng = random.Random(5)
+    kept = []
+    for _ in range(200):
+        share = sure_share(*drawn(1_000, rng), rate=0.2)
+        if share is not None:
+            kept.append((1 - share) / 2 <= 0.2)  # the true rate of errors above `share`
+    assert len(kept) >= 190 and sum(kept) >= 0.95 * len(kept)
+
+
+def test_a_looser_rate_answers_more() -> None:
+    found = dict(guarantees(*drawn(2_000, random.Random(1))))
+    assert set(found) <= set(RATES) and len(found) >= 6
+    shares = [found[rate] for rate in sorted(found)]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_what_the_questions_do_not_show_is_not_promised() -> None:
+    assert sure_share([0.9] * 20, [True] * 20, rate=0.05) is None  # too few
+    assert sure_share([0.9] * 500, [False] * 500, rate=0.3) is None
+    assert guarantees([], []) == ()
+
+
+def test_a_calibration_turns_a_rate_into_a_confidence() -> None:
+    shares, correct = drawn(3_000, random.Random(2))
+    calibration = fit(shares, correct)
+    loose, strict = promised(0.3, calibration), promised(0.12, calibration)
+    assert 0 < loose < strict < 1
+    lowest = dict(calibration.guarantees)[0.1]  # 0.12 is kept by what keeps 0.1
+    assert strict == confidence(lowest, calibration)
+
+
+def test_a_rate_out_of_reach_says_what_is_in_reach() -> None:
+    calibration = fit(*drawn(3_000, random.Random(3)))
+    with pytest.raises(ConfigError, match=r"max_error 0\.001 .* smallest .* 0\.\d+"):
+        promised(0.001, calibration)
+    with pytest.raises(ConfigError, match="nothing was measured"):
+        promised(0.2, fit([], []))
