@@ -114,9 +114,9 @@ class Settings:
     database, all within `seconds`, each within `limits`. `max_columns` of a schema are shown to
     generators, `max_question` characters of a question are read. Answers below the
     confidence `threshold` are abstentions; `max_error`, a share of the answers that may be
-    wrong, puts the threshold where held-out questions show that it is kept. `permissions` say what may be read, `functions` are
-    those of the database that only compute, beyond what we know, `audit` is how statements are
-    recorded and `who` on whose behalf. `unread` are patterns of `table.column` that are neither
+    wrong, puts the threshold where held-out questions show that it is kept. `permissions` say
+    what may be read, `functions` are those of the database that only compute, beyond what we
+    know, `audit` is how statements are recorded and `who` on whose behalf. `unread` are patterns of `table.column` that are neither
     profiled nor indexed. `home` is where we keep what belongs to the user, `data`
     where benchmark data lies.
     """
