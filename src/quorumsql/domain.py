@@ -31,6 +31,7 @@ __all__ = [
     "Message",
     "ModelRequest",
     "Question",
+    "Ranking",
     "Row",
     "Rows",
     "Schema",
@@ -158,6 +159,14 @@ class Brief:
     question: Question
     schema: Schema
     hits: tuple[Hit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """How likely the answer needs each column and table, 0 to 1; what is absent has 0."""
+
+    columns: Mapping[ColumnRef, float]
+    tables: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

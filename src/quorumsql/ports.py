@@ -20,10 +20,13 @@ from quorumsql.domain import (
     Limits,
     ModelRequest,
     Question,
+    Ranking,
     Schema,
 )
 
-__all__ = ["Audit", "Database", "Generator", "LanguageModel", "Selector", "ValueIndex"]
+__all__ = [
+    *("Audit", "Database", "Generator", "LanguageModel", "Ranker", "Selector", "ValueIndex"),
+]
 
 
 class Database(Protocol):
@@ -121,6 +124,14 @@ class Generator(Protocol):
 
     def generate(self, brief: Brief) -> tuple[Candidate, ...]:
         """Return candidates that have not run yet, best first; empty when it has none."""
+        ...
+
+
+class Ranker(Protocol):
+    """Says which columns of a schema a question needs: drafts do, and a language model can."""
+
+    def rank(self, brief: Brief) -> Ranking:
+        """Return the ranking of the columns and tables of the brief's schema."""
         ...
 
 
