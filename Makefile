@@ -32,7 +32,7 @@ clean:
 # A stamp per set-up: made again when pyproject.toml changes, left alone otherwise.
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]"
 	touch $@
 
 # The tests train tiny members, so they need what training needs.
