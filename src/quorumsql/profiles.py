@@ -194,7 +194,8 @@ def _meaning_of_text(profile: ColumnProfile, name: str) -> Meaning:
     if few and filled >= 2 * profile.distinct:
         return "enumeration"
     shape, share = profile.patterns[0] if profile.patterns else ("", 0.0)
-    if _ID_NAME.search(name) or (share > 0.8 and "9" in shape and profile.longest <= 20):
+    coded = "9" in shape and "@" not in shape and profile.words < 1.5 and profile.longest <= 20
+    if _ID_NAME.search(name) or (share > 0.8 and coded):
         return "code"
     return "name" if profile.words <= 5 else "text"
 
