@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def lines(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def write(path: Path, entries: list[Mapping[str, object]]) -> Path:
+def write(path: Path, entries: Sequence[Mapping[str, object]]) -> Path:
     path.write_text("\n".join(map(json.dumps, entries)) + "\n", encoding="utf-8")
     return path
 
@@ -192,7 +192,7 @@ def test_a_users_own_questions(tmp_path: Path) -> None:
         ],
     )
     tasks = load_lines(path, str(tmp_path / PETS))
-    assert {task.db_id for task in tasks} == {"pets.sqlite"}
+    assert {task.db_id for task in tasks} == {"pets"}
     answers = {
         "sql?": "SELECT 4",
         "rows?": "SELECT DISTINCT name FROM pet",

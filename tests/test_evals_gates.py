@@ -48,7 +48,7 @@ def questions(tmp_path: Path) -> Path:
 def test_own_questions_in_continuous_integration(
     tmp_path: Path, pets: Path, questions: Path
 ) -> None:
-    given = ["eval", "jsonl", "--questions", questions, "--db", pets]
+    given: list[str | Path] = ["eval", "jsonl", "--questions", questions, "--db", pets]
     baseline = tmp_path / "baseline.json"
     first = quorum(
         *given, "--out", tmp_path / "a", "--save-baseline", baseline, "--json", script=RIGHT
@@ -253,7 +253,7 @@ def test_ctrl_c_leaves_a_run_that_continues(tmp_path: Path, pets: Path) -> None:
         encoding="utf-8",
     )
     run = tmp_path / "run"
-    given = ["eval", "jsonl", "--questions", many, "--db", pets, "--out", run]
+    given: list[str | Path] = ["eval", "jsonl", "--questions", many, "--db", pets, "--out", run]
     started = subprocess.Popen(
         [*command(RIGHT, tmp_path), *map(str, given)],
         stderr=subprocess.PIPE,

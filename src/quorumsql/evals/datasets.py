@@ -222,7 +222,7 @@ def load_lines(questions: Path, url: str, *, limit: int | None = None) -> tuple[
     Raises:
         UsageError: as `load_spider`.
     """
-    name = url.partition("?")[0].rstrip("/").rpartition("/")[2] or "database"
+    name = Path(url.partition("?")[0].rstrip("/")).stem or "database"
 
     def task(index: int, entry: Entry, locate: Locate) -> Task:
         question = entry.text("question")

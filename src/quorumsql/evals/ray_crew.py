@@ -10,6 +10,7 @@ What is not covered: starting a cluster. `ray start` does that; RAY_ADDRESS name
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Generic
@@ -112,7 +113,7 @@ class _Actor(Generic[I, R]):
 
 
 def _connect(ray: Any, workers: int) -> None:
-    quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     try:
         try:
             ray.init(address="auto", **quiet)

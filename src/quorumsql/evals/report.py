@@ -315,12 +315,23 @@ def _range(low: float, high: float) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, name: str = "") -> str:
-    """Return a table whose cells are markup already; numbers stand to the right."""
+    """Return a table whose cells are markup already; columns of numbers stand to the right."""
+    lines = list(rows)
+    numeric = [all(_is_number(line[at]) for line in lines) for at in range(len(header))]
 
-    def cell(tag: str, text: str) -> str:
-        number = text.replace(".", "").replace(",", "").isdigit()
-        return f'<{tag} class="n">{text}</{tag}>' if number else f"<{tag}>{text}</{tag}>"
+    def row(tag: str, cells: Sequence[str]) -> str:
+        marks = (' class="n"' if number else "" for number in numeric)
+        return (
+            "<tr>"
+            + "".join(
+                f"<{tag}{mark}>{cell}</{tag}>" for mark, cell in zip(marks, cells, strict=True)
+            )
+            + "</tr>"
+        )
 
-    head = "".join(f"<th>{name}</th>" for name in header)
-    body = "".join("<tr>" + "".join(cell("td", text) for text in row) + "</tr>" for row in rows)
-    return f'<table class="{name}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    body = "".join(row("td", line) for line in lines)
+    return f'<table class="{name}"><thead>{row("th", header)}</thead><tbody>{body}</tbody></table>'
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "").replace(",", "").isdigit()

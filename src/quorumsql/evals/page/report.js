@@ -201,7 +201,9 @@ function bodyOf(item) {
   if (item.unscored) body.append(make("pre", "bad value", item.unscored));
   if (item.candidates.length) {
     body.append(make("h4", "", `Candidates and votes (${item.candidates.length})`));
-    const rows = item.candidates.map((c) => [
+    const place = (c) => c.group === null ? Infinity : c.group;
+    const sorted = [...item.candidates].sort((a, b) => place(a) - place(b) || b.weight - a.weight);
+    const rows = sorted.map((c) => [
       c.generator, c.weight.toFixed(2), c.group === null ? "–" : `#${c.group + 1}`, c.status,
       c.correct ? "right" : "wrong", c.sql]);
     body.append(tableOf(["generator", "weight", "group", "status", "verdict", "SQL"], rows, "votes"));
