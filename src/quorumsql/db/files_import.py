@@ -26,7 +26,14 @@ from quorumsql.db.budget import Budget
 from quorumsql.db.duckdb_read import Place, Request, Worker, text_literal
 from quorumsql.db.files_find import Source, name_for
 from quorumsql.db.files_sheet import Sheet, sheets, write_cells
-from quorumsql.db.files_text import Layout, column_names, is_text, layout, rewritten
+from quorumsql.db.files_text import (
+    Layout,
+    column_names,
+    is_text,
+    layout,
+    rewritten,
+    wrong_line,
+)
 from quorumsql.db.files_types import infer, select
 from quorumsql.domain import Limits
 from quorumsql.errors import DatabaseError
@@ -42,7 +49,6 @@ _DEEPEST: Final = 4
 
 _ROW: Final = re.compile(r"CSV Error on Line: (\d+)")
 _CELLS: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
-_JSON_PLACE: Final = re.compile(r"at byte (\d+) in (line|record/value) (\d+): ([\w ]+)")
 
 
 class _Refused(Exception):
@@ -96,7 +102,8 @@ class _Builder:
                 case "sheet":
                     self._workbook(source, alone=alone)
         except _Refused as error:
-            raise DatabaseError(f"{source.path} cannot be read: {_reason(str(error))}.") from error
+            reason = _reason(str(error), source.path)
+            raise DatabaseError(f"{source.path} cannot be read: {reason}.") from error
         except OSError as error:
             reason = error.strerror or str(error)
             raise DatabaseError(f"{source.path} cannot be read: {reason}.") from error
@@ -317,11 +324,10 @@ def _of_csv(trouble: str) -> str:
     return f"{where} does not fit the layout of the first ones"
 
 
-def _reason(trouble: str) -> str:
+def _reason(trouble: str, path: Path) -> str:
     """Say what is wrong with a file of JSON or Parquet."""
-    if found := _JSON_PLACE.search(trouble):
-        place = "line" if found[2] == "line" else "record"
-        return f"it is no valid JSON in {place} {found[3]} ({found[4].strip()})"
+    if "JSON" in trouble and (line := wrong_line(path)):
+        return f"line {line} is no valid JSON"
     if "No magic bytes" in trouble or "too small to be a Parquet" in trouble:
         return "it is no whole Parquet file; it may have been cut short: copy it again"
     return _one_line(trouble)

@@ -13,6 +13,7 @@ import codecs
 import csv
 import gzip
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ __all__ = [
 
 _LOOKED_AT: Final = 256 * 1024
 _ROWS: Final = 500
+_JSON_AT_ONCE: Final = 64 * 1024 * 1024
 _FEW_CONTROLS: Final = 16
 _MOST_CONTROLS: Final = 0.05
 _PREAMBLE: Final = 20
@@ -177,6 +179,30 @@ def rewritten(path: Path, target: Path) -> str:
         while part := text.read(1 << 20):
             out.write(part)
     return encoding.removesuffix("-sig")
+
+
+def wrong_line(path: Path) -> int:
+    """Return the number of the first line that is no JSON; 0 when it cannot be told.
+
+    DuckDB counts records from what it has buffered, so its numbers help nobody to find one.
+    """
+    with open_bytes(path) as file:
+        if path.suffix.lower() not in {".jsonl", ".ndjson"}:
+            head = file.read(_JSON_AT_ONCE)
+            return _wrong_line(head) if len(head) < _JSON_AT_ONCE else 0
+        return next((n for n, line in enumerate(file, start=1) if _wrong_line(line)), 0)
+
+
+def _wrong_line(text: bytes) -> int:
+    if not text.strip():
+        return 0
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.lineno
+    except (ValueError, RecursionError):
+        return 1
+    return 0
 
 
 def _is_utf8(path: Path) -> bool:
