@@ -51,4 +51,4 @@ def redact(sql: str, dialect: str, *, names: Collection[str] = ()) -> str:
 def redact_message(message: str) -> str:
     """Return the first line of `message` with `?` for what is quoted, and for numbers."""
     first = message.strip().split("\n", 1)[0]
-    return re.sub(r"(?<![\w?])\d[\d.,:]*", "?", _QUOTED.sub("?", first))[:_LONGEST]
+    return re.sub(r"\d(?:[\d.,:]*\d)?", "?", _QUOTED.sub("?", first))[:_LONGEST]
