@@ -14,7 +14,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -113,7 +113,7 @@ class OpenAICompatible:
             body = wire.body_of(request, self._endpoint, samples=asked, without=self._without)
             outcome = self._attempt(body, until)
             if isinstance(outcome, wire.Reply):
-                return self._completions(outcome)
+                return self._completions(outcome, request.stop)
             if outcome.status is not None and not outcome.retryable:
                 self._learn_or_raise(outcome, body)
                 continue
@@ -218,15 +218,15 @@ class OpenAICompatible:
             self._gate.close_until(moment)
         time.sleep(pause)
 
-    def _completions(self, reply: wire.Reply) -> tuple[Completion, ...]:
-        """Replies without thoughts; the first carries the tokens of all."""
+    def _completions(self, reply: wire.Reply, stop: Sequence[str]) -> tuple[Completion, ...]:
+        """Replies without thoughts, ended where asked to; the first carries all tokens."""
         known = reply.input_tokens is not None and reply.output_tokens is not None
         tokens = (reply.input_tokens or 0, reply.output_tokens or 0)
         usd = self._price.of(*tokens) if self._price is not None and known else None
         first = Usage(calls=1, input_tokens=tokens[0], output_tokens=tokens[1], usd=usd)
         return tuple(
             Completion(
-                text=without_thoughts(text),
+                text=_stopped(without_thoughts(text), stop),
                 usage=first if number == 0 else Usage(calls=1),
                 finish=finish,
                 logprobs=reply.logprobs[number] if number < len(reply.logprobs) else {},
@@ -274,6 +274,11 @@ class _Outcome:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         self.error = error
         return True  # raised again by the waiting thread
+
+
+def _stopped(text: str, stop: Sequence[str]) -> str:
+    """The text up to the first stop sequence, for services that do not stop there."""
+    return text[: min((text.find(one) for one in stop if one in text), default=len(text))]
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:
