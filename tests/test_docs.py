@@ -60,6 +60,8 @@ def squeezed(text: str) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     build_sample(tmp_path / "company.sqlite")
+    sales = "city,amount,day\nLisbon,10.5,2024-01-02\nPorto,7,2024-01-02\nLisbon,2,2024-01-03\n"
+    (tmp_path / "sales.csv").write_text(sales, encoding="utf-8")
     return tmp_path
 
 
