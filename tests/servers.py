@@ -72,7 +72,7 @@ def postgresql() -> Iterator[Server]:
             "full_page_writes": "off",
             "synchronous_commit": "off",
             "shared_buffers": "64MB",
-            "max_connections": 60,
+            "max_connections": 40,
             "jit": "off",
         }
         settings = [word for k, v in options.items() for word in ("-c", f"{k}={v}")]
@@ -112,7 +112,7 @@ def mariadb() -> Iterator[Server]:
             *(f"--pid-file={folder / 'pid'}", f"--init-file={start}", "--skip-name-resolve"),
             *("--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"),
             *("--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"),
-            *("--innodb-buffer-pool-size=64M", "--max-connections=60", "--skip-log-bin"),
+            *("--innodb-buffer-pool-size=64M", "--max-connections=40", "--skip-log-bin"),
             f"--secure-file-priv={folder}",
         ]
         with _started(command, folder / "log", signal.SIGTERM) as process:

@@ -34,13 +34,15 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from quorumsql.domain import Limits
 from quorumsql.errors import ConfigError
 from quorumsql.llm.endpoint import OPENAI, Endpoint
 from quorumsql.llm.settings import EndpointSettings, LlmSettings
 from quorumsql.permissions import Names, Permissions
+from quorumsql.tokens import Token, WebSettings
+from quorumsql.urls import read_url
 
 __all__ = [
     "EFFORTS",
@@ -86,7 +88,6 @@ _AUTO: Mapping[Effort, tuple[str, ...]] = {
 
 _PREFIX = "QUORUM_"
 _PROTECTING = ("QUORUM_PERM", "QUORUM_AUDIT")
-_SECRET = re.compile(r"pass|pwd|token|secret|key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +117,9 @@ class Settings:
     confidence `threshold` are abstentions; `max_error`, a share of the answers that may be
     wrong, puts the threshold where held-out questions show that it is kept. `permissions` say
     what may be read, `functions` are those of the database that only compute, beyond what we
-    know, `audit` is how statements are recorded and `who` on whose behalf. `unread` are patterns of `table.column` that are neither
-    profiled nor indexed. `home` is where we keep what belongs to the user, `data`
-    where benchmark data lies.
+    know, `audit` is how statements are recorded and `who` on whose behalf, `web` what a server
+    allows. `unread` are patterns of `table.column` that are neither profiled nor indexed.
+    `home` is where we keep what belongs to the user, `data` where benchmark data lies.
     """
 
     effort: Effort = "medium"
@@ -139,6 +140,7 @@ class Settings:
     llm: LlmSettings = field(default_factory=LlmSettings)
     endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    web: WebSettings = field(default_factory=WebSettings)
     who: str = field(default_factory=lambda: _user(os.environ))  # noqa: TID251
     home: Path = field(default_factory=lambda: _default_home(os.environ))  # noqa: TID251
     data: Path | None = None
@@ -268,16 +270,11 @@ def without_ray_telemetry(environ: MutableMapping[str, str] = os.environ) -> Non
 
 
 def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    engine = parts.scheme.split("+")[0]
-    if "://" not in url or (engine in {"sqlite", "duckdb"} and not parts.netloc):
+    engine = url.partition("://")[0].partition("+")[0].lower()
+    if "://" not in url or engine in {"sqlite", "duckdb"}:
         name = url.partition(":///")[2].partition("?")[0] if "://" in url else url
         return Path(name).expanduser().resolve().as_uri()
-    user = parts.netloc.rpartition("@")[0].partition(":")[0]
-    host = parts.netloc.rpartition("@")[2]
-    query = [(k, v) for k, v in sorted(parse_qsl(parts.query)) if not _SECRET.search(k)]
-    place = f"{user}@{host}" if user else host
-    return urlunsplit((engine, place, parts.path, urlencode(query), ""))
+    return str(read_url(url))
 
 
 def _files(path: Path | str | None, environ: Mapping[str, str]) -> Iterator[_Source]:
@@ -333,7 +330,10 @@ def _inner(kind: Any, name: str) -> Any:
             "audit": AuditSettings,
             "permissions": Permissions,
             "llm": LlmSettings,
+            "web": WebSettings,
         }
+    elif kind is Token:
+        inner = {"permissions": Permissions}
     elif kind is Permissions:
         inner = {"allow": Names, "deny": Names}
     return inner.get(name)
@@ -357,6 +357,10 @@ def _refuse_unknown(
             for name, section in value.items():
                 if isinstance(section, Mapping):
                     _refuse_unknown(source, section, EndpointSettings, f"endpoints.{name}.")
+        if kind is WebSettings and key == "tokens" and isinstance(value, Mapping):
+            for name, section in value.items():
+                if isinstance(section, Mapping):
+                    _refuse_unknown(source, section, Token, f"web.tokens.{name}.")
         if key not in known:
             close = get_close_matches(key, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""

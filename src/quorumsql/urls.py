@@ -20,7 +20,7 @@ __all__ = ["ServerUrl", "read_url"]
 
 _SCHEME = re.compile(r"(?P<engine>[A-Za-z][A-Za-z0-9.\-]*)(\+(?P<driver>[A-Za-z0-9_]+))?://")
 _PLACE = re.compile(
-    r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/?#\[\]]*)(:(?P<port>[^/?#]*))?"
+    r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^@:/?#\[\]]*)(:(?P<port>[^/?#]*))?"
     r"(/(?P<database>[^?]*))?(\?(?P<query>.*))?",
     re.DOTALL,
 )
@@ -88,12 +88,17 @@ def _parted(rest: str) -> tuple[str | None, str]:
     """Part who asks from where: at the last `@`, unless that stands in the value of an option."""
     who, at, where = rest.rpartition("@")
     before, question, query = rest.partition("?")
-    if at and question and "@" not in before and "=" in query.partition("@")[0]:
+    if at and question and "=" in query.partition("@")[0] and _is_place(before):
         return None, rest
     if at and "@" in before and question and re.fullmatch(r"[^@?]*=.*", query, re.DOTALL):
         who, at, where = before.rpartition("@")
         return who, f"{where}?{query}"
     return (who, where) if at else (None, rest)
+
+
+def _is_place(text: str) -> bool:
+    place = _PLACE.fullmatch(text)
+    return place is not None and (not place["port"] or place["port"].isdigit())
 
 
 def _port(text: str | None, engine: str) -> int | None:

@@ -1,6 +1,6 @@
-"""Open a database by URL or path.
+"""Open a database by URL or path: an engine of its own where there is one, else SQLAlchemy's.
 
-What is not covered: engines other than SQLite, which are to be added to `_OPENERS`.
+What is not covered: what an engine needs to be opened. Its own file says that.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from quorumsql.urls import read_url
 
 __all__ = ["open_database"]
 
-_Opener: TypeAlias = Callable[[str, Limits], Database]
+_Opener: TypeAlias = Callable[[str, Limits, Path | None], Database]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.\-]*)(\+[A-Za-z0-9_]+)?://")
 _SUPPORTED = (
@@ -44,7 +44,8 @@ def open_database(
         url_or_path: `sqlite:///relative.db`, `sqlite:////absolute.db`, or just a path, with `~`
             and any characters in it: a database, a data file or a folder of those.
         limits: what a statement may cost unless `execute` is told otherwise.
-        home: a folder of ours for what is kept of data files, which are read once.
+        home: a folder of ours for what is kept: of data files what was read of them, of servers
+            the described schema.
         tell: is told which file is being read, and how much of it is, in percent.
 
     Raises:
@@ -61,25 +62,25 @@ def open_database(
     if opener is None:
         # Only the scheme is repeated: the rest may hold a password.
         raise UsageError(f"Cannot open a {scheme[1]}:// database. {_SUPPORTED}")
-    return opener(text, limits)
+    return opener(text, limits, home)
 
 
-def _open_postgresql(url: str, limits: Limits) -> Database:
+def _open_postgresql(url: str, limits: Limits, home: Path | None) -> Database:
     if find_spec("psycopg") is None:
         raise MissingExtra("PostgreSQL", "postgres")
     from quorumsql.db.postgresql import PostgreSQL
     from quorumsql.db.server import ServerDatabase
 
-    return ServerDatabase(read_url(url), PostgreSQL(), limits=limits)
+    return ServerDatabase(read_url(url), PostgreSQL(), limits=limits, home=home)
 
 
-def _open_mysql(url: str, limits: Limits) -> Database:
+def _open_mysql(url: str, limits: Limits, home: Path | None) -> Database:
     if find_spec("pymysql") is None:
         raise MissingExtra("MySQL and MariaDB", "mysql")
     from quorumsql.db.mysql import MySQL
     from quorumsql.db.server import ServerDatabase
 
-    return ServerDatabase(read_url(url), MySQL(), limits=limits)
+    return ServerDatabase(read_url(url), MySQL(), limits=limits, home=home)
 
 
 def _open_path(
@@ -97,7 +98,7 @@ def _open_path(
     return _open_sqlite(path, limits)
 
 
-def _open_duckdb_url(url: str, limits: Limits) -> Database:
+def _open_duckdb_url(url: str, limits: Limits, _home: Path | None) -> Database:
     """Open what follows `duckdb:///`."""
     rest = url.partition("://")[2]
     if not rest.startswith("/") or not rest.strip("/"):
@@ -115,7 +116,7 @@ def _open_duckdb(path: str, limits: Limits) -> Database:
     return DuckDbDatabase(_expanded(path), limits=limits)
 
 
-def _open_sqlite_url(url: str, limits: Limits) -> Database:
+def _open_sqlite_url(url: str, limits: Limits, _home: Path | None) -> Database:
     """Open what follows `sqlite://`: nothing, or a slash and then the path."""
     rest = url.partition("://")[2]
     if not rest.strip("/"):

@@ -61,13 +61,27 @@ _TOO_MUCH: Final = {ER.OUT_OF_RESOURCES, ER.OUTOFMEMORY, ER.OUT_OF_SORTMEMORY, E
 _ABOUT_VALUES: Final = {1292, 1366, 1411, 1525, 1582, 3141, 4038}
 _SERVER: Final = {ER.SERVER_SHUTDOWN, ER.CON_COUNT_ERROR, 1927}
 
+_FINGERPRINT: Final = """
+SELECT 'tables', COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('|', table_schema, table_name, table_type,
+    create_time, table_comment))), 0) FROM information_schema.tables WHERE table_schema IN {schemas}
+UNION ALL SELECT 'columns', COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('|', table_schema, table_name,
+    column_name, ordinal_position, column_type, is_nullable, column_key, column_comment))), 0)
+    FROM information_schema.columns WHERE table_schema IN {schemas}
+UNION ALL SELECT 'keys', COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('|', constraint_name, table_schema,
+    table_name, column_name, ordinal_position, referenced_table_schema, referenced_table_name,
+    referenced_column_name))), 0)
+    FROM information_schema.key_column_usage WHERE table_schema IN {schemas}
+UNION ALL SELECT 'views', COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('|', table_schema, table_name,
+    view_definition))), 0) FROM information_schema.views WHERE table_schema IN {schemas}
+"""
+
 
 class MySQL:
     """MariaDB 10.11 or MySQL 8, through PyMySQL."""
 
     dialect = "mysql"
     drivername = "mysql+pymysql"
-    errors: tuple[type[Exception], ...] = (pymysql.err.Error,)
+    errors: tuple[type[Exception], ...] = (pymysql.err.Error, RuntimeError)
 
     def connect(self, url: ServerUrl) -> Watched:
         """Open a connection in which every statement is a transaction of its own.
@@ -99,10 +113,21 @@ class MySQL:
         schemas = connection.exec_driver_sql(_SCHEMAS).all()
         return Scope(has_default=False, others=tuple(str(name) for (name,) in schemas))
 
+    def fingerprint(self, connection: Connection, scope: Scope) -> str | None:
+        """Return sums over all that the catalogue says about tables."""
+        names = [name for name in scope.namespaces if name]
+        if not names:
+            return None
+        quoted = ", ".join("'" + n.replace("\\", "\\\\").replace("'", "''") + "'" for n in names)
+        found = connection.exec_driver_sql(_FINGERPRINT.format(schemas=f"({quoted})"))
+        who = connection.exec_driver_sql("SELECT CURRENT_USER(), VERSION()").one()
+        return " ".join(map(str, (*who, *(cell for row in found for cell in row))))
+
     def failure(self, error: Exception, sql: str) -> Failure | None:
         """Say what is wrong with the statement, without repeating stored values."""
-        code = error.args[0] if error.args else 0
-        words = _words(error, sql)
+        code, words = _code(error), _words(error, sql)
+        if isinstance(error, RuntimeError):  # the server asked for a file of this machine
+            return Failure(kind="refused", message="Refused: no file of this machine is sent.")
         if code in _TIMES or code in _KILLED:
             message = "The server stopped the statement: it ran too long."
             return Failure(kind="timeout", message=message)
@@ -110,7 +135,7 @@ class MySQL:
             return Failure(kind="refused", message=f"Refused: {words}.")
         if code in _TOO_MUCH:
             return Failure(kind="cap", message=f"The statement needs too much: {words}.")
-        if code in _SERVER or CR.CR_ERROR_FIRST <= code <= CR.CR_ERROR_LAST:
+        if code < 0 or code in _SERVER or CR.CR_ERROR_FIRST <= code <= CR.CR_ERROR_LAST:
             return None
         return Failure(kind="error", message=f"{words}.")
 
@@ -159,6 +184,12 @@ def _options(query: Mapping[str, str]) -> Mapping[str, Any]:
     return options
 
 
+def _code(error: Exception) -> int:
+    """MySQL's number of the error; -1 where the other side does not speak its protocol."""
+    code = error.args[0] if error.args else 0
+    return code if isinstance(code, int) else -1
+
+
 def _words(error: Exception, sql: str) -> str:
     """The server's message on one line; quoted text that is not from `sql` is left out."""
     message = str(error.args[1] if len(error.args) > 1 else error)
@@ -168,7 +199,7 @@ def _words(error: Exception, sql: str) -> str:
 
 
 def _trouble(error: Exception, url: ServerUrl) -> str:
-    code = error.args[0] if error.args else 0
+    code = _code(error)
     user = url.user or "you"
     match code:
         case ER.ACCESS_DENIED_ERROR | 1698:
@@ -183,6 +214,8 @@ def _trouble(error: Exception, url: ServerUrl) -> str:
             return _unreachable(getattr(error, "original_exception", None), url)
         case _ if isinstance(error, RuntimeError):
             return f"Cannot log in to {url.place}: {' '.join(str(error).split())}."
+        case _ if code < 0:
+            return f"What answers at {url.place} is no MariaDB or MySQL: check the port."
         case _ if CR.CR_ERROR_FIRST <= code <= CR.CR_ERROR_LAST or code in _SERVER:
             return f"The connection to {url.place} was lost: the server stopped or ended it."
         case _:

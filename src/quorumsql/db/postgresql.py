@@ -76,6 +76,29 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT has_table_privilege(c.oid, 
   AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT')
 """
 
+_FINGERPRINT: Final = """
+WITH shown AS (
+    SELECT c.oid, c.xmin FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+), rows (part, stamp) AS (
+    SELECT 1, xmin FROM shown
+    UNION ALL SELECT 2, a.xmin FROM pg_attribute a JOIN shown ON shown.oid = a.attrelid
+    UNION ALL SELECT 3, k.xmin FROM pg_constraint k JOIN shown ON shown.oid = k.conrelid
+    UNION ALL SELECT 4, d.xmin FROM pg_description d JOIN shown ON shown.oid = d.objoid
+    UNION ALL SELECT 5, xmin FROM pg_namespace
+    UNION ALL SELECT 6, xmin FROM pg_enum
+    UNION ALL SELECT 7, xmin FROM pg_auth_members
+    UNION ALL SELECT 8, r.xmin FROM pg_rewrite r JOIN shown ON shown.oid = r.ev_class
+)
+SELECT current_user, current_schemas(false)::text, current_setting('server_version'),
+    (SELECT system_identifier FROM pg_control_system()),
+    count(*), md5(string_agg(part || ':' || stamp::text, ' ' ORDER BY part, stamp::text))
+FROM rows
+"""
+"""Every row of the catalogue carries the transaction that wrote it (`xmin`), so any change of a
+table, column, key, comment, view, label or right changes one; ANALYZE and VACUUM change none."""
+
 
 class PostgreSQL:
     """PostgreSQL 15 or newer, through psycopg 3."""
@@ -132,6 +155,11 @@ class PostgreSQL:
             hidden=frozenset((row[0], row[1]) for row in hidden),
             hidden_columns=frozenset((row[0], row[1], row[2]) for row in columns),
         )
+
+    def fingerprint(self, connection: Connection, scope: Scope) -> str | None:  # noqa: ARG002
+        """Return a digest of all that the catalogue says about tables."""
+        found = connection.exec_driver_sql(_FINGERPRINT.replace("%", "%%")).one()
+        return " ".join(map(str, found))
 
     def failure(self, error: Exception, sql: str) -> Failure | None:
         """Say what is wrong with the statement, without repeating stored values."""
@@ -215,28 +243,43 @@ def _words(error: Exception, sql: str) -> str:
     return " ".join(f"{message}{f'. {hint}' if hint else ''}".split()).rstrip(".")
 
 
+_TROUBLES: Final = (
+    (
+        "password authentication failed|no password supplied",
+        "PostgreSQL refuses the password of {user!r} for {place}: check both.",
+    ),
+    ('role ".*" does not exist', "PostgreSQL knows no user {user!r} on {place}: check the name."),
+    ('database ".*" does not exist', "There is no database {name!r} on {place}: check the name."),
+    (
+        "resolve host|Name or service not known",
+        "There is no host {host!r}: check the name, or the network.",
+    ),
+    (
+        "Connection refused|No such file",
+        "Nothing answers at {place}: is PostgreSQL running there, on that port?",
+    ),
+    ("timeout expired", "{place} does not answer: check the host, the port and the firewall."),
+    (
+        "too many clients|remaining connection slots|too many connections",
+        "PostgreSQL at {place} has no connection left: try again later.",
+    ),
+    (
+        "invalid response to|unsupported frontend protocol",
+        "What answers at {place} is no PostgreSQL: check the port.",
+    ),
+)
+"""What libpq and the server say when no connection comes about, and what we say."""
+
+
 def _trouble(error: Exception, url: ServerUrl) -> str:
     words = " ".join(str(error).split())
-    user = url.user or "you"
-    match error:
-        case _ if "password authentication failed" in words or "no password supplied" in words:
-            return f"PostgreSQL refuses the password of {user!r} for {url.place}: check both."
-        case _ if re.search(r'role ".*" does not exist', words):
-            return f"PostgreSQL knows no user {user!r} on {url.place}: check the name."
-        case _ if re.search(r'database ".*" does not exist', words):
-            return f"There is no database {url.database or user!r} on {url.place}: check the name."
-        case _ if "resolve host" in words or "Name or service not known" in words:
-            return f"There is no host {url.host!r}: check the name, or the network."
-        case _ if "Connection refused" in words or "No such file" in words:
-            return f"Nothing answers at {url.place}: is PostgreSQL running there, on that port?"
-        case _ if "timeout expired" in words:
-            return f"{url.place} does not answer: check the host, the port and the firewall."
-        case _ if "too many clients" in words or "remaining connection slots" in words:
-            return f"PostgreSQL at {url.place} has no connection left: try again later."
-        case _ if "invalid connection option" in words or "invalid URI" in words:
-            option = re.search(r'option "(\w+)"', words)
-            return f"PostgreSQL has no connection option {option[1] if option else ''!r}."
-        case psycopg.OperationalError() if "connection failed" in words:
-            return f"Cannot connect to {url.place}: {words.rpartition(':')[2].strip()}."
-        case _:
-            return f"The connection to {url.place} was lost: the server stopped or ended it."
+    for pattern, text in _TROUBLES:
+        if re.search(pattern, words):
+            user = url.user or "you"
+            name = url.database or url.user
+            return text.format(user=user, place=url.place, name=name, host=url.host)
+    if option := re.search(r'invalid connection option "(\w+)"', words):
+        return f"PostgreSQL has no connection option {option[1]!r}: check the URL."
+    if "connection failed" in words:
+        return f"Cannot connect to {url.place}: {words.rpartition(':')[2].strip()}."
+    return f"The connection to {url.place} was lost: the server stopped or ended it."

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 from sqlalchemy import Engine, create_engine
@@ -24,6 +25,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from quorumsql import guard
 from quorumsql.db.budget import Budget, collect, stopped
+from quorumsql.db.cache import load_schema, store_schema
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.introspect import Scope, reflect
 from quorumsql.db.sample import (
@@ -81,6 +83,10 @@ class Product(Protocol):
         """Begin a read-only transaction, and say what there is to describe."""
         ...
 
+    def fingerprint(self, connection: Connection, scope: Scope) -> str | None:
+        """Return what changes whenever the catalogue does; None where nothing tells cheaply."""
+        ...
+
     def failure(self, error: Exception, sql: str) -> Failure | None:
         """Return what is wrong with the statement; None when the server is to blame."""
         ...
@@ -93,8 +99,17 @@ class Product(Protocol):
 class ServerDatabase:
     """A database on a server, read and never written. Safe to use from several threads."""
 
-    def __init__(self, url: ServerUrl, product: Product, *, limits: Limits) -> None:
+    def __init__(
+        self, url: ServerUrl, product: Product, *, limits: Limits, home: Path | None = None
+    ) -> None:
         """Connect to `url`.
+
+        Args:
+            url: where the server is, and who asks.
+            product: what kind of server it is.
+            limits: what a statement may cost unless `execute` is told otherwise.
+            home: a folder of ours for the schema, so that it is described again only when the
+                catalogue has changed.
 
         Raises:
             DatabaseError: nothing answers there, or it does not let us in.
@@ -104,6 +119,7 @@ class ServerDatabase:
         self._product = product
         self._errors: tuple[type[Exception], ...] = (DBAPIError, *product.errors)
         self._limits = limits
+        self._home = home
         self._lock = threading.Lock()
         self._describing = threading.Lock()
         self._running: set[Budget] = set()
@@ -225,18 +241,31 @@ class ServerDatabase:
         return self._product.trouble(cause if isinstance(cause, Exception) else error, self._url)
 
     def _described(self) -> Schema:
-        schema = self._reflected()
+        schema, fingerprint = self._reflected()
+        if fingerprint is None:
+            return schema
         tables = tuple(with_examples(t, self._sample(t)) for t in schema.tables)
         schema = replace(schema, tables=tables)
-        return replace(schema, foreign_keys=(*schema.foreign_keys, *infer_foreign_keys(schema)))
+        schema = replace(schema, foreign_keys=(*schema.foreign_keys, *infer_foreign_keys(schema)))
+        if self._home is not None and fingerprint:
+            store_schema(self._home, fingerprint, schema)
+        return schema
 
-    def _reflected(self) -> Schema:
+    def _reflected(self) -> tuple[Schema, str | None]:
+        """The schema from our folder, and None; or that of the catalogue, and its fingerprint."""
         with self._lent():
             pass  # says in our words why it cannot be reached
         try:
             with self._engine.connect() as connection:
                 scope = self._product.scope(connection, self._url)
-                return reflect(connection, name=self.name, dialect=self.dialect, scope=scope)
+                fingerprint = ""
+                if self._home is not None:
+                    fingerprint = self._product.fingerprint(connection, scope) or ""
+                    known = load_schema(self._home, fingerprint) if fingerprint else None
+                    if known is not None:
+                        return known, None
+                found = reflect(connection, name=self.name, dialect=self.dialect, scope=scope)
+                return found, fingerprint
         except self._errors as error:
             raise self._trouble(error) from error
 
