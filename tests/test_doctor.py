@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,12 @@ CREATE TABLE staff (id INTEGER PRIMARY KEY, name VARCHAR(40));
 INSERT INTO staff VALUES (1, 'Ann');
 CREATE VIEW names AS SELECT name FROM staff;
 """
+
+
+def remedy(report: Mapping[str, str]) -> str:
+    """The SQL that was printed, for an account of this test's own."""
+    text = report["remedy"].replace("CHANGE-ME", servers.PASSWORD)
+    return text.replace("quorum_reader", "quorum_doctor")
 
 
 def test_a_file_that_may_be_written_is_a_danger(shop: Path, tmp_path: Path) -> None:
@@ -61,11 +68,11 @@ def test_a_superuser_of_postgresql_and_the_role_it_is_told_to_make(
     assert not report["safe"] and "superuser" in words and "may change 3 tables" in words
     assert servers.PASSWORD not in done.stdout + done.stderr
     with closing(servers.postgresql_owner(postgresql_server, "doctor")) as owner:
-        owner.execute(b"DROP ROLE IF EXISTS quorum_reader")
-        owner.execute(report["remedy"].replace("CHANGE-ME", servers.PASSWORD).encode())
-        reader = examine_connection(postgresql_server.url("doctor", user="quorum_reader"))
-        owner.execute(b"DROP OWNED BY quorum_reader; DROP ROLE quorum_reader")
-    assert reader.is_safe and reader.user == "quorum_reader", reader.findings
+        owner.execute(b"DROP ROLE IF EXISTS quorum_doctor")
+        owner.execute(remedy(report).encode())
+        reader = examine_connection(postgresql_server.url("doctor", user="quorum_doctor"))
+        owner.execute(b"DROP OWNED BY quorum_doctor; DROP ROLE quorum_doctor")
+    assert reader.is_safe and reader.user == "quorum_doctor", reader.findings
 
 
 def test_an_administrator_of_mariadb_and_the_account_it_is_told_to_make(
@@ -77,11 +84,11 @@ def test_an_administrator_of_mariadb_and_the_account_it_is_told_to_make(
     assert done.returncode == 0, done.stderr
     assert not report["safe"] and "ALL PRIVILEGES" in done.stdout
     assert servers.PASSWORD not in done.stdout + done.stderr
-    statements = [line for line in report["remedy"].splitlines() if not line.startswith("--")]
+    statements = [line for line in remedy(report).splitlines() if not line.startswith("--")]
     with closing(servers.mariadb_owner(mariadb_server)) as owner, owner.cursor() as cursor:
-        cursor.execute("DROP USER IF EXISTS quorum_reader")
+        cursor.execute("DROP USER IF EXISTS quorum_doctor")
         for statement in statements:
-            cursor.execute(statement.replace("CHANGE-ME", servers.PASSWORD))
-        reader = examine_connection(mariadb_server.url("doctor_1", user="quorum_reader"))
-        cursor.execute("DROP USER quorum_reader")
-    assert reader.is_safe and reader.user.startswith("quorum_reader"), reader.findings
+            cursor.execute(statement)
+        reader = examine_connection(mariadb_server.url("doctor_1", user="quorum_doctor"))
+        cursor.execute("DROP USER quorum_doctor")
+    assert reader.is_safe and reader.user.startswith("quorum_doctor"), reader.findings
