@@ -78,7 +78,7 @@ def _bird(folder: Path) -> tuple[Task, ...]:
             question=entry["question"],
             evidence=entry.get("evidence", ""),
             gold=entry["SQL"],
-            database=path,
+            database=str(path),
         )
         for i, entry in enumerate(entries)
     )
@@ -87,7 +87,7 @@ def _bird(folder: Path) -> tuple[Task, ...]:
 def _groups(tasks: Sequence[Task]) -> dict[Path, list[Task]]:
     groups: defaultdict[Path, list[Task]] = defaultdict(list)
     for task in tasks:
-        groups[task.database].append(task)
+        groups[Path(task.database)].append(task)
     return groups
 
 

@@ -37,7 +37,9 @@ def gold_parts(sql: str, schema: Schema) -> GoldParts | None:
     try:
         tree = sqlglot.parse_one(sql, dialect="sqlite")
         _strings(tree, schema)
-        names = {t.name: {c.name: "TEXT" for c in t.columns} for t in schema.tables}
+        names: dict[str, object] = {
+            t.name: {c.name: "TEXT" for c in t.columns} for t in schema.tables
+        }
         whole: Any = qualify(
             tree,
             schema=names,
@@ -52,7 +54,7 @@ def gold_parts(sql: str, schema: Schema) -> GoldParts | None:
         return None
 
 
-def _strings(tree: exp.Expression, schema: Schema) -> None:
+def _strings(tree: Any, schema: Schema) -> None:
     """SQLite reads "a word" that names no column as a string."""
     known = {c.name.lower() for t in schema.tables for c in t.columns}
     known |= {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
@@ -73,7 +75,8 @@ def _parts(tree: Any, schema: Schema) -> GoldParts:
                 found = table.column(column.name) if table else None
                 if table and found:
                     refs[id(column)] = ColumnRef(table=table.name, column=found.name)
-    joining, used = set(), set()
+    joining: set[ColumnRef] = set()
+    used: set[ColumnRef] = set()
     for column in tree.find_all(exp.Column):
         if id(column) in refs:
             equal = column.parent

@@ -30,7 +30,7 @@ def merge(tasks: Sequence[Task], path: Path) -> tuple[list[Task], int]:
     Returns:
         The tasks about that database, and how many had to be left out.
     """
-    files = {task.db_id: task.database for task in tasks}
+    files = {task.db_id: Path(task.database) for task in tasks}
     tables = {name: _tables(file) for name, file in files.items()}
     spread = Counter(table.lower() for own in tables.values() for table in own)
     names = {
@@ -47,7 +47,7 @@ def merge(tasks: Sequence[Task], path: Path) -> tuple[list[Task], int]:
     for task in tasks:
         gold = _renamed(task.gold, names[task.db_id])
         if gold is not None:
-            found.append(replace(task, gold=gold, database=path))
+            found.append(replace(task, gold=gold, database=str(path)))
     return found, len(tasks) - len(found)
 
 
@@ -86,7 +86,7 @@ def _renamed(sql: str, names: Mapping[str, str]) -> str | None:
     return tree.sql(dialect="sqlite")
 
 
-def _rename(tree: exp.Expression, names: Mapping[str, str]) -> None:
+def _rename(tree: exp.Expr, names: Mapping[str, str]) -> None:
     changed: dict[str, str] = {}
     for table in tree.find_all(exp.Table):
         new = names.get(table.name.lower())

@@ -61,7 +61,7 @@ def main(
     groups: defaultdict[Path, list[Task]] = defaultdict(list)
     for task in tasks:
         if not wanted or task.db_id in wanted:
-            groups[task.database].append(task)
+            groups[Path(task.database)].append(task)
     counts: Counter[tuple[str, str, bool]] = Counter()
     unread = 0
     for path, group in groups.items():

@@ -114,9 +114,9 @@ def test_nothing_said_nothing_found(index: DiskValueIndex, text: str) -> None:
 def test_hidden_columns_give_no_hits(tmp_path: Path) -> None:
     with writing(tmp_path / "k.sqlite") as known:
         put(known, TABLES)
-    known = reading(tmp_path / "k.sqlite")
-    assert known is not None
-    with closing(DiskValueIndex(known, hidden={("guest", "full_name")})) as index:
+    found = reading(tmp_path / "k.sqlite")
+    assert found is not None
+    with closing(DiskValueIndex(found, hidden={("guest", "full_name")})) as index:
         assert not any(hit.column == "full_name" for hit in index.mentions("Grace Andersson Smith"))
 
 
@@ -171,10 +171,10 @@ def test_an_index_full_of_the_gone_is_made_anew(
     for number in range(6):
         with writing(path) as known:
             put(known, {"t": {"c": [f"value{number}", "lasting"]}})
-    known = reading(path)
-    assert known is not None
-    with closing(known):
-        assert known.connection.execute("SELECT count(*) FROM segment").fetchone()[0] <= 4
+    found = reading(path)
+    assert found is not None
+    with closing(found):
+        assert found.connection.execute("SELECT count(*) FROM segment").fetchone()[0] <= 4
     with closing(opened(path)) as index:
         assert [hit.value for hit in index.mentions("value5")] == ["value5"]
         assert not any(hit.value == "value2" for hit in index.mentions("value2"))

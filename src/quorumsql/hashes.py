@@ -47,7 +47,8 @@ def mixed(numbers: Hashes) -> Hashes:
     found = found * np.uint64(0xFF51AFD7ED558CCD)
     found ^= found >> np.uint64(33)
     found = found * np.uint64(0xC4CEB9FE1A85EC53)
-    return found ^ (found >> np.uint64(33))
+    found ^= found >> np.uint64(33)
+    return found
 
 
 class Sketch:

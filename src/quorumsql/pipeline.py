@@ -31,12 +31,13 @@ from quorumsql.domain import (
     Usage,
 )
 from quorumsql.errors import ModelError, UsageError
-from quorumsql.ports import Database, Generator, ValueIndex
+from quorumsql.ports import Database, Generator, Ranker, ValueIndex
 from quorumsql.stages.calibrate import Calibration, confidence
 from quorumsql.stages.choose import choose
 from quorumsql.stages.doubt import doubts, foreign
 from quorumsql.stages.generate import generate
 from quorumsql.stages.link import link, within
+from quorumsql.stages.narrow import narrow
 from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
 from quorumsql.trace import Asked, Chosen, GeneratorLost, Linked, Trace, Warned
@@ -78,6 +79,7 @@ class Pipeline:
         calibration: Calibration | None = None,
         ranks: Mapping[str, int] | None = None,
         language: LanguageEnsemble | None = None,
+        ranker: Ranker | None = None,
     ) -> None:
         """Take what answering needs.
 
@@ -89,6 +91,7 @@ class Pipeline:
             calibration: from vote share to confidence; absent, the share itself.
             ranks: place of each generator by measured accuracy; absent, their order here.
             language: the language models that take part, if any.
+            ranker: says which columns of a large schema are needed; absent, names do.
         """
         if not generators and language is None:
             raise UsageError("No generators: name at least one, e.g. 'embedded'.")
@@ -99,6 +102,7 @@ class Pipeline:
         self._calibration = calibration or Calibration()
         self._ranks = dict(ranks or {g.name: n for n, g in enumerate(self._generators)})
         self._language = language
+        self._ranker = ranker
 
     def answer(self, question: Question, *, trace: Trace | None = None) -> Answer:
         """Answer `question`, or abstain and say why.
@@ -121,7 +125,7 @@ class Pipeline:
         with trace.stage("retrieve"):
             hits = retrieve(asked, index=self._index)
         with trace.stage("link"):
-            schema = link(asked, everything, hits, max_columns=policy.max_columns)
+            schema = self._part(asked, everything, hits)
         trace.add(_linked(schema, everything))
         brief = Brief(question=asked, schema=schema, hits=within(hits, schema))
         with trace.stage("generate"):
@@ -192,6 +196,17 @@ class Pipeline:
             choice = session.judge(briefs[-1], candidates, choice, ranks=ranks, on_lost=lost)
             choice = replace(choice, confidence=_succession(choice, candidates))
         return briefs[-1].schema, candidates, choice
+
+    def _part(self, asked: Question, everything: Schema, hits: tuple[Hit, ...]) -> Schema:
+        """What generators see of the schema: all of it where it fits, else what is needed."""
+        linked = link(asked, everything, hits, max_columns=self._policy.max_columns)
+        if self._ranker is None or linked is everything:
+            return linked
+        brief = Brief(question=asked, schema=linked, hits=within(hits, linked))
+        try:
+            return narrow(linked, self._ranker.rank(brief)).wide
+        except ModelError:  # the generators will say so themselves
+            return linked
 
     def _ran(self, drafts: Sequence[Candidate], session: Session) -> tuple[Candidate, ...]:
         seconds = max(min(self._policy.seconds, session.seconds_left), 0.001)

@@ -93,6 +93,10 @@ class ValueIndex(Protocol):
         """Return the hits of `text`, best first."""
         ...
 
+    def close(self) -> None:
+        """Give back what is held; safe to call twice."""
+        ...
+
 
 class LanguageModel(Protocol):
     """Replies to a conversation."""

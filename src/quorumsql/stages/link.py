@@ -174,7 +174,7 @@ def _texts(columns: Iterable[Column]) -> Iterable[str]:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text or an identifier: lower case, singular, split on `_` and camelCase."""
+    """Return the words of a text or an identifier, in lower case and singular."""
     return [_singular(part.lower()) for part in _PART.findall(text)]
 
 

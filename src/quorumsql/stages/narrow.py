@@ -2,10 +2,10 @@
 
 Algorithm 1 of XiYan-SQL (arXiv 2507.04701) asks a language model for the needed columns, adds the
 keys they imply, sets them aside and asks again, p_s = 2 times. Here cheap generators draft SQL on
-what `link` leaves of the schema, and a column is believed in as far as drafts use it: linking
-backwards from SQL, as RSL-SQL does (Cao et al. 2024, arXiv 2411.00073), together with names and
-values. A set of columns is so judged as a whole, by queries that need all of it. Whatever has another opinion about columns, a
-language model say, implements the port `Ranker`.
+what `link` leaves of the schema, and a column is believed in as far as drafts use it (linking
+backwards from SQL, as RSL-SQL does: Cao et al. 2024, arXiv 2411.00073), its name and values speak
+for it. A set of columns is so judged as a whole, by queries that need all of it. Whatever has
+another opinion about columns, a language model say, implements the port `Ranker`.
 
 What is not covered: deciding whether a schema needs to be filtered at all; `link` does that.
 """

@@ -93,6 +93,9 @@ class MemoryValueIndex:
                             places[key].append(_Place(table.name, column.name, value))
         return cls(places, complete=complete)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def mentions(self, text: str) -> tuple[Hit, ...]:
         """Return what `text` mentions, longest and most exact first, at most 40 hits."""
         hits: list[Hit] = []

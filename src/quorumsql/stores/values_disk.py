@@ -21,9 +21,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
 from rapidfuzz.distance import OSA
 
 from quorumsql.domain import Hit
+from quorumsql.hashes import Hashes
 from quorumsql.stores.known import Known
 from quorumsql.stores.values import STOP
 from quorumsql.stores.values_file import Finder
@@ -280,14 +282,11 @@ class _Search:
         fitting = [r for r in longer if f" {r.folded} " in f" {folded} "]
         return max(fitting, key=lambda r: r.last, default=None)
 
-    def _of_groups(self, groups: Sequence[Sequence[int]]) -> list[list[int]]:
+    def _of_groups(self, groups: Sequence[Hashes]) -> list[list[int]]:
         """Numbers of the values that have any key of each group."""
-        import numpy as np
-
-        flat = np.concatenate([np.asarray(g, np.uint64) for g in groups]) if groups else None
-        if flat is None or not len(flat):
-            return [[] for _ in groups]
-        found = iter(self._finder.find(flat))
+        if not groups:
+            return []
+        found = iter(self._finder.find(np.concatenate(groups)))
         return [sorted({n for _ in group for n in next(found)}) for group in groups]
 
     def _of(
