@@ -25,11 +25,14 @@ from quorumsql.evals.datasets import (
 )
 from quorumsql.evals.descriptions import Described, descriptions_beside
 from quorumsql.evals.diagnose import ERRORS, differs_in, error_of
+from quorumsql.evals.filters import NAMES
 from quorumsql.evals.run import evaluate
 from quorumsql.evals.sql_eval import load_databases
 from quorumsql.evals.worker import GoldAsPrediction
+from quorumsql.sample import build_sample
 from servers import Server
 
+DOCS = Path(__file__).parent.parent / "docs"
 PETS = "database/pets/pets.sqlite"
 
 
@@ -304,3 +307,16 @@ def test_every_wrong_result_has_one_class(found: Rows, gold: Rows, error: str) -
 )
 def test_the_parts_that_differ_are_named(sql: str, parts: tuple[str, ...]) -> None:
     assert differs_in(sql, "SELECT a FROM t WHERE c > 1", "sqlite") == parts
+
+
+def test_the_questions_in_the_documents_can_be_answered(tmp_path: Path) -> None:
+    build_sample(tmp_path / "company.sqlite")
+    tasks = load_lines(DOCS / "company_questions.jsonl", str(tmp_path / "company.sqlite"))
+    summary = evaluate(tasks, GoldAsPrediction(), out=tmp_path / "run", config={})
+    only_rows = sum(not task.gold for task in tasks)
+    assert (summary["correct"], summary["unscored"]) == (30 - only_rows, only_rows)
+
+
+def test_the_documents_name_all_that_filters_know() -> None:
+    page = (DOCS / "evaluation.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in page] == []
