@@ -264,6 +264,25 @@ def test_permissions_come_from_variables_too(company: Path) -> None:
             load_settings(environ={name: "secret", "HOME": str(company.parent)})
 
 
+def test_functions_that_somebody_vouches_for_may_be_called(tmp_path: Path) -> None:
+    import duckdb
+
+    path = tmp_path / "macros.duckdb"
+    with duckdb.connect(path) as made:
+        made.execute("CREATE TABLE t AS SELECT 2 AS a; CREATE MACRO double_it(x) AS 2 * x")
+    for functions, rules, wanted in (
+        ((), {}, "refused"),
+        (("Double_It",), {}, ((4,),)),
+        (("double_it",), {"rows": {"t": "a > 2"}}, ()),
+        (("read_text",), {}, "refused"),
+    ):
+        settings = load_settings(overrides={"functions": functions, "permissions": rules})
+        with connect(str(path), settings=settings) as opened:
+            found = opened.sql("SELECT double_it(a) FROM t")
+            told = found.kind if isinstance(found, Failure) else found.rows
+            assert told == wanted, found
+
+
 def test_later_files_add_to_what_is_denied(tmp_path: Path) -> None:
     first = load_settings(overrides={"permissions": {"deny": {"tables": ["a"]}}}).permissions
     both = load_settings(

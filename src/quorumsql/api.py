@@ -27,7 +27,7 @@ from quorumsql.config import Settings, database_home, load_settings
 from quorumsql.domain import Answer, Candidate, Execution, Failure, Hit, Question, Schema
 from quorumsql.errors import UsageError
 from quorumsql.pipeline import Pipeline, Policy, stripped
-from quorumsql.ports import Database, Generator, LanguageModel, ValueIndex
+from quorumsql.ports import Database, Generator, LanguageModel, Ranker, ValueIndex
 from quorumsql.stages.calibrate import Calibration, load, promised
 from quorumsql.trace import Trace
 
@@ -62,6 +62,7 @@ def connect(
     generators: Sequence[Generator] | None = None,
     model: LanguageModel | None = None,
     tell: Callable[[str, float], None] | None = None,
+    like: Connection | None = None,
 ) -> Connection:
     """Open a database for questions; it is only ever read.
 
@@ -71,6 +72,7 @@ def connect(
         generators: ask these instead of the ones that the settings name.
         model: prompted generators ask this model instead of the one that the settings name.
         tell: is told which data file is being read, and how much of it is, in percent.
+        like: a connection with the same generators, which shares the models it has loaded.
 
     Raises:
         ConfigError: the settings are wrong.
@@ -86,7 +88,7 @@ def connect(
         check_names(settings)
     database = open_guarded(url, settings=settings, tell=tell)
     return Connection(
-        database, settings=settings, generators=generators, model=model, url=url
+        database, settings=settings, generators=generators, model=model, url=url, like=like
     )
 
 
@@ -104,7 +106,9 @@ def open_guarded(
     from quorumsql.stores.audit import AuditLog
 
     home = database_home(settings, url)
-    database = open_database(url, limits=settings.limits, home=home, tell=tell)
+    database = open_database(
+        url, limits=settings.limits, home=home, functions=settings.functions, tell=tell
+    )
     with ExitStack() as undo:
         undo.callback(database.close)
         audit = None
@@ -177,11 +181,14 @@ class Connection:
         generators: Sequence[Generator] | None = None,
         model: LanguageModel | None = None,
         url: str | None = None,
+        like: Connection | None = None,
     ) -> None:
         """Take an open database; most callers want `connect`.
 
         With its `url`, what a survey found is used and kept in its folder.
         """
+        self._like = like
+        self._embedded: tuple[Generator, ...] | None = None
         self._url = url
         self._model = model
         self._models: Models | None = None
@@ -237,6 +244,16 @@ class Connection:
         question = Question(text=stripped(text), evidence=evidence)  # before models are loaded
         return self._ready().answer(question, trace=trace)
 
+    def load(self) -> tuple[Generator, ...]:
+        """Load the embedded generators, which the first question does otherwise; return them.
+
+        Raises:
+            ModelError: they cannot be loaded.
+        """
+        if self._embedded is None:
+            self._embedded = self._like.load() if self._like else _members(self._settings)
+        return self._embedded
+
     def plan(self, text: str, *, evidence: str = "") -> tuple[Planned, ...]:
         """Return what language models may cost for a question; nothing is sent to them."""
         return self._ready().plan(Question(text=stripped(text), evidence=evidence))
@@ -257,11 +274,33 @@ class Connection:
         """
         return self._values().mentions(text)
 
+    def learn(self, text: str, sql: str, *, evidence: str = "") -> bool:
+        """Propose a solved question as an example; nothing uses it before somebody approves it.
+
+        Returns whether it was new. `quorum examples approve` approves.
+
+        Raises:
+            UsageError: the statement does not run.
+        """
+        from quorumsql.assemble import examples_path
+        from quorumsql.stages.shots import shot_of
+        from quorumsql.stores.examples import ExampleStore
+
+        found = self.sql(sql)
+        if isinstance(found, Failure):
+            raise UsageError(f"The SQL does not run: {found.message}")
+        shot = shot_of(text, sql, self.schema, self.mentions(text), evidence=evidence)
+        store = ExampleStore(examples_path(self._settings))
+        return bool(store.add([shot], database=self.name, approved=False))
+
     def close(self) -> None:
         """Give back the database; safe to call twice."""
         self._pipeline = None
         if self._models is not None:
             self._models.close()
+        if self._index is not None:
+            self._index.close()
+            self._index = None
         self._database.close()
 
     def _ready(self) -> Pipeline:
@@ -275,13 +314,22 @@ class Connection:
         calibration = load(_CALIBRATION) if own else Calibration()
         return Pipeline(
             database=self._database,
-            generators=_members(self._settings) if own else self._generators or (),
+            generators=self.load() if own else self._generators or (),
             index=self._values(),
             policy=self._policy(calibration),
             calibration=calibration,
             ranks=calibration.ranks,
             language=self._language() if own else None,
+            ranker=self._ranker() if own else None,
         )
+
+    def _ranker(self) -> Ranker | None:
+        """What filters a large schema: the embedded generators, where they take part."""
+        from quorumsql.stages.narrow import Drafts
+        from quorumsql.stages.relevance import load_relevance
+
+        members = self.load()
+        return Drafts(members, load_relevance()) if members else None
 
     def _policy(self, calibration: Calibration) -> Policy:
         """The policy, with the threshold that keeps the promise about errors, if one is asked."""

@@ -6,7 +6,7 @@ What is not covered: what an engine needs to be opened. Its own file says that.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +22,7 @@ from quorumsql.urls import read_url
 
 __all__ = ["open_database"]
 
-_Opener: TypeAlias = Callable[[str, Limits, Path | None], Database]
+_Opener: TypeAlias = Callable[[str, Limits, Path | None, Collection[str]], Database]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.\-]*)(\+[A-Za-z0-9_]+)?://")
 _SUPPORTED = (
@@ -36,6 +36,7 @@ def open_database(
     *,
     limits: Limits = DEFAULT_LIMITS,
     home: Path | None = None,
+    functions: Collection[str] = (),
     tell: Callable[[str, float], None] | None = None,
 ) -> Database:
     """Open an existing database for reading.
@@ -46,6 +47,8 @@ def open_database(
         limits: what a statement may cost unless `execute` is told otherwise.
         home: a folder of ours for what is kept: of data files what was read of them, of servers
             the described schema.
+        functions: names of the database's own functions that only compute, so that statements
+            may call them.
         tell: is told which file is being read, and how much of it is, in percent.
 
     Raises:
@@ -57,40 +60,52 @@ def open_database(
         raise UsageError(f"No database is named: the URL is empty. {_SUPPORTED}")
     scheme = _SCHEME.match(text)
     if scheme is None:
-        return _open_path(url_or_path if _exists(url_or_path) else text, limits, home, tell)
+        return _open_path(
+            url_or_path if _exists(url_or_path) else text, limits, home, functions, tell
+        )
     opener = _OPENERS.get(scheme[1].lower())
     if opener is None:
         # Only the scheme is repeated: the rest may hold a password.
         raise UsageError(f"Cannot open a {scheme[1]}:// database. {_SUPPORTED}")
-    return opener(text, limits, home)
+    return opener(text, limits, home, functions)
 
 
-def _open_postgresql(url: str, limits: Limits, home: Path | None) -> Database:
+def _open_postgresql(
+    url: str, limits: Limits, home: Path | None, functions: Collection[str]
+) -> Database:
     if find_spec("psycopg") is None:
         raise MissingExtra("PostgreSQL", "postgres")
     from quorumsql.db.postgresql import PostgreSQL
     from quorumsql.db.server import ServerDatabase
 
-    return ServerDatabase(read_url(url), PostgreSQL(), limits=limits, home=home)
+    return ServerDatabase(
+        read_url(url), PostgreSQL(), limits=limits, home=home, functions=functions
+    )
 
 
-def _open_mysql(url: str, limits: Limits, home: Path | None) -> Database:
+def _open_mysql(
+    url: str, limits: Limits, home: Path | None, functions: Collection[str]
+) -> Database:
     if find_spec("pymysql") is None:
         raise MissingExtra("MySQL and MariaDB", "mysql")
     from quorumsql.db.mysql import MySQL
     from quorumsql.db.server import ServerDatabase
 
-    return ServerDatabase(read_url(url), MySQL(), limits=limits, home=home)
+    return ServerDatabase(read_url(url), MySQL(), limits=limits, home=home, functions=functions)
 
 
 def _open_path(
-    path: str, limits: Limits, home: Path | None, tell: Callable[[str, float], None] | None
+    path: str,
+    limits: Limits,
+    home: Path | None,
+    functions: Collection[str],
+    tell: Callable[[str, float], None] | None,
 ) -> Database:
     """Open a path by what the file is, or by its ending where there is no such file."""
     if not path.startswith((":memory:", "file:")):
         match engine_of(_expanded(path)):
             case "duckdb":
-                return _open_duckdb(path, limits)
+                return _open_duckdb(path, limits, functions)
             case "files":
                 from quorumsql.db.files import FilesDatabase
 
@@ -98,25 +113,29 @@ def _open_path(
     return _open_sqlite(path, limits)
 
 
-def _open_duckdb_url(url: str, limits: Limits, _home: Path | None) -> Database:
+def _open_duckdb_url(
+    url: str, limits: Limits, _home: Path | None, functions: Collection[str]
+) -> Database:
     """Open what follows `duckdb:///`."""
     rest = url.partition("://")[2]
     if not rest.startswith("/") or not rest.strip("/"):
         raise UsageError("A DuckDB file is named with three slashes: duckdb:///PATH.")
-    return _open_duckdb(_reading(rest[1:]), limits)
+    return _open_duckdb(_reading(rest[1:]), limits, functions)
 
 
-def _open_duckdb(path: str, limits: Limits) -> Database:
+def _open_duckdb(path: str, limits: Limits, functions: Collection[str]) -> Database:
     if path.startswith(":memory:"):
         raise DatabaseError(
             "An in-memory database is always empty for a reader: name a file that exists."
         )
     from quorumsql.db.duckdb import DuckDbDatabase
 
-    return DuckDbDatabase(_expanded(path), limits=limits)
+    return DuckDbDatabase(_expanded(path), limits=limits, functions=functions)
 
 
-def _open_sqlite_url(url: str, limits: Limits, _home: Path | None) -> Database:
+def _open_sqlite_url(
+    url: str, limits: Limits, _home: Path | None, _functions: Collection[str]
+) -> Database:
     """Open what follows `sqlite://`: nothing, or a slash and then the path."""
     rest = url.partition("://")[2]
     if not rest.strip("/"):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from quorumsql.db.duckdb_failure import database_error, failure, is_locked, is_o
 from quorumsql.db.duckdb_read import Place, Pool, Reply, Request
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.look import regular_file, what_it_is
+from quorumsql.db.plan import Plan, duckdb_plan, within_plan
 from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, with_examples
 from quorumsql.domain import Column, Execution, Failure, Limits, Row, Rows, Schema, Table
 from quorumsql.errors import DatabaseError, UnknownName
@@ -54,6 +55,7 @@ class DuckDbDatabase:
         limits: Limits | None = None,
         name: str | None = None,
         readable: tuple[Path, ...] = (),
+        functions: Collection[str] = (),
     ) -> None:
         """Open the file at `path`.
 
@@ -62,6 +64,7 @@ class DuckDbDatabase:
             limits: what a statement may cost unless `execute` is told otherwise.
             name: what people call it; the file's name without its ending when absent.
             readable: files outside the database that its views read.
+            functions: names of macros that statements may call.
 
         Raises:
             DatabaseError: there is no readable DuckDB database.
@@ -71,6 +74,7 @@ class DuckDbDatabase:
         self._path = path
         self._name = name or path.stem
         self._limits = limits or Limits()
+        self._functions = tuple(functions)
         self._lock = threading.Lock()
         self._describing = threading.Lock()
         self._running: set[Budget] = set()
@@ -116,7 +120,7 @@ class DuckDbDatabase:
         Raises:
             DatabaseError: the database is locked, damaged, gone or closed.
         """
-        refusal = guard.check(sql, dialect=self.dialect)
+        refusal = guard.check(sql, dialect=self.dialect, functions=self._functions)
         return refusal or self._run(Request(sql=sql), limits or self._limits)
 
     def values(self, table: str, column: str, *, limit: int) -> tuple[object, ...]:
@@ -156,6 +160,10 @@ class DuckDbDatabase:
         self.cancel()
         self._pool.close()
         self._scratch.cleanup()
+
+    def _plan(self, sql: str) -> Plan | Failure:
+        found = self._run(Request(sql=sql, explain=True), self._limits)
+        return found if isinstance(found, Failure) else duckdb_plan(found.rows)
 
     def _run(self, request: Request, limits: Limits) -> Execution:
         """Execute without the guard: what protects now is DuckDB itself."""

@@ -11,7 +11,7 @@ before it is lent; one that is lost during a statement is an error.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from quorumsql.db.budget import Budget, collect, stopped
 from quorumsql.db.cache import load_schema, store_schema
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.introspect import Scope, reflect
+from quorumsql.db.plan import Plan, within_plan
 from quorumsql.db.sample import (
     SAMPLED_BYTES,
     SAMPLED_ROWS,
@@ -67,6 +68,15 @@ class Product(Protocol):
         """What its driver raises."""
         ...
 
+    @property
+    def explain(self) -> str:
+        """The words before a statement that ask for its plan."""
+        ...
+
+    def plan(self, found: Rows) -> Plan:
+        """Read what it gives."""
+        ...
+
     def connect(self, url: ServerUrl) -> Any:
         """Open a connection of the driver, with no transaction begun.
 
@@ -100,7 +110,13 @@ class ServerDatabase:
     """A database on a server, read and never written. Safe to use from several threads."""
 
     def __init__(
-        self, url: ServerUrl, product: Product, *, limits: Limits, home: Path | None = None
+        self,
+        url: ServerUrl,
+        product: Product,
+        *,
+        limits: Limits,
+        home: Path | None = None,
+        functions: Collection[str] = (),
     ) -> None:
         """Connect to `url`.
 
@@ -110,6 +126,7 @@ class ServerDatabase:
             limits: what a statement may cost unless `execute` is told otherwise.
             home: a folder of ours for the schema, so that it is described again only when the
                 catalogue has changed.
+            functions: names of stored functions that statements may call.
 
         Raises:
             DatabaseError: nothing answers there, or it does not let us in.
@@ -120,6 +137,7 @@ class ServerDatabase:
         self._errors: tuple[type[Exception], ...] = (DBAPIError, *product.errors)
         self._limits = limits
         self._home = home
+        self._functions = tuple(functions)
         self._lock = threading.Lock()
         self._describing = threading.Lock()
         self._running: set[Budget] = set()
@@ -156,7 +174,7 @@ class ServerDatabase:
         Raises:
             DatabaseError: the server is gone, or this database was closed.
         """
-        refusal = guard.check(sql, dialect=self.dialect)
+        refusal = guard.check(sql, dialect=self.dialect, functions=self._functions)
         return refusal or self._run(sql, limits or self._limits)
 
     def values(self, table: str, column: str, *, limit: int) -> tuple[object, ...]:
@@ -185,6 +203,10 @@ class ServerDatabase:
         self.cancel()
         self._closed = True
         self._engine.dispose()
+
+    def _plan(self, sql: str) -> Plan | Failure:
+        found = self._run(f"{self._product.explain} {sql}", self._limits)
+        return found if isinstance(found, Failure) else self._product.plan(found)
 
     def _run(self, sql: str, limits: Limits) -> Execution:
         """Execute without the guard: what protects now is the server itself."""
