@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import servers
 from evals_cases import Scripted, make_benchmark
 from quorumsql.domain import Rows
 from quorumsql.errors import UsageError
@@ -320,3 +321,33 @@ def test_the_questions_in_the_documents_can_be_answered(tmp_path: Path) -> None:
 def test_the_documents_name_all_that_filters_know() -> None:
     page = (DOCS / "evaluation.md").read_text(encoding="utf-8")
     assert [name for name in NAMES if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+def test_bird_on_a_server_with_all_tables_in_one_database(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """As mini-dev comes for PostgreSQL and MySQL: one database, whatever `db_id` says."""
+    server = request.getfixturevalue(f"{engine}_server")
+    make = servers.make_postgresql if engine == "postgresql" else servers.make_mariadb
+    script = (
+        "CREATE TABLE hero (name TEXT, height INT); INSERT INTO hero VALUES ('A', 1), ('B', 2);"
+    )
+    url = make(server, f"bird_{engine}", script)
+    golds = {"superhero": "SELECT name FROM hero WHERE height > 1", "other": "SELECT nothing"}
+    entries = [{"db_id": name, "question": "q?", "SQL": sql} for name, sql in golds.items()]
+    tasks = load_bird(write(tmp_path / "mini.jsonl", entries), at_url(url))
+    summary = evaluate(tasks, GoldAsPrediction(), out=tmp_path / "run", config={}, metric="bird")
+    assert (summary["correct"], summary["unscored"]) == (1, 1)
+
+
+def test_gold_without_end_is_unscored_and_the_others_are_not(tmp_path: Path) -> None:
+    questions = make_benchmark(tmp_path)
+    entries = json.loads(questions.read_text(encoding="utf-8"))
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+    entries[0]["query"] = endless  # a million rows and more: a cap stops it
+    questions.write_text(json.dumps(entries), encoding="utf-8")
+    tasks = load_spider(questions, tmp_path / "database")
+    summary = evaluate(tasks, Scripted(), out=tmp_path / "run", config={})
+    assert (summary["n"], summary["unscored"]) == (6, 1)
+    assert lines(tmp_path / "run")[0]["unscored"].startswith("gold does not run")
