@@ -27,58 +27,66 @@ ROWS_SHOWN = 20
 Effort = Literal["low", "medium", "high"]
 
 
+Asked = Annotated[str, typer.Argument(help="The question; - reads it from stdin.")]
+Db = Annotated[str, typer.Option(help="The database: a URL or the path of a file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")]
+Evidence = Annotated[
+    str, typer.Option(metavar="TEXT", help="What one must know to understand the question.")
+]
+Effortful = Annotated[Effort | None, typer.Option(help="How much work an answer may take.")]
+Generators = Annotated[str | None, typer.Option(metavar="A,B", help="Ask only these generators.")]
+Timeout = Annotated[
+    float | None, typer.Option(metavar="S", min=0.01, help="Seconds a statement may run.")
+]
+Limit = Annotated[int | None, typer.Option(metavar="N", min=1, help="Print at most N rows.")]
+Guess = Annotated[
+    bool, typer.Option("--guess", help="Also show the best guess behind an abstention.")
+]
+MaxError = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", help="Answer only where at most this share is wrong."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Language model or endpoint; see docs/models.md."),
+]
+Private = Annotated[bool, typer.Option("--private", help="Send no value of the data to a model.")]
+MaxCalls = Annotated[int | None, typer.Option(metavar="N", min=1, help="Calls of models, at most.")]
+MaxCost = Annotated[
+    float | None, typer.Option(metavar="USD", min=0.0, help="What models may cost.")
+]
+Deadline = Annotated[
+    float | None, typer.Option(metavar="S", min=0.1, help="Seconds models may take.")
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Ask models again, also what is known.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what models would cost; ask none.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command `ask` to the program."""
     app.command("ask")(ask)
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="The question; - reads it from stdin.")],
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
-    evidence: Annotated[
-        str, typer.Option(metavar="TEXT", help="What one must know to understand the question.")
-    ] = "",
-    effort: Annotated[Effort | None, typer.Option(help="How much work an answer may take.")] = None,
-    generators: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Ask only these generators.")
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", min=0.01, help="Seconds a statement may run.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Print at most N rows.")
-    ] = None,
-    guess: Annotated[
-        bool, typer.Option("--guess", help="Also show the best guess behind an abstention.")
-    ] = False,
-    max_error: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Answer only where at most this share is wrong."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Language model or endpoint; see docs/models.md."),
-    ] = None,
-    private: Annotated[
-        bool, typer.Option("--private", help="Send no value of the data to a model.")
-    ] = False,
-    max_calls: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Calls of models, at most.")
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option(metavar="USD", min=0.0, help="What models may cost.")
-    ] = None,
-    deadline: Annotated[
-        float | None, typer.Option(metavar="S", min=0.1, help="Seconds models may take.")
-    ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Ask models again, also what is known.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what models would cost; ask none.")
-    ] = False,
+    question: Asked,
+    db: Db,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    evidence: Evidence = "",
+    effort: Effortful = None,
+    generators: Generators = None,
+    timeout: Timeout = None,
+    limit: Limit = None,
+    guess: Guess = False,
+    max_error: MaxError = None,
+    model: Model = None,
+    private: Private = False,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    deadline: Deadline = None,
+    no_cache: NoCache = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Ask a database a question.
 
