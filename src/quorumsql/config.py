@@ -150,7 +150,7 @@ class Settings:
         limits = {f"limits.{f.name}": getattr(self.limits, f.name) for f in fields(Limits)}
         names = ("hypotheses", "seconds", "max_columns", "max_question")
         for name, value in {**{n: getattr(self, n) for n in names}, **limits}.items():
-            if value <= 0:
+            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
                 raise ConfigError(f"{name} must be greater than 0, not {value!r}.")
         if self.audit.bytes <= 0 or self.audit.files < 0:
             raise ConfigError("audit.bytes and audit.files must not be negative.")

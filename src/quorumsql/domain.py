@@ -171,20 +171,31 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one statement may cost: seconds of wall time, rows and bytes of result."""
+    """What one statement may cost: seconds of wall time, rows and bytes of result.
+
+    Where `estimate` is given, the engine is asked first, and what it expects to handle more rows
+    for is refused, or only warned of (`costly`). With `dry` the plan is all there is.
+    """
 
     seconds: float = 10.0
     rows: int = 10_000
     bytes: int = 64 * 1024 * 1024
+    estimate: int | None = None
+    costly: Literal["refuse", "warn"] = "refuse"
+    dry: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """What a statement returned; `truncated` when a row or byte cap cut it short."""
+    """What a statement returned; `truncated` when a row or byte cap cut it short.
+
+    `warning` says what the engine expected of it, where that was asked and was too much.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     truncated: bool = False
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

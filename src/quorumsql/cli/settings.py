@@ -19,6 +19,7 @@ def settings_of(
     effort: str | None = None,
     generators: str | None = None,
     timeout: float | None = None,
+    dry: bool = False,
     model: str | None = None,
     private: bool | None = None,
     max_error: float | None = None,
@@ -26,7 +27,8 @@ def settings_of(
 ) -> Settings:
     """Return the settings of file and environment with what is given here instead.
 
-    `generators` are names separated by commas; `timeout` is seconds per statement; of `llm` what
+    `generators` are names separated by commas; `timeout` is seconds per statement,
+    with `dry` none runs; of `llm` what
     is None is not given.
 
     Raises:
@@ -42,8 +44,9 @@ def settings_of(
     }
     if generators is not None:
         overrides["generators"] = [name.strip() for name in generators.split(",") if name.strip()]
-    if timeout is not None:
-        overrides["limits"] = {"seconds": timeout}
+    limits = {name: value for name, value in (("seconds", timeout), ("dry", dry)) if value}
+    if limits:
+        overrides["limits"] = limits
     given = {key: value for key, value in (llm or {}).items() if value is not None}
     if given:
         overrides["llm"] = given

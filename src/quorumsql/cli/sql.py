@@ -28,6 +28,9 @@ def sql(
     timeout: Annotated[
         float | None, typer.Option(metavar="S", min=0.01, help="Seconds it may run.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the engine's plan; run nothing.")
+    ] = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Print at most N rows.")] = 20,
 ) -> None:
     """Run one reading statement, after the guard has looked at it.
@@ -40,7 +43,7 @@ def sql(
 
     text = (sys.stdin.read() if statement == "-" else statement).encode("utf-8", "replace").decode()
     with reading() as tell:
-        opened = connect(db, settings=settings_of(timeout=timeout), tell=tell)
+        opened = connect(db, settings=settings_of(timeout=timeout, dry=dry_run), tell=tell)
     with opened as database:
         found = database.sql(text)
     if as_json:
@@ -50,6 +53,8 @@ def sql(
 
         with page() as console:
             show_rows(console, found, limit=limit)
+    if isinstance(found, Rows) and found.warning:
+        typer.echo(f"quorum: {found.warning}", err=True)
     if isinstance(found, Failure):
         typer.echo(f"quorum: {found.kind}: {' '.join(found.message.split())}", err=True)
         raise typer.Exit(2 if found.kind == "error" else 4)

@@ -121,7 +121,12 @@ class DuckDbDatabase:
             DatabaseError: the database is locked, damaged, gone or closed.
         """
         refusal = guard.check(sql, dialect=self.dialect, functions=self._functions)
-        return refusal or self._run(Request(sql=sql), limits or self._limits)
+        if refusal is not None:
+            return refusal
+        given = limits or self._limits
+        return within_plan(
+            given, lambda: self._plan(sql), lambda: self._run(Request(sql=sql), given)
+        )
 
     def values(self, table: str, column: str, *, limit: int) -> tuple[object, ...]:
         """Return up to `limit` distinct values, not NULL, in the order of the stored rows.

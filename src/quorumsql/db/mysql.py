@@ -26,8 +26,9 @@ from sqlalchemy.engine import Connection
 from quorumsql.db.budget import Budget
 from quorumsql.db.introspect import Scope
 from quorumsql.db.mysql_wait import Watched
+from quorumsql.db.plan import Plan, mysql_plan
 from quorumsql.db.server import Started
-from quorumsql.domain import Failure
+from quorumsql.domain import Failure, Rows
 from quorumsql.errors import DatabaseError, UsageError
 from quorumsql.urls import ServerUrl
 
@@ -81,7 +82,12 @@ class MySQL:
 
     dialect = "mysql"
     drivername = "mysql+pymysql"
+    explain = "EXPLAIN"
     errors: tuple[type[Exception], ...] = (pymysql.err.Error, RuntimeError)
+
+    def plan(self, found: Rows) -> Plan:
+        """Read what EXPLAIN gives."""
+        return mysql_plan(found.rows, found.columns)
 
     def connect(self, url: ServerUrl) -> Watched:
         """Open a connection in which every statement is a transaction of its own.

@@ -23,9 +23,10 @@ from sqlalchemy.engine import Connection
 
 from quorumsql.db.budget import Budget
 from quorumsql.db.introspect import Scope
+from quorumsql.db.plan import Plan, postgresql_plan
 from quorumsql.db.postgresql_wait import Watched
 from quorumsql.db.server import Started
-from quorumsql.domain import Failure, Row
+from quorumsql.domain import Failure, Row, Rows
 from quorumsql.errors import DatabaseError, UsageError
 from quorumsql.urls import ServerUrl
 
@@ -105,7 +106,12 @@ class PostgreSQL:
 
     dialect = "postgres"
     drivername = "postgresql+psycopg"
+    explain = "EXPLAIN (FORMAT JSON)"
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
+
+    def plan(self, found: Rows) -> Plan:
+        """Read what EXPLAIN gives."""
+        return postgresql_plan(found.rows)
 
     def connect(self, url: ServerUrl) -> Watched:
         """Open a connection in which every statement is a transaction of its own.
@@ -113,9 +119,12 @@ class PostgreSQL:
         Raises:
             UsageError: the URL holds an option that does not exist or is not allowed.
         """
+        known = {one.keyword.decode() for one in pq.Conninfo.get_defaults()}
         for name in url.query:
             if name in _OPTIONS_REFUSED:
                 raise UsageError(f"The option {name!r} is not taken in a URL: leave it out.")
+            if name not in known:  # psycopg has options of its own, which would win over ours
+                raise UsageError(f"PostgreSQL has no connection option {name!r}.")
         given: dict[str, Any] = {
             "connect_timeout": _CONNECT_SECONDS,
             "application_name": "quorumsql",

@@ -29,6 +29,7 @@ from quorumsql import guard
 from quorumsql.db.budget import Budget, collect, size_of
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.introspect import Scope, reflect
+from quorumsql.db.plan import Plan, sqlite_plan, within_plan
 from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, with_examples
 from quorumsql.db.sqlite_failure import database_error, failure, is_busy, is_of_database
 from quorumsql.db.sqlite_file import FileState, examine
@@ -101,7 +102,10 @@ class SqliteDatabase:
             DatabaseError: the database is locked, damaged, gone or closed.
         """
         refusal = guard.check(sql, dialect=self.dialect)
-        return refusal or self._run(sql, limits or self._limits)
+        if refusal is not None:
+            return refusal
+        given = limits or self._limits
+        return within_plan(given, lambda: self._plan(sql), lambda: self._run(sql, given))
 
     def values(self, table: str, column: str, *, limit: int) -> tuple[object, ...]:
         """Return up to `limit` distinct values, not NULL, in the order of the stored rows.
@@ -146,6 +150,10 @@ class SqliteDatabase:
             idle, self._idle = self._idle, []
         for reader in idle:
             reader.close()
+
+    def _plan(self, sql: str) -> Plan | Failure:
+        found = self._run(f"EXPLAIN QUERY PLAN {sql}", self._limits)
+        return found if isinstance(found, Failure) else sqlite_plan(found.rows)
 
     def _run(self, sql: str, limits: Limits) -> Execution:
         """Execute without the guard: what protects now is SQLite itself."""

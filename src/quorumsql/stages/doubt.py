@@ -42,6 +42,7 @@ def doubts(choice: Choice, candidates: Sequence[Candidate], schema: Schema) -> t
         _disagreement(choice),
         _guess(chosen),
         *_result(chosen),
+        *_cost(chosen),
         *_inferred_joins(chosen, schema),
     ]
     return tuple(text for text in found if text)
@@ -94,6 +95,11 @@ def _result(chosen: Candidate) -> list[str]:
             return [f"The result was cut after {len(rows)} rows."]
         case _:
             return []
+
+
+def _cost(chosen: Candidate) -> list[str]:
+    execution = chosen.final.execution
+    return [execution.warning] if isinstance(execution, Rows) and execution.warning else []
 
 
 def _inferred_joins(chosen: Candidate, schema: Schema) -> list[str]:
