@@ -40,6 +40,10 @@ __all__ = [
 class QuorumError(Exception):
     """Anything quorumsql raises on purpose; its text is one line: what, where, what to do."""
 
+    def __str__(self) -> str:
+        """The text on one line, also where it repeats a name that holds a line break."""
+        return " ".join(super().__str__().splitlines())
+
 
 class UsageError(QuorumError):
     """The caller can fix it."""
