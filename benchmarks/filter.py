@@ -36,7 +36,7 @@ from quorumsql.ports import Database
 from quorumsql.stages.choose import choose
 from quorumsql.stages.generate import generate
 from quorumsql.stages.link import link, within
-from quorumsql.stages.narrow import Drafts, narrow
+from quorumsql.stages.narrow import LARGE, SMALL, Drafts, narrow
 from quorumsql.stages.refine import refine
 from quorumsql.stages.relevance import load_relevance
 from quorumsql.stages.retrieve import retrieve
@@ -112,7 +112,8 @@ class _Measure:
             linked = link(question, everything, hits)
             brief = Brief(question=question, schema=linked, hits=within(hits, linked))
             self._spent["link"].append((time.perf_counter() - started) * 1000)
-            nested = narrow(linked, self._drafts.rank(brief))
+            least = SMALL if linked is everything else LARGE
+            nested = narrow(linked, self._drafts.rank(brief), least=least)
             self._spent["link and filter"].append((time.perf_counter() - started) * 1000)
             self._count(task, everything, linked, "link", frozenset())
             self._count(task, everything, nested.precise, "S1", nested.keys)

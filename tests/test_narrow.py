@@ -20,7 +20,7 @@ from quorumsql.domain import (
     Table,
 )
 from quorumsql.ports import Generator, Ranker
-from quorumsql.stages.narrow import Drafts, narrow
+from quorumsql.stages.narrow import LARGE, Drafts, narrow
 from quorumsql.stages.relevance import FEATURES, Beliefs, features, load_relevance
 
 
@@ -93,7 +93,7 @@ def test_likely_columns_come_with_the_keys_that_join_them() -> None:
 
 
 def test_the_second_schema_holds_the_first_and_what_is_less_likely() -> None:
-    nested = narrow(SCHOOL, ranking({"Student.name": 0.9, "Student.born": 0.02}))
+    nested = narrow(SCHOOL, ranking({"Student.name": 0.9, "Student.born": 0.004}))
     assert names(nested.precise) == {"Student.id", "Student.name"}
     assert names(nested.wide) == {"Student.id", "Student.name", "Student.born"}
 
@@ -113,7 +113,7 @@ def test_nothing_likely_leaves_the_likeliest() -> None:
 def test_any_ranking_gives_nested_parts_of_the_schema(columns: dict[str, float]) -> None:
     nested = narrow(SCHOOL, ranking(columns))
     assert names(nested.precise) <= names(nested.wide) <= names(SCHOOL)
-    likely = {name for name, p in columns.items() if p >= 0.04}
+    likely = {name for name, p in columns.items() if p >= LARGE[0]}
     assert likely <= names(nested.precise)
 
 

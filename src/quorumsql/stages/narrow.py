@@ -23,10 +23,12 @@ from quorumsql.sql import columns_of, tables_of
 from quorumsql.stages.link import keys_of, part_of
 from quorumsql.stages.relevance import Beliefs, Relevance, features
 
-__all__ = ["Drafts", "Nested", "narrow"]
+__all__ = ["LARGE", "SMALL", "Drafts", "Nested", "narrow"]
 
-PRECISE, WIDE = 0.04, 0.016
-"""Least probability of a column of the first and of the second schema; from held-out databases."""
+SMALL = (0.04, 0.016)
+LARGE = (0.008, 0.003)
+"""Least probability of a column of the first and of the second schema, for a database that fits
+the encoder and for one that had to be cut; from databases held out of the members' training."""
 
 NEEDED_TABLE = 0.2
 """Least belief in a table none of whose columns is needed, as in COUNT(*)."""
@@ -79,21 +81,17 @@ class Drafts:
         return Beliefs(columns=dict(columns), best=best, tables=dict(tables))
 
 
-def narrow(
-    schema: Schema, ranking: Ranking, *, precise: float = PRECISE, wide: float = WIDE
-) -> Nested:
+def narrow(schema: Schema, ranking: Ranking, *, least: tuple[float, float] = LARGE) -> Nested:
     """Return the two schemas that `ranking` leads to, nested, with the keys that join them.
 
     Args:
         schema: all there is to choose from.
         ranking: of its columns and tables.
-        precise: least probability of a column of the first schema.
-        wide: least probability of a column of the second one.
+        least: probability of a column of the first schema, and of the second one.
     """
     tables = [name for name, belief in ranking.tables.items() if belief >= NEEDED_TABLE]
     first, second = (
-        {ref for ref, likely in ranking.columns.items() if likely >= least}
-        for least in (precise, wide)
+        {ref for ref, likely in ranking.columns.items() if likely >= bound} for bound in least
     )
     if not first and not tables and ranking.columns:
         first = {max(ranking.columns, key=lambda ref: ranking.columns[ref])}
