@@ -16,6 +16,7 @@ from quorumsql.llm.endpoint import Endpoint
 from quorumsql.llm.openai_compatible import OpenAICompatible
 from quorumsql.llm.scripted import Scripted
 from quorumsql.prompts import layouts
+from quorumsql.prompts.pages import Pages
 from quorumsql.stages.budget import Allowance, Purse
 from quorumsql.stages.choose import choose
 from quorumsql.stages.select import ORDERS, Judge, Method, Order, listed
@@ -187,7 +188,7 @@ def test_an_embedded_candidates_value_does_not_leave_with_private() -> None:
         ran("SELECT id FROM t WHERE age > 1234567", (3,), generator="g3"),
     )
     brief = replace(BRIEF, question=Question(text="Who is called 'asked'?"))
-    chooser, model = judge(["A"], private=True)
+    chooser, model = judge(["A"], pages=Pages(private=True))
     chooser.choose(brief, pool, vote(pool), ranks=RANKS)
     text = prompt(model)
     assert "Secret Person" not in text and "1234567" not in text

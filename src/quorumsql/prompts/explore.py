@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from quorumsql.domain import Brief, Message
 from quorumsql.prompts.inert import fenced
+from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.write import opening, question_text
 
 __all__ = ["ACTION", "begin", "last_call", "observed"]
@@ -32,9 +33,9 @@ Look around before you answer, in at most {steps} steps. Reply with one JSON obj
 Check what you are unsure of: how values are written, what a column holds, whether a join finds rows."""
 
 
-def begin(brief: Brief, *, steps: int, private: bool) -> tuple[Message, ...]:
+def begin(brief: Brief, pages: Pages, *, steps: int) -> tuple[Message, ...]:
     """Return the first turn."""
-    rules, schema = opening(brief, private=private)
+    rules, schema = opening(brief, pages)
     parts = [schema, _HOW.format(steps=steps), question_text(brief)]
     return (
         Message(role="system", text=rules),

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from quorumsql.domain import Brief, Execution, Failure, Message, Rows
 from quorumsql.prompts import layouts
-from quorumsql.prompts.inert import RULE, fenced, harmless, inert
+from quorumsql.prompts.inert import RULE, fenced, inert
+from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.write import dialect_name, opening, question_text
-from quorumsql.render import render
 
 __all__ = ["LABELS", "Exhibit", "agree", "choose", "correct", "exhibit", "merge", "result_text"]
 
@@ -59,7 +59,7 @@ def correct(
     result: str,
     advice: Sequence[str] = (),
     layout: layouts.Layout | None = None,
-    private: bool = False,
+    pages: Pages,
 ) -> tuple[Message, ...]:
     """Return the conversation that asks the writer of `sql` for a better statement.
 
@@ -67,10 +67,9 @@ def correct(
     of their own for repairs are asked in it.
     """
     if layout is not None and layout.repair:
-        schema, hits = harmless(brief.schema, brief.hits, private=private)
         text = layout.correction(
-            dialect=dialect_name(schema.dialect),
-            schema=render(schema, layout.format, hits=hits),
+            dialect=dialect_name(brief.schema.dialect),
+            schema=pages.schema(brief, layout.format),
             question=brief.question.text,
             evidence=brief.question.evidence,
             sql=sql,
@@ -94,15 +93,15 @@ def correct(
 def choose(
     brief: Brief,
     exhibits: Sequence[Exhibit],
+    pages: Pages,
     *,
-    private: bool = False,
     layout: layouts.Layout | None = None,
 ) -> tuple[Message, ...]:
     """Return the paper's selection prompt: all candidates with results, one label as reply."""
     labels = LABELS[: len(exhibits)]
     if layout is not None and layout.choose:
-        return (Message(role="user", text=_released_choice(brief, exhibits, layout, private)),)
-    _, schema = opening(brief, private=private)
+        return (Message(role="user", text=_released_choice(brief, exhibits, layout, pages)),)
+    _, schema = opening(brief, pages)
     blocks = [
         f"Candidate {label}\n{fenced('sql', one.sql)}\n{fenced('result', one.result)}"
         for label, one in zip(labels, exhibits, strict=True)
@@ -114,9 +113,9 @@ def choose(
     return _judgement(brief, [schema, question_text(brief), *blocks, ask])
 
 
-def agree(brief: Brief, exhibits: Sequence[Exhibit], *, private: bool) -> tuple[Message, ...]:
+def agree(brief: Brief, exhibits: Sequence[Exhibit], pages: Pages) -> tuple[Message, ...]:
     """Ask which candidate says what most of them say (self-agreement)."""
-    _, schema = opening(brief, private=private)
+    _, schema = opening(brief, pages)
     labels = LABELS[: len(exhibits)]
     blocks = [
         f"Candidate {label}\n{fenced('sql', one.sql)}"
@@ -131,10 +130,10 @@ def agree(brief: Brief, exhibits: Sequence[Exhibit], *, private: bool) -> tuple[
 
 
 def merge(
-    brief: Brief, statements: Sequence[str], *, private: bool = False, so_far: str = ""
+    brief: Brief, statements: Sequence[str], pages: Pages, *, so_far: str = ""
 ) -> tuple[Message, ...]:
     """Ask for one statement out of several samples (Self-MoA's aggregator)."""
-    rules, schema = opening(brief, private=private)
+    rules, schema = opening(brief, pages)
     texts = [*([f"-- the answer so far\n{so_far}"] if so_far else []), *statements]
     body = "\n\n".join(f"-- answer {n}\n{sql}" for n, sql in enumerate(texts, start=1))
     ask = (
@@ -149,17 +148,16 @@ def merge(
 
 
 def _released_choice(
-    brief: Brief, exhibits: Sequence[Exhibit], layout: layouts.Layout, private: bool
+    brief: Brief, exhibits: Sequence[Exhibit], layout: layouts.Layout, pages: Pages
 ) -> str:
-    schema, hits = harmless(brief.schema, brief.hits, private=private)
     labels = LABELS[: len(exhibits)]
     blocks = [
         layout.one_candidate(label=label, sql=one.sql, result=one.result)
         for label, one in zip(labels, exhibits, strict=True)
     ]
     return layout.choice(
-        dialect=dialect_name(schema.dialect),
-        schema=render(schema, layout.format, hits=hits),
+        dialect=dialect_name(brief.schema.dialect),
+        schema=pages.schema(brief, layout.format),
         question=brief.question.text,
         evidence=brief.question.evidence,
         candidates="\n\n".join(blocks),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from quorumsql.domain import Brief, Message, Question, Schema
 from quorumsql.prompts.inert import RULE, fenced
+from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.write import opening, question_text
 from quorumsql.render import render
 
@@ -67,9 +68,9 @@ def keywords(question: Question) -> tuple[Message, ...]:
     )
 
 
-def columns(brief: Brief, *, private: bool) -> tuple[Message, ...]:
+def columns(brief: Brief, pages: Pages) -> tuple[Message, ...]:
     """Ask for the columns that a question needs."""
-    rules, schema = opening(brief, private=private)
+    rules, schema = opening(brief, pages)
     return (
         Message(role="system", text=rules),
         Message(role="user", text="\n\n".join([schema, _COLUMNS, question_text(brief)])),

@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 from quorumsql.domain import Brief, Message
 from quorumsql.prompts import layouts
-from quorumsql.prompts.inert import RULE, fenced, harmless
-from quorumsql.render import render
+from quorumsql.prompts.inert import RULE, fenced
+from quorumsql.prompts.pages import Pages
 
 __all__ = ["RECIPES", "Recipe", "Shot", "dialect_name", "opening", "question_text"]
 
@@ -85,7 +85,7 @@ class Shot:
 class Recipe:
     """A way of asking: what to send, and how freely the reply may vary.
 
-    `write` turns a brief, shots and privacy into messages.
+    `write` turns a brief and shots into messages.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Recipe:
     shots: int = 0
 
 
-Writer: TypeAlias = Callable[[Brief, Sequence[Shot], bool], tuple[Message, ...]]
+Writer: TypeAlias = Callable[[Brief, Sequence[Shot], Pages], tuple[Message, ...]]
 
 
 def dialect_name(dialect: str) -> str:
@@ -104,16 +104,15 @@ def dialect_name(dialect: str) -> str:
     return _NAMES.get(dialect, dialect.capitalize() or "SQL")
 
 
-def opening(brief: Brief, *, private: bool, format: str = "mschema") -> tuple[str, str]:
+def opening(brief: Brief, pages: Pages) -> tuple[str, str]:
     """Return what all our prompts begin with: the rules, and the fenced schema."""
-    schema, hits = harmless(brief.schema, brief.hits, private=private)
-    rules = _RULES.format(dialect=dialect_name(schema.dialect), rule=RULE)
-    return rules, fenced("schema", render(schema, format, hits=hits))
+    rules = _RULES.format(dialect=dialect_name(brief.schema.dialect), rule=RULE)
+    return rules, fenced("schema", pages.schema(brief))
 
 
 def _ours(method: str) -> Writer:
-    def write(brief: Brief, shots: Sequence[Shot], private: bool) -> tuple[Message, ...]:
-        rules, schema = opening(brief, private=private)
+    def write(brief: Brief, shots: Sequence[Shot], pages: Pages) -> tuple[Message, ...]:
+        rules, schema = opening(brief, pages)
         parts = [schema]
         if shots:
             parts.append(fenced("examples", "\n\n".join(map(_shown, shots))))
@@ -127,12 +126,11 @@ def _ours(method: str) -> Writer:
 
 
 def _released(layout: layouts.Layout) -> Writer:
-    def write(brief: Brief, shots: Sequence[Shot], private: bool) -> tuple[Message, ...]:
+    def write(brief: Brief, shots: Sequence[Shot], pages: Pages) -> tuple[Message, ...]:
         del shots  # weights trained on a layout know no other
-        schema, hits = harmless(brief.schema, brief.hits, private=private)
         text = layout.question(
-            dialect=dialect_name(schema.dialect),
-            schema=render(schema, layout.format, hits=hits),
+            dialect=dialect_name(brief.schema.dialect),
+            schema=pages.schema(brief, layout.format),
             question=brief.question.text,
             evidence=brief.question.evidence,
         )

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from quorumsql.domain import Brief, Hit, ModelRequest, Question, Schema
 from quorumsql.joins import JoinGraph
+from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.relate import COLUMNS, KEYWORDS, columns, keywords
 from quorumsql.replies import json_in
 from quorumsql.stages.budget import Metered
@@ -46,7 +47,7 @@ def choose_columns(
     model: Metered,
     *,
     rounds: int = 2,
-    private: bool = False,
+    pages: Pages | None = None,
 ) -> tuple[Schema, ...]:
     """Return nested schemas, the most precise first; equal ones only once.
 
@@ -61,7 +62,7 @@ def choose_columns(
     for _ in range(rounds):
         brief = Brief(question=question, schema=rest, hits=within(hits, rest))
         request = ModelRequest(
-            messages=columns(brief, private=private),
+            messages=columns(brief, pages or Pages()),
             temperature=0.0,
             max_tokens=1024,
             schema=COLUMNS,

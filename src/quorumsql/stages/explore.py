@@ -16,6 +16,7 @@ from quorumsql.ports import Database, ValueIndex
 from quorumsql.prompts.explore import ACTION, begin, last_call, observed
 from quorumsql.prompts.inert import harmless, inert
 from quorumsql.prompts.judge import result_text
+from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.write import RECIPES
 from quorumsql.render import render
 from quorumsql.replies import json_in, sql_in
@@ -39,10 +40,10 @@ class Explore(Prompted):
         database: Database,
         index: ValueIndex,
         steps: int = 5,
-        private: bool = False,
+        pages: Pages | None = None,
     ) -> None:
         """Take who answers and where it may look."""
-        super().__init__(RECIPES["direct"], model, private=private)
+        super().__init__(RECIPES["direct"], model, pages=pages)
         self._database, self._index, self._steps = database, index, steps
 
     @property
@@ -57,7 +58,7 @@ class Explore(Prompted):
             ModelError: the model does not answer, or the budget is spent.
         """
         dialect = brief.schema.dialect
-        messages = begin(brief, steps=self._steps, private=self._private)
+        messages = begin(brief, self._pages, steps=self._steps)
         seen: set[tuple[str, str]] = set()
         for left in range(self._steps - 1, -1, -1):
             reply = self._reply(messages, schema=True)
@@ -90,9 +91,9 @@ class Explore(Prompted):
                 return self._search(text)
             case _:
                 execution = self._database.execute(text, limits=LOOK)
-                if self._private:
+                if self._pages.private:
                     execution = safe_execution(execution, text, brief.schema)
-                return result_text(execution, private=self._private)
+                return result_text(execution, private=self._pages.private)
 
     def _columns(self, name: str) -> str:
         everything = self._database.schema()
@@ -101,12 +102,12 @@ class Explore(Prompted):
             names = ", ".join(inert(t.name) for t in everything.tables[:200])
             return f"There is no such table. Tables: {names}"
         only = Schema(name=everything.name, tables=(table,), dialect=everything.dialect)
-        return render(harmless(only, (), private=self._private)[0])
+        return render(harmless(only, (), private=self._pages.private)[0])
 
     def _search(self, phrase: str) -> str:
         hits = self._index.mentions(phrase[:200])[:_FOUND]
         if not hits:
             return "Nothing like this is stored in a text column."
-        shown = (replace(hit, value="(like this)") if self._private else hit for hit in hits)
+        shown = (replace(hit, value="(like this)") if self._pages.private else hit for hit in hits)
         lines = [f"{hit.table}.{hit.column}: {inert(str(hit.value))}" for hit in shown]
         return "\n".join(dict.fromkeys(lines))

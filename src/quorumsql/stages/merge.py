@@ -13,6 +13,7 @@ from collections import Counter
 
 from quorumsql.domain import Brief, Candidate, ModelRequest
 from quorumsql.prompts.judge import merge
+from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.write import RECIPES
 from quorumsql.replies import sql_in
 from quorumsql.stages.budget import Metered
@@ -31,11 +32,11 @@ class SelfMoA(Prompted):
         model: Metered,
         *,
         samples: int = 4,
-        private: bool = False,
+        pages: Pages | None = None,
         sequential: bool = False,
     ) -> None:
         """Take who answers, and how often."""
-        super().__init__(RECIPES["direct"], model, samples=samples, private=private)
+        super().__init__(RECIPES["direct"], model, samples=samples, pages=pages)
         self._sequential = sequential
 
     @property
@@ -62,6 +63,6 @@ class SelfMoA(Prompted):
         return (written(self.name, best),)
 
     def _merged(self, brief: Brief, statements: list[str], so_far: str) -> str | None:
-        messages = merge(brief, statements, private=self._private, so_far=so_far)
+        messages = merge(brief, statements, self._pages, so_far=so_far)
         request = ModelRequest(messages=messages, temperature=0.0, max_tokens=1024)
         return sql_in(self._model.complete(request)[0].text, brief.schema.dialect)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from quorumsql.domain import Brief, Completion, Hit, ModelRequest, Question, Schema, Usage
 from quorumsql.ports import Database, ValueIndex
+from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.write import opening
 from quorumsql.stages.budget import Allowance, CostOf, tokens_of
 from quorumsql.stages.session import LanguageEnsemble
@@ -125,7 +126,7 @@ def _again(line: Planned, cost_of: CostOf) -> Planned:
 
 
 def _shown(brief: Brief) -> str:
-    return "".join(opening(brief, private=False))
+    return "".join(opening(brief, Pages()))
 
 
 def _never(name: str, error: Exception) -> None:

@@ -17,6 +17,7 @@ from quorumsql.domain import Attempt, Brief, Candidate, Failure, Message, ModelR
 from quorumsql.errors import ContextTooLong
 from quorumsql.prompts import layouts
 from quorumsql.prompts.judge import correct
+from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.write import Recipe, Shot
 from quorumsql.replies import sql_in
 from quorumsql.stages.budget import Metered
@@ -46,12 +47,12 @@ class Prompted:
         model: Metered,
         *,
         samples: int = 1,
-        private: bool = False,
+        pages: Pages | None = None,
         shots: Shots | None = None,
     ) -> None:
-        """Take the recipe and who answers."""
+        """Take the recipe, who answers, and the question's pages, which say what is private."""
         self._recipe, self._model, self._samples = recipe, model, samples
-        self._private, self._shots = private, shots
+        self._pages, self._shots = pages or Pages(), shots
 
     @property
     def name(self) -> str:
@@ -83,7 +84,7 @@ class Prompted:
             result=result,
             advice=advice,
             layout=_REPAIRS.get(self.name),
-            private=self._private,
+            pages=self._pages,
         )
         model = self._model.during("refine")
         return sql_in(model.complete(self._request(messages))[0].text, brief.schema.dialect)
@@ -111,8 +112,8 @@ class Prompted:
     def _messages(self, brief: Brief) -> tuple[Message, ...]:
         shots: tuple[Shot, ...] = ()
         if self._recipe.shots and self._shots is not None:
-            shots = self._shots.like(brief, count=self._recipe.shots, private=self._private)
-        return self._recipe.write(brief, shots, self._private)
+            shots = self._shots.like(brief, count=self._recipe.shots, private=self._pages.private)
+        return self._recipe.write(brief, shots, self._pages)
 
     def _request(self, messages: tuple[Message, ...]) -> ModelRequest:
         recipe = self._recipe

@@ -23,6 +23,7 @@ from typing import Literal, TypeAlias
 from quorumsql.domain import Brief, Candidate, Choice, Message, ModelRequest
 from quorumsql.prompts import layouts
 from quorumsql.prompts.judge import LABELS, Exhibit, agree, choose, exhibit
+from quorumsql.prompts.pages import Pages
 from quorumsql.replies import label_in
 from quorumsql.skeletons import without_literals
 from quorumsql.stages.budget import Metered
@@ -45,12 +46,12 @@ class Judge:
         *,
         method: Method = "llm",
         order: Order = "s3",
-        private: bool = False,
+        pages: Pages | None = None,
         layout: layouts.Layout | None = None,
     ) -> None:
         """Take who judges and how. `layout` is that of weights trained to select."""
         self._model, self._method, self._order = model, method, order
-        self._private, self._layout = private, layout
+        self._pages, self._layout = pages or Pages(), layout
 
     def choose(
         self,
@@ -87,9 +88,9 @@ class Judge:
         order = order[: len(LABELS)]
         exhibits = [self._exhibit(brief, candidates[index]) for index in order]
         if self._method == "agree":
-            messages = agree(brief, exhibits, private=self._private)
+            messages = agree(brief, exhibits, self._pages)
         else:
-            messages = choose(brief, exhibits, private=self._private, layout=self._layout)
+            messages = choose(brief, exhibits, self._pages, layout=self._layout)
         labels = LABELS[: len(order)]
         label = self._answer(messages, labels)
         return order[labels.index(label)] if label is not None else None
@@ -101,20 +102,20 @@ class Judge:
         votes: list[int] = []
         for places in ((0, 1), (1, 0)):
             shown = [exhibits[place] for place in places]
-            label = self._answer(choose(brief, shown, private=self._private), LABELS[:2])
+            label = self._answer(choose(brief, shown, self._pages), LABELS[:2])
             if label is not None:
                 votes.append(places[LABELS.index(label)])
         return pair[1] if votes == [1, 1] else None
 
     def _exhibit(self, brief: Brief, candidate: Candidate) -> Exhibit:
         sql, execution = candidate.sql, candidate.final.execution
-        if self._private:
+        if self._pages.private:
             if execution is not None:
                 execution = safe_execution(execution, sql, brief.schema)
             # An embedded member may have copied the value from a row.
             asked = f"{brief.question.text} {brief.question.evidence}"
             sql = without_literals(sql, brief.schema.dialect, keep=asked)
-        return exhibit(sql, execution, private=self._private)
+        return exhibit(sql, execution, private=self._pages.private)
 
     def _answer(self, messages: tuple[Message, ...], labels: Sequence[str]) -> str | None:
         request = ModelRequest(messages=messages, temperature=0.0, max_tokens=16, logprobs=True)

@@ -18,6 +18,7 @@ from typing import Literal
 from quorumsql.domain import Brief, Candidate, Choice, Hit, Limits, Question, Schema, Usage
 from quorumsql.errors import ModelError
 from quorumsql.ports import Database, LanguageModel, ValueIndex
+from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.write import RECIPES
 from quorumsql.stages.budget import Allowance, CostOf, Purse
 from quorumsql.stages.columns import choose_columns, keywords_of
@@ -74,6 +75,7 @@ class Session:
     def __init__(self, ensemble: LanguageEnsemble, database: Database, index: ValueIndex) -> None:
         """Start with an untouched allowance."""
         self._ensemble, self._database, self._index = ensemble, database, index
+        self._pages = Pages(private=ensemble.private)
         self._purse = Purse(ensemble.allowance, cost_of=ensemble.cost_of)
         self._drafts: list[Drafted] = []
 
@@ -179,7 +181,7 @@ class Session:
             self._purse.model(ensemble.model, "choose"),
             method=ensemble.selector,
             order=ensemble.order,
-            private=ensemble.private,
+            pages=self._pages,
         )
         try:
             return judge.choose(brief, candidates, choice, ranks=ranks)
@@ -190,18 +192,18 @@ class Session:
     def _generator(self, name: str) -> Prompted:
         ensemble = self._ensemble
         model = self._purse.model(ensemble.models.get(name, ensemble.model), "generate")
-        private = ensemble.private
+        pages = self._pages
         match name:
             case "explore":
-                return Explore(model, database=self._database, index=self._index, private=private)
+                return Explore(model, database=self._database, index=self._index, pages=pages)
             case "self-moa" | "self-moa-seq":
-                return SelfMoA(model, private=private, sequential=name.endswith("-seq"))
+                return SelfMoA(model, pages=pages, sequential=name.endswith("-seq"))
             case _:
                 return Prompted(
                     RECIPES[name],
                     model,
                     samples=ensemble.samples,
-                    private=private,
+                    pages=pages,
                     shots=ensemble.shots,
                 )
 
@@ -224,4 +226,4 @@ class Session:
         retrieved = self._linked(asked, everything, [*hits, *found], self._ensemble.wide)
         if retrieved == everything:
             retrieved = wide
-        return choose_columns(question, retrieved, hits, model, private=self._ensemble.private)
+        return choose_columns(question, retrieved, hits, model, pages=self._pages)
