@@ -312,6 +312,26 @@ def test_a_changed_file_is_read_again_and_an_unchanged_one_is_not(tmp_path: Path
             database.execute("SELECT 1")
 
 
+def test_a_lost_store_is_made_again_and_an_unwritable_home_is_done_without(tmp_path: Path) -> None:
+    path, home = text(tmp_path / "t.csv", "a\n1\n"), tmp_path / "home"
+    with closing(FilesDatabase(path, home=home)) as database:
+        (store,) = home.iterdir()
+        store.unlink()
+        assert database.execute("SELECT a FROM t") == Rows(columns=("a",), rows=((1,),))
+    text(tmp_path / "taken", "no folder")
+    with closing(FilesDatabase(path, home=tmp_path / "taken" / "home")) as database:
+        assert database.execute("SELECT a FROM t") == Rows(columns=("a",), rows=((1,),))
+
+
+def test_a_pattern_names_several_files(tmp_path: Path) -> None:
+    for name in ("sales_1.csv", "sales_2.csv", "other.csv"):
+        text(tmp_path / name, "a\n1\n")
+    with closing(open_database(f"{tmp_path}/sales_*.csv")) as database:
+        assert [table.name for table in database.schema().tables] == ["sales_1", "sales_2"]
+    with pytest.raises(DatabaseError, match="No file is named like"):
+        open_database(f"{tmp_path}/none_*.csv")
+
+
 def test_what_cannot_be_read_leaves_nothing_behind(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with pytest.raises(DatabaseError):

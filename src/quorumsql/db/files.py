@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from quorumsql.db.duckdb import DuckDbDatabase
-from quorumsql.db.files_find import Source, Stamp, find, name_for, stamp
+from quorumsql.db.files_find import Source, Stamp, find, is_pattern, name_for, stamp
 from quorumsql.db.files_import import Tell, build
 from quorumsql.domain import Execution, Limits, Schema
 from quorumsql.errors import DatabaseError
@@ -47,9 +47,10 @@ class FilesDatabase:
         """Open the file or folder at `path`.
 
         Args:
-            path: a data file, or a folder of them.
+            path: a data file, a folder of them, or a pattern such as `data/*.csv`.
             limits: what a statement may cost unless `execute` is told otherwise.
-            home: a folder of ours for what is to be kept; without it, nothing is.
+            home: a folder of ours for what is to be kept; without one that can be written,
+                nothing is.
             tell: is told how far the reading is.
 
         Raises:
@@ -62,8 +63,9 @@ class FilesDatabase:
         self._lock = threading.RLock()
         self._closed = False
         self._scratch = tempfile.TemporaryDirectory(prefix="quorumsql-", ignore_cleanup_errors=True)
-        self._home = home or Path(self._scratch.name)
+        self._home = self._writable(home)
         self._stamp: Stamp = ()
+        self._store: Path | None = None
         self._database: DuckDbDatabase | None = None
         try:
             self._current()
@@ -74,7 +76,8 @@ class FilesDatabase:
     @property
     def name(self) -> str:
         """The name of the file or folder."""
-        return name_for(self._path.stem or self._path.resolve().name)
+        path = self._path.parent if is_pattern(self._path) else self._path
+        return name_for(path.stem or path.resolve().name)
 
     @property
     def dialect(self) -> str:
@@ -127,7 +130,8 @@ class FilesDatabase:
                 raise DatabaseError(f"{self._path} was closed: open it again.")
             sources = find(self._path)
             now = stamp(sources)
-            if self._database is None or now != self._stamp:
+            lost = self._store is not None and not self._store.exists()
+            if self._database is None or now != self._stamp or lost:
                 fresh = self._opened(sources, now)
                 if self._database is not None:
                     self._database.close()
@@ -141,12 +145,23 @@ class FilesDatabase:
         views = tuple(path for one in sources if one.form == "parquet" for path in one.paths)
         database = _Tables(store, limits=self._limits, name=self.name, readable=views)
         _forget_others(store)
+        self._store = store
         return database
+
+    def _writable(self, home: Path | None) -> Path:
+        """Return `home`; where it cannot be written, a folder that lasts as long as we do."""
+        if home is None:
+            return Path(self._scratch.name)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=home):
+                return home
+        except OSError:
+            return Path(self._scratch.name)
 
     def _build(self, sources: Sequence[Source], store: Path) -> None:
         """Make the store under another name first: a half-made one must not be found."""
         try:
-            store.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._scratch.name) as scratch:
                 made = store.with_name(f"making-{os.getpid()}-{threading.get_ident()}.duckdb")
                 try:

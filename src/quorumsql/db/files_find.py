@@ -1,14 +1,16 @@
 """Which files there are to read, and what their tables are called.
 
-A path names one file or a folder. In a folder every file of a known kind is a table (a workbook:
-one per sheet); a sub-folder that holds only Parquet files is one table too, as Spark and others
-write them. Hidden files and those that begin with an underscore are left out.
+A path names one file, several by a pattern, or a folder. In a folder every file of a known kind
+is a table (a workbook: one per sheet); a sub-folder that holds only Parquet files is one table
+too, as Spark and others write them. Hidden files and those that begin with an underscore are
+left out.
 
 What is not covered: other sub-folders, archives, and addresses on the network.
 """
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +20,17 @@ from typing import Final, Literal, TypeAlias
 from quorumsql.db.look import DUCKDB, HEADER_BYTES, missing
 from quorumsql.errors import DatabaseError
 
-__all__ = ["KINDS", "Form", "Source", "Stamp", "engine_of", "find", "name_for", "stamp"]
+__all__ = [
+    "KINDS",
+    "Form",
+    "Source",
+    "Stamp",
+    "engine_of",
+    "find",
+    "is_pattern",
+    "name_for",
+    "stamp",
+]
 
 Form: TypeAlias = Literal["csv", "json", "parquet", "sheet"]
 Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
@@ -75,7 +87,7 @@ def engine_of(path: Path) -> Literal["sqlite", "duckdb", "files"]:
         return "duckdb"
     if header.startswith(b"SQLite format 3"):
         return "sqlite"
-    return "files" if _form(path) is not None else "sqlite"
+    return "files" if _form(path) is not None or is_pattern(path) else "sqlite"
 
 
 def find(path: Path) -> tuple[Source, ...]:
@@ -88,6 +100,8 @@ def find(path: Path) -> tuple[Source, ...]:
         if path.is_dir():
             return _in_folder(path)
         form = _form(path)
+        if is_pattern(path):
+            return _of_pattern(path)
         if not path.exists():
             raise DatabaseError(missing(path).replace("No database", "No file", 1))
         if form is None or not path.is_file():
@@ -99,6 +113,11 @@ def find(path: Path) -> tuple[Source, ...]:
         ) from error
     except (OSError, ValueError) as error:
         raise DatabaseError(f"Cannot read {str(path)!r}: {error}.") from error
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether `path` is no file but a pattern of names: `data/*.csv`, `data/**/*.parquet`."""
+    return glob.has_magic(str(path)) and not path.exists()
 
 
 def stamp(sources: Iterable[Source]) -> Stamp:
@@ -154,6 +173,20 @@ def _in_folder(folder: Path) -> tuple[Source, ...]:
         return (Source(form="parquet", name=name_for(_stem(folder)), paths=paths),)
     if sum(len(source.paths) for source in sources) > _MOST_FILES:
         raise DatabaseError(f"{folder} holds more than {_MOST_FILES:,} files: name a sub-folder.")
+    return tuple(sources)
+
+
+def _of_pattern(pattern: Path) -> tuple[Source, ...]:
+    found = sorted(Path(name) for name in glob.glob(str(pattern), recursive=True))
+    files = [path for path in found if path.is_file() and _form(path) is not None]
+    if not files:
+        raise DatabaseError(f"No file is named like {pattern}, or none that can be read.")
+    if len(files) > _MOST_FILES:
+        raise DatabaseError(f"More than {_MOST_FILES:,} files are named like {pattern}.")
+    sources: list[Source] = []
+    for path in files:
+        name = name_for(_stem(path), (source.name for source in sources))
+        sources.append(Source(form=_form(path) or "csv", name=name, paths=(path.resolve(),)))
     return tuple(sources)
 
 
