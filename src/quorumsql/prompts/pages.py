@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 
 from quorumsql.domain import Brief
-from quorumsql.prompts.inert import harmless
+from quorumsql.prompts.inert import fenced, harmless
 from quorumsql.render import render
 
 __all__ = ["Pages"]
@@ -23,14 +23,22 @@ class Pages:
         """Begin with nothing rendered."""
         self.private = private
         self._lock = threading.Lock()
-        self._known: dict[tuple[int, int, str], tuple[Brief, str]] = {}
+        self._known: dict[tuple[int, int, str], tuple[Brief, str, str]] = {}
 
     def schema(self, brief: Brief, format: str = "mschema") -> str:
         """Return the schema of `brief` as text."""
+        return self._page(brief, format)[1]
+
+    def fenced(self, brief: Brief) -> str:
+        """Return the schema of `brief` as fenced text."""
+        return self._page(brief, "mschema")[2]
+
+    def _page(self, brief: Brief, format: str) -> tuple[Brief, str, str]:
         # The brief is kept, so that no other can have its identity.
         key = (id(brief.schema), id(brief.hits), format)
         with self._lock:
             if key not in self._known:
                 schema, hits = harmless(brief.schema, brief.hits, private=self.private)
-                self._known[key] = (brief, render(schema, format, hits=hits))
-            return self._known[key][1]
+                text = render(schema, format, hits=hits)
+                self._known[key] = (brief, text, fenced("schema", text))
+            return self._known[key]

@@ -107,7 +107,7 @@ def dialect_name(dialect: str) -> str:
 def opening(brief: Brief, pages: Pages) -> tuple[str, str]:
     """Return what all our prompts begin with: the rules, and the fenced schema."""
     rules = _RULES.format(dialect=dialect_name(brief.schema.dialect), rule=RULE)
-    return rules, fenced("schema", pages.schema(brief))
+    return rules, pages.fenced(brief)
 
 
 def _ours(method: str) -> Writer:

@@ -59,8 +59,11 @@ def repair(
     All writers are asked at once; `limits` says what a statement may cost when it runs. A writer
     that does not answer leaves its candidate as it was.
     """
-    jobs = {n: one for n, one in enumerate(drafts) if _worth(one, database, private)}
-    outcomes = together([partial(_second, one, database, limits, private) for one in jobs.values()])
+    advice_of = _advices(drafts, database, private)
+    jobs = {n: one for n, one in enumerate(drafts) if _worth(one, advice_of[n])}
+    outcomes = together(
+        [partial(_second, one, advice_of[n], database, limits, private) for n, one in jobs.items()]
+    )
     better: dict[int, Candidate] = {}
     for (number, draft), outcome in zip(jobs.items(), outcomes, strict=True):
         if isinstance(outcome, Candidate):
@@ -70,43 +73,49 @@ def repair(
     return better
 
 
-def _worth(draft: Drafted, database: Database, private: bool) -> bool:
+def _worth(draft: Drafted, told: Sequence[str]) -> bool:
     execution = draft.candidate.final.execution
     if isinstance(execution, Failure) and execution.kind == "cap":
         return False
-    return anomalous(execution) or bool(_advice(draft, database, private))
+    return anomalous(execution) or bool(told)
 
 
-def _advice(draft: Drafted, database: Database, private: bool) -> tuple[str, ...]:
+def _advices(drafts: Sequence[Drafted], database: Database, private: bool) -> list[tuple[str, ...]]:
+    """What the rules say of each draft; the same statement on the same schema is read once."""
+
     def values(table: str, column: str, limit: int) -> tuple[object, ...]:
         return database.values(table, column, limit=limit)
 
-    return advice(
-        Case(
-            sql=draft.candidate.sql,
-            schema=draft.brief.schema,
-            execution=draft.candidate.final.execution,
-            hits=() if private else draft.brief.hits,
-            values=values,
-            private=private,
-        )
-    )
+    known: dict[tuple[str, int], tuple[str, ...]] = {}
+    keys = [(draft.candidate.sql, id(draft.brief)) for draft in drafts]
+    for key, draft in zip(keys, drafts, strict=True):
+        if key not in known:
+            known[key] = advice(
+                Case(
+                    sql=draft.candidate.sql,
+                    schema=draft.brief.schema,
+                    execution=draft.candidate.final.execution,
+                    hits=() if private else draft.brief.hits,
+                    values=values,
+                    private=private,
+                )
+            )
+    return [known[key] for key in keys]
 
 
 def _second(
-    draft: Drafted, database: Database, limits: Callable[[], Limits], private: bool
+    draft: Drafted,
+    told: Sequence[str],
+    database: Database,
+    limits: Callable[[], Limits],
+    private: bool,
 ) -> Candidate | None:
     candidate, brief = draft.candidate, draft.brief
     before = candidate.final.execution
     shown = before
     if private and before is not None:
         shown = safe_execution(before, candidate.sql, brief.schema)
-    sql = draft.writer.corrected(
-        brief,
-        candidate,
-        result_text(shown, private=private),
-        _advice(draft, database, private),
-    )
+    sql = draft.writer.corrected(brief, candidate, result_text(shown, private=private), told)
     if sql is None or sql == candidate.sql:
         return None
     now = database.execute(sql, limits=limits())
