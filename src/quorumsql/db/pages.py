@@ -50,7 +50,7 @@ _SUMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *("total({0})", "max({0})", "total(length({0}))", "total(unicode({0}))"),
             *("total(unicode(substr({0}, 2)))", "total(unicode(substr({0}, -1)))"),
         ),
-        "postgres": ("SUM(HASHTEXT(CAST({0} AS VARCHAR)))",),
+        "postgres": ("SUM(('x' || SUBSTR(MD5(CAST({0} AS TEXT)), 1, 7))::BIT(28)::INT)",),
         "mysql": ("SUM(CRC32({0}))",),
         "duckdb": ("SUM(HASH({0}))",),
         "": ("COUNT({0})", "MIN({0})", "MAX({0})"),
@@ -141,15 +141,18 @@ def stamp_of(database: Database, table: Table) -> str:
     limits = Limits(seconds=_SECONDS, rows=_FEW_ROWS + 1, bytes=_BYTES)
     few = database.execute(f"SELECT {', '.join(names) or '1'} FROM {source}", limits=limits)
     if isinstance(few, Rows) and not few.truncated and len(few.rows) <= _FEW_ROWS:
-        return hashlib.blake2b(
-            repr(few.rows).encode("utf-8", "replace"), digest_size=16
-        ).hexdigest()
-    sums = [pattern.format(name) for name in names for pattern in _SUMS.get(dialect, _SUMS[""])]
-    sql = f"SELECT {', '.join(['COUNT(*)', *sums])} FROM {source}"
-    found = database.execute(sql, limits=Limits(seconds=_SECONDS, rows=2, bytes=_BYTES))
-    if isinstance(found, Failure) or not found.rows:
-        return ""
-    text = "|".join(str(value) for value in found.rows[0])
+        return _digest(repr(few.rows))
+    once = Limits(seconds=_SECONDS, rows=2, bytes=_BYTES)
+    for patterns in dict.fromkeys((_SUMS.get(dialect, _SUMS[""]), _SUMS[""])):
+        sums = [pattern.format(name) for name in names for pattern in patterns]
+        sql = f"SELECT {', '.join(['COUNT(*)', *sums])} FROM {source}"
+        found = database.execute(sql, limits=once)
+        if isinstance(found, Rows) and found.rows:
+            return _digest("|".join(str(value) for value in found.rows[0]))
+    return ""
+
+
+def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 

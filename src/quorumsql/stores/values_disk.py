@@ -369,7 +369,12 @@ def _ranked(
             if resembles and one.score not in {0.3, *FLAGS.values(), 0.5}:
                 fine += 0.45
             scored.append((one, max(one.score - fine, 0.01)))
-    yield from sorted(scored, key=lambda s: (-s[1], s[0].run.start - s[0].run.end, s[0].run.start))
+    scored.sort(key=lambda s: (-s[1], s[0].run.start - s[0].run.end, s[0].run.start))
+    seen: set[tuple[int, str]] = set()
+    for one, score in scored:  # what several runs hit counts for the best of them
+        if (one.part, one.value) not in seen:
+            seen.add((one.part, one.value))
+            yield one, score
 
 
 def _named(one: _Found, named: Mapping[int, tuple[float, _Run | None]]) -> float:
