@@ -6,9 +6,12 @@ What is not covered: how an answer comes about (`pipeline`), and scoring (`quoru
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from quorumsql.config import Settings
 
 __all__ = ["register"]
 
@@ -33,6 +36,11 @@ def batch(
     generators: Annotated[
         str | None, typer.Option(help="Names of generators, separated by commas.")
     ] = None,
+    model: Annotated[str | None, typer.Option(help="The language model to answer with.")] = None,
+    effort: Annotated[
+        Literal["low", "medium", "high"] | None,
+        typer.Option(help="How much work an answer may take."),
+    ] = None,
     rows: Annotated[int, typer.Option(help="Keep at most so many rows per answer.", min=0)] = 1_000,
 ) -> None:
     """Answer a file of questions, each as `quorum ask --json` would.
@@ -49,7 +57,7 @@ def batch(
     from quorumsql.evals.ensemble import Ensemble
 
     asked = load_questions(questions, db)
-    settings = settings_of(generators=generators)
+    settings = settings_of(generators=generators, model=model, effort=effort)
     console = Console(stderr=True)
     columns = (TextColumn("answering"), BarColumn(), MofNCompleteColumn(), Remaining())
     hidden = not console.is_terminal
@@ -59,7 +67,7 @@ def batch(
             asked,
             Ensemble(settings),
             out=out,
-            config=_config(questions, db, rows, generators),
+            config=_config(questions, db, rows, settings),
             workers=workers,
             executor=executor,
             most_rows=rows,
@@ -73,10 +81,8 @@ def batch(
         raise typer.Exit(1)
 
 
-def _config(
-    questions: Path, db: str | None, rows: int, generators: str | None
-) -> dict[str, object]:
-    """What identifies the work, without any password."""
+def _config(questions: Path, db: str | None, rows: int, settings: Settings) -> dict[str, object]:
+    """What identifies the work; where databases are is hashed, for URLs hold passwords."""
     from hashlib import sha256
     from importlib.metadata import version
 
@@ -84,6 +90,6 @@ def _config(
         "questions_sha256": sha256(questions.read_bytes()).hexdigest(),
         "db_sha256": sha256((db or "").encode("utf-8", "replace")).hexdigest(),
         "rows": rows,
-        "generators": generators,
+        "settings_sha256": sha256(repr(settings).encode("utf-8", "replace")).hexdigest(),
         "version": version("quorumsql"),
     }

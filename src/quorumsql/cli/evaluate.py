@@ -28,6 +28,10 @@ Executor = Annotated[
     Literal["processes", "ray"], typer.Option(help="Where: on this machine, or on Ray.")
 ]
 Generators = Annotated[str | None, typer.Option(help="Names of generators, separated by commas.")]
+Model = Annotated[str | None, typer.Option(help="The language model to answer with.")]
+Effort = Annotated[
+    Literal["low", "medium", "high"] | None, typer.Option(help="How much work an answer may take.")
+]
 Slices = Annotated[
     list[str] | None,
     typer.Option("--slice", help="Report accuracy of a part, e.g. 'joins > 1 and subquery = 0'."),
@@ -68,6 +72,8 @@ def spider(
     workers: Workers = 1,
     executor: Executor = "processes",
     generators: Generators = None,
+    model: Model = None,
+    effort: Effort = None,
     slices: Slices = None,
     compare: Compare = None,
     save_baseline: SaveBaseline = None,
@@ -105,6 +111,8 @@ def bird(
     workers: Workers = 1,
     executor: Executor = "processes",
     generators: Generators = None,
+    model: Model = None,
+    effort: Effort = None,
     slices: Slices = None,
     compare: Compare = None,
     save_baseline: SaveBaseline = None,
@@ -147,6 +155,8 @@ def sql_eval(
     workers: Workers = 1,
     executor: Executor = "processes",
     generators: Generators = None,
+    model: Model = None,
+    effort: Effort = None,
     slices: Slices = None,
     compare: Compare = None,
     save_baseline: SaveBaseline = None,
@@ -187,6 +197,8 @@ def jsonl(
     workers: Workers = 1,
     executor: Executor = "processes",
     generators: Generators = None,
+    model: Model = None,
+    effort: Effort = None,
     slices: Slices = None,
     compare: Compare = None,
     save_baseline: SaveBaseline = None,

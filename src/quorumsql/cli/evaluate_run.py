@@ -6,6 +6,7 @@ What is not covered: which files a benchmark has (`cli.evaluate`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Options", "Shared", "located", "named"]
 
 _SHOWN = 10
+_SECRET = re.compile(r"pass|secret|header|^key$|^api_key$|^tokens?$", re.IGNORECASE)
 
 
 class Shared(TypedDict):
@@ -36,6 +38,8 @@ class Shared(TypedDict):
     workers: int
     executor: Literal["processes", "ray"]
     generators: str | None
+    model: str | None
+    effort: Literal["low", "medium", "high"] | None
     slices: list[str] | None
     compare: Path | None
     save_baseline: Path | None
@@ -58,6 +62,8 @@ class Options:
     workers: int
     executor: Literal["processes", "ray"]
     generators: str | None
+    model: str | None
+    effort: Literal["low", "medium", "high"] | None
     slices: list[str] | None
     compare: Path | None
     save_baseline: Path | None
@@ -88,7 +94,7 @@ class Options:
         if self.baseline is not None:
             changes_since(self.baseline, ())  # a broken file is found now, not after the run
         _tell_absent(tasks)
-        settings = settings_of(generators=self.generators)
+        settings = settings_of(generators=self.generators, model=self.model, effort=self.effort)
         answerer = Ensemble(settings, descriptions=self.descriptions)
         with Bar(len(tasks)) as bar:
             summary = evaluate(
@@ -114,7 +120,7 @@ class Options:
         from quorumsql.evals.ensemble import weights_digest
 
         chosen = asdict(settings)
-        for place in ("home", "data"):  # where things lie does not change an answer
+        for place in ("home", "data", "web", "audit"):  # these do not change an answer
             chosen.pop(place, None)
         gold = self.gold_as_prediction
         return {
@@ -125,7 +131,7 @@ class Options:
             "limit": self.limit,
             "metric": self.metric,
             **self.extra,
-            **({"predictions": "gold"} if gold else {"settings": chosen}),
+            **({"predictions": "gold"} if gold else {"settings": _shareable(chosen)}),
             **({} if gold else {"weights_sha256": weights_digest()}),
             "version": version("quorumsql"),
         }
@@ -181,6 +187,13 @@ def named(db_dir: Path | None, db: str | None) -> str:
     if "://" not in address:
         return str(Path(address).expanduser().resolve())
     return address if address.startswith(("sqlite:", "duckdb:")) else str(read_url(address))
+
+
+def _shareable(value: object) -> object:
+    """Settings without what may be a secret; a run's folder is for showing around."""
+    if isinstance(value, Mapping):
+        return {k: _shareable(v) for k, v in value.items() if not _SECRET.search(str(k))}
+    return [_shareable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _tell_absent(tasks: Sequence[Task]) -> None:

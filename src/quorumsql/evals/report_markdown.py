@@ -160,5 +160,5 @@ def _plain(text: str) -> str:
     """Text on one line that Markdown takes for text: nothing in it marks up, links or embeds."""
     words = " ".join(text.split())
     line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
-    marks = re.search(r"[\\`*_{}\[\]<>#!|&~@]|://", line)
-    return re.sub(r"([\\`*_{}\[\]<>()#!|&~@:])", r"\\\1", line) if marks else line
+    marks = re.search(r"[\\`*\[\]<#!|&@]|://", line)
+    return re.sub(r"([\\`*\[\]<()#!|&@:])", r"\\\1", line) if marks else line
