@@ -68,6 +68,7 @@ class Place:
         return {
             "sys_path": [entry for entry in sys.path if entry],
             "path": str(self.path),
+            "scratch": str(self.scratch),
             "read_only": not self.writes,
             "config": {
                 "autoinstall_known_extensions": False,

@@ -6,7 +6,7 @@ connection lives in a process that whoever started it can kill, and whose memory
 system limits. It talks in pickled tuples over stdin and stdout, and imports nothing of ours:
 starting it costs little more than starting Python.
 
-    setup      {"sys_path", "path", "read_only", "config", "statements", "most_memory"}
+    setup      {"sys_path", "path", "scratch", "read_only", "config", "statements", "most_memory"}
     ← ("ready",)
     → ("run", sql, reads_only, explain, rows, bytes) | ("stop",) | ("progress",)
     ← ("rows", columns, rows, truncated) | ("cap",) | ("refused", kind of statement)
@@ -26,6 +26,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -189,6 +190,7 @@ def _limit_memory(most: int) -> None:
 def _listen(
     session: Session,
     requests: BinaryIO,
+    scratch: str,
     work: queue.SimpleQueue[tuple[tuple[Any, ...], threading.Event]],
     reply: Any,
 ) -> None:
@@ -198,6 +200,7 @@ def _listen(
         try:
             request = pickle.load(requests)
         except (EOFError, OSError, pickle.UnpicklingError):
+            shutil.rmtree(scratch, ignore_errors=True)  # nobody else is left to do it
             os._exit(0)  # a running statement would keep the process alive
         match request[0]:
             case "run":
@@ -227,7 +230,9 @@ def main() -> None:
 
     reply(("ready",))
     work: queue.SimpleQueue[tuple[tuple[Any, ...], threading.Event]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(session, requests, work, reply), daemon=True).start()
+    threading.Thread(
+        target=_listen, args=(session, requests, setup["scratch"], work, reply), daemon=True
+    ).start()
     while True:
         try:
             request, done = work.get(timeout=_IDLE_SECONDS)
