@@ -36,7 +36,7 @@ from quorumsql.stages.calibrate import Calibration, confidence
 from quorumsql.stages.choose import choose
 from quorumsql.stages.doubt import doubts, foreign
 from quorumsql.stages.generate import generate
-from quorumsql.stages.link import link, within
+from quorumsql.stages.link import Prepared, link, within
 from quorumsql.stages.narrow import narrow
 from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
@@ -103,6 +103,7 @@ class Pipeline:
         self._ranks = dict(ranks or {g.name: n for n, g in enumerate(self._generators)})
         self._language = language
         self._ranker = ranker
+        self._prepared: Prepared | None = None
 
     def answer(self, question: Question, *, trace: Trace | None = None) -> Answer:
         """Answer `question`, or abstain and say why.
@@ -199,7 +200,15 @@ class Pipeline:
 
     def _part(self, asked: Question, everything: Schema, hits: tuple[Hit, ...]) -> Schema:
         """What generators see of the schema: all of it where it fits, else what is needed."""
-        linked = link(asked, everything, hits, max_columns=self._policy.max_columns)
+        if self._prepared is None or self._prepared.schema is not everything:
+            self._prepared = Prepared(everything)
+        linked = link(
+            asked,
+            everything,
+            hits,
+            max_columns=self._policy.max_columns,
+            prepared=self._prepared,
+        )
         if self._ranker is None or linked is everything:
             return linked
         brief = Brief(question=asked, schema=linked, hits=within(hits, linked))

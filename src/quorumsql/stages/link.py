@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz, process
 
-from quorumsql.domain import Column, ForeignKey, Hit, Question, Schema, Table
+from quorumsql.domain import Column, ForeignKey, Hit, Question, Schema
 from quorumsql.joins import JoinGraph
 
-__all__ = ["STOP", "keys_of", "link", "part_of", "within", "words_of"]
+__all__ = ["STOP", "Prepared", "keys_of", "link", "part_of", "within", "words_of"]
 
 MAX_TABLES = 12
 """Tables chosen for their own sake; bridges come on top."""
@@ -55,6 +55,7 @@ def link(
     *,
     max_columns: int = 120,
     max_pieces: int = 440,
+    prepared: Prepared | None = None,
 ) -> Schema:
     """Return the tables and columns of `schema` that the question may need.
 
@@ -65,19 +66,21 @@ def link(
         max_columns: how many columns may stay.
         max_pieces: how many word pieces their names may take, about what the embedded
             encoder has left beside a question.
+        prepared: what `Prepared(schema)` was; worth keeping between questions.
 
     Returns:
         `schema` itself when it fits; otherwise a smaller one, tables and columns in their
         original order, with the foreign keys whose columns stayed.
     """
     budget = _Budget(columns=max_columns, pieces=max_pieces)
-    if budget.holds(schema):
+    prepared = prepared or Prepared(schema)
+    if budget.holds(prepared):
         return schema
-    scores = _Scores(question, schema, hits)
-    tables = _with_bridges(schema, _chosen_tables(schema, scores))
+    scores = _Scores(question, prepared, hits)
+    tables = _with_bridges(prepared, _chosen_tables(schema, scores))
     order = [*_by_importance(schema, tables, scores)]
     order += _by_importance(schema, _neighbours(schema, tables), scores)
-    kept = _affordable(schema, order, budget)
+    kept = _affordable(prepared, order, budget)
     return part_of(schema, kept)
 
 
@@ -92,14 +95,10 @@ class _Budget:
     columns: int
     pieces: int
 
-    def holds(self, schema: Schema) -> bool:
-        if sum(len(table.columns) for table in schema.tables) > self.columns:
+    def holds(self, prepared: Prepared) -> bool:
+        if prepared.width > self.columns:
             return False
-        return sum(_table_pieces(table) for table in schema.tables) <= self.pieces
-
-
-def _table_pieces(table: Table) -> int:
-    return _pieces(table.name) + sum(_pieces(column.name) for column in table.columns)
+        return sum(prepared.table_pieces) + sum(map(sum, prepared.pieces)) <= self.pieces
 
 
 def _pieces(name: str) -> int:
@@ -107,23 +106,62 @@ def _pieces(name: str) -> int:
     return 1 + sum(math.ceil(len(part) / 7) for part in _PART.findall(name))
 
 
+class Prepared:
+    """What linking needs to know of a schema, whatever the question."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.width = sum(len(table.columns) for table in schema.tables)
+        self.table_pieces = [_pieces(table.name) for table in schema.tables]
+        self.pieces = [[_pieces(c.name) for c in table.columns] for table in schema.tables]
+        self._split: dict[str, tuple[str, ...]] = {}
+        spread: Counter[str] = Counter()
+        places: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+        for t, table in enumerate(schema.tables):
+            names = (table.name, table.comment, *_texts(table.columns))
+            spread.update({word for name in names for word in self.words(name)})
+            for c, item in enumerate((table, *table.columns), start=-1):
+                for text in (item.name, item.comment):
+                    for word in (*self.words(text), "".join(self.words(text))):
+                        places[word].add((t, c))
+        every = max(len(schema.tables), 2)
+        self.rarity = {
+            word: 1.0 + math.log(every / count) / math.log(every) for word, count in spread.items()
+        }
+        self.places = dict(places)
+        self.graph = JoinGraph(schema)
+
+    def words(self, text: str) -> tuple[str, ...]:
+        """The different words of a name or comment."""
+        if text not in self._split:
+            self._split[text] = tuple(dict.fromkeys(words_of(text)))
+        return self._split[text]
+
+
 class _Scores:
     """How strongly the question speaks of each table and each of its columns."""
 
-    def __init__(self, question: Question, schema: Schema, hits: Sequence[Hit]) -> None:
-        words = _Words(f"{question.text} {question.evidence}", schema)
+    def __init__(self, question: Question, prepared: Prepared, hits: Sequence[Hit]) -> None:
+        words = _Words(f"{question.text} {question.evidence}", prepared)
         hit_scores: dict[tuple[str, str], float] = {}
         for hit in hits:
             place = (hit.table, hit.column)
             hit_scores[place] = max(hit_scores.get(place, 0.0), hit.score)
+        hit_tables = {table for table, _ in hit_scores}
+        spoken_of = words.places()
+        touched = {t for t, _ in spoken_of}
         self.columns: list[list[float]] = []
         self.tables: list[float] = []
-        for table in schema.tables:
-            own = words.match(table.name, table.comment)
+        for t, table in enumerate(prepared.schema.tables):
+            if t not in touched and table.name not in hit_tables:
+                self.columns.append([0.0] * len(table.columns))
+                self.tables.append(0.0)
+                continue
+            own = words.match(table.name, table.comment) if (t, -1) in spoken_of else 0.0
             columns = [
-                words.match(column.name, column.comment)
+                (words.match(column.name, column.comment) if (t, c) in spoken_of else 0.0)
                 + 1.5 * hit_scores.get((table.name, column.name), 0.0)
-                for column in table.columns
+                for c, column in enumerate(table.columns)
             ]
             best = sorted(columns, reverse=True)[:3]
             self.columns.append(columns)
@@ -133,37 +171,30 @@ class _Scores:
 class _Words:
     """Matches words of names with words of the question; rare words weigh more."""
 
-    def __init__(self, text: str, schema: Schema) -> None:
+    def __init__(self, text: str, prepared: Prepared) -> None:
         asked = [word for word in words_of(text) if word not in STOP]
         self._asked = tuple(dict.fromkeys(asked))[:QUESTION_WORDS]
-        self._split: dict[str, tuple[str, ...]] = {}
-        spread: Counter[str] = Counter()
-        for table in schema.tables:
-            names = (table.name, table.comment, *_texts(table.columns))
-            spread.update({word for name in names for word in self._of(name)})
-        every = max(len(schema.tables), 2)
-        self._rarity = {
-            word: 1.0 + math.log(every / count) / math.log(every) for word, count in spread.items()
-        }
-        self._strength = _strengths(self._asked, tuple(self._rarity))
+        self._prepared = prepared
+        self._strength = _strengths(self._asked, tuple(prepared.rarity))
+
+    def places(self) -> set[tuple[int, int]]:
+        """Table and column (-1 for the table itself) of every name that can match at all."""
+        found = (self._prepared.places.get(word, ()) for word in (*self._strength, *self._asked))
+        return {place for places in found for place in places}
 
     def match(self, name: str, comment: str) -> float:
         """0 without a common word, about 1 to 2 for a name that the question spells out."""
         return self._coverage(name) + (0.4 * self._coverage(comment) if comment else 0.0)
 
     def _coverage(self, text: str) -> float:
-        words = self._of(text)
+        words = self._prepared.words(text)
         if len(words) > 1 and "".join(words) in self._asked:  # lapTimes, asked for as "laptimes"
             return math.sqrt(len(words))
         if not any(word in self._strength for word in words):
             return 0.0
-        found = sum(self._strength.get(word, 0.0) * self._rarity[word] for word in words)
+        rarity = self._prepared.rarity
+        found = sum(self._strength.get(word, 0.0) * rarity[word] for word in words)
         return found / math.sqrt(len(words))
-
-    def _of(self, text: str) -> tuple[str, ...]:
-        if text not in self._split:
-            self._split[text] = tuple(dict.fromkeys(words_of(text)))
-        return self._split[text]
 
 
 def _texts(columns: Iterable[Column]) -> Iterable[str]:
@@ -214,11 +245,11 @@ def _chosen_tables(schema: Schema, scores: _Scores) -> list[int]:
     return [i for i in order if scores.tables[i] >= RELEVANT * best][:MAX_TABLES]
 
 
-def _with_bridges(schema: Schema, chosen: Sequence[int]) -> list[int]:
+def _with_bridges(prepared: Prepared, chosen: Sequence[int]) -> list[int]:
     """`chosen`, each followed by the tables that connect it to the ones before it."""
     if len(chosen) > MAX_TABLES:
         return list(chosen)
-    graph = JoinGraph(schema)
+    schema, graph = prepared.schema, prepared.graph
     position = {table.name: i for i, table in enumerate(schema.tables)}
     tables: list[int] = []
     for index in chosen:
@@ -258,16 +289,15 @@ def _by_importance(schema: Schema, tables: Sequence[int], scores: _Scores) -> li
 
 
 def _affordable(
-    schema: Schema, order: Iterable[tuple[int, int]], budget: _Budget
+    prepared: Prepared, order: Iterable[tuple[int, int]], budget: _Budget
 ) -> list[tuple[int, int]]:
     """The places of `order`, first come first served, for which there is room."""
     kept: list[tuple[int, int]] = []
     seen: set[int] = set()
     pieces = budget.pieces
     for t, c in order:
-        table = schema.tables[t]
-        cost = _pieces(table.columns[c].name) + (0 if t in seen else _pieces(table.name))
-        if len(kept) >= budget.columns:
+        cost = prepared.pieces[t][c] + (0 if t in seen else prepared.table_pieces[t])
+        if len(kept) >= budget.columns or pieces <= 0:
             break
         if cost <= pieces:
             pieces -= cost
