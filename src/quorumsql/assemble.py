@@ -5,16 +5,18 @@ What is not covered: embedded members (`api` loads them), and asking anything.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from quorumsql.config import Settings, endpoint_of
+from quorumsql.domain import Brief, Ranking
 from quorumsql.errors import ConfigError, UnknownName
 from quorumsql.llm.cache import Cached, CompletionCache
 from quorumsql.llm.endpoint import Endpoint
 from quorumsql.llm.openai_compatible import OpenAICompatible
 from quorumsql.llm.prices import price_of
-from quorumsql.ports import LanguageModel
+from quorumsql.ports import LanguageModel, Ranker
 from quorumsql.stages.budget import Allowance, CostOf
 from quorumsql.stages.session import NAMES, LanguageEnsemble
 from quorumsql.stages.shots import NearestShots
@@ -92,6 +94,7 @@ class Models:
             allowance=allowance,
             cost_of=_dearest(costs),
             shots=NearestShots(ExampleStore(examples_path(settings))),
+            ranker=_Members(settings.hypotheses),
             samples=llm.samples,
             narrow=max(settings.max_columns // 2, 1),
             wide=settings.max_columns,
@@ -124,6 +127,25 @@ class Models:
                 max_bytes=self._settings.llm.cache_mb * 2**20,
             )
         return Cached(self._clients[name], self._cache, place=endpoint.base_url)
+
+
+class _Members:
+    """A `Ranker` of the embedded members, which are loaded when a schema is first too large."""
+
+    def __init__(self, hypotheses: int) -> None:
+        self._hypotheses = hypotheses
+        self._lock = threading.Lock()
+        self._ranker: Ranker | None = None
+
+    def rank(self, brief: Brief) -> Ranking:
+        with self._lock:
+            if self._ranker is None:
+                from quorumsql.neural.members import load_members
+                from quorumsql.stages.narrow import Drafts
+                from quorumsql.stages.relevance import load_relevance
+
+                self._ranker = Drafts(load_members(None, beam=self._hypotheses), load_relevance())
+            return self._ranker.rank(brief)
 
 
 def _cost(endpoint: Endpoint, price: Callable[[int, int], float] | None) -> CostOf:

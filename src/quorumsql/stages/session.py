@@ -17,7 +17,7 @@ from typing import Literal
 
 from quorumsql.domain import Brief, Candidate, Choice, Hit, Limits, Question, Schema, Usage
 from quorumsql.errors import ModelError
-from quorumsql.ports import Database, LanguageModel, ValueIndex
+from quorumsql.ports import Database, LanguageModel, Ranker, ValueIndex
 from quorumsql.prompts.pages import Pages
 from quorumsql.prompts.write import RECIPES
 from quorumsql.stages.budget import Allowance, CostOf, Purse
@@ -25,6 +25,7 @@ from quorumsql.stages.columns import choose_columns, keywords_of
 from quorumsql.stages.explore import Explore
 from quorumsql.stages.link import link, within
 from quorumsql.stages.merge import SelfMoA
+from quorumsql.stages.narrow import narrow
 from quorumsql.stages.prompted import Prompted, Shots
 from quorumsql.stages.repair import Drafted, repair
 from quorumsql.stages.select import Judge, Method, Order
@@ -42,10 +43,11 @@ NAMES: tuple[str, ...] = (*RECIPES, "explore", "self-moa", "self-moa-seq")
 class LanguageEnsemble:
     """Which models and ways of thinking take part.
 
-    `models` names those generators that use another model than `model`. S1 shows at most
-    `narrow` columns, S2 at most `wide`; with `linking` "model" a model chooses them. With
-    `selector` "vote" no model judges. `cascade` is the confidence from which the cheap members'
-    answer stands; 0 always asks.
+    `models` names those generators that use another model than `model`. Schemas of more than
+    `narrow` columns are filtered: by the `ranker`, with `linking` "model" by a model, and without
+    either by names, S1 to `narrow` and S2 to `wide` columns. With `selector` "vote" no model
+    judges. `cascade` is the confidence from which the cheap members' answer stands; 0 always
+    asks.
     """
 
     model: LanguageModel
@@ -54,6 +56,7 @@ class LanguageEnsemble:
     allowance: Allowance = field(default_factory=Allowance)
     cost_of: CostOf = lambda *_: None
     shots: Shots | None = None
+    ranker: Ranker | None = None
     samples: int = 1
     narrow: int = 40
     wide: int = 120
@@ -111,8 +114,10 @@ class Session:
             except ModelError as error:
                 on_lost("schema linking", error)
         if not found:
-            narrow = self._linked(question, everything, hits, self._ensemble.narrow)
-            found = (narrow,) if narrow == wide else (narrow, wide)
+            found = self._ranked(question, everything, hits)
+        if not found:
+            small = self._linked(question, everything, hits, self._ensemble.narrow)
+            found = (small,) if small == wide else (small, wide)
         return tuple(
             Brief(question=question, schema=schema, hits=within(hits, schema)) for schema in found
         )
@@ -206,6 +211,22 @@ class Session:
                     pages=pages,
                     shots=ensemble.shots,
                 )
+
+    def _ranked(
+        self, question: Question, everything: Schema, hits: Sequence[Hit]
+    ) -> tuple[Schema, ...]:
+        """S1 and S2 by the ranker; a schema that is small enough is shown whole."""
+        if sum(len(table.columns) for table in everything.tables) <= self._ensemble.narrow:
+            return (everything,)
+        if self._ensemble.ranker is None:
+            return ()
+        linked = link(question, everything, hits, max_columns=self._ensemble.wide)
+        brief = Brief(question=question, schema=linked, hits=within(hits, linked))
+        try:
+            nested = narrow(linked, self._ensemble.ranker.rank(brief))
+        except ModelError:  # no members are installed: names must do
+            return ()
+        return tuple(dict.fromkeys((nested.precise, nested.wide)))
 
     def _linked(
         self, question: Question, everything: Schema, hits: Sequence[Hit], columns: int
