@@ -250,13 +250,8 @@ class DuckDbDatabase:
         limits = Limits(seconds=_SAMPLE_SECONDS, rows=SAMPLED_ROWS, bytes=SAMPLED_BYTES)
         found = self._run(Request(sql=sql, trusted=True), limits)
         shown = with_examples(table, found.rows if isinstance(found, Rows) else ())
-        # Types are exact here: values overrule only what is text.
-        columns = (
-            new
-            if old.kind == "text" and not old.type.startswith("ENUM")
-            else replace(new, kind=kind_of_type(old.type))
-            for old, new in zip(table.columns, shown.columns, strict=True)
-        )
+        # Types are exact here, and SQL is held to them: a text of digits cannot be added up.
+        columns = (replace(column, kind=kind_of_type(column.type)) for column in shown.columns)
         return replace(shown, columns=tuple(columns))
 
 
