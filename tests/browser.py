@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 INSTALL = "apt-get install --yes --no-install-recommends chromium fonts-dejavu-core"
 
@@ -42,21 +42,33 @@ def chromium() -> str:
 
 
 @contextmanager
-def opened(path: Path, *, width: int = 1280, height: int = 900) -> Iterator[Opened]:
-    """Open a page from a file."""
+def started() -> Iterator[Browser]:
+    """Run a browser; pages of one module share it."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
         try:
-            page = browser.new_page(viewport={"width": width, "height": height})
-            found = Opened(page)
-            page.on("request", lambda request: found.requests.append(request.url))
-            page.on("pageerror", lambda error: found.complaints.append(str(error)))
-            page.on("console", lambda message: found.complaints.extend(_bad(message)))
-            page.on("dialog", lambda dialog: found.complaints.append(f"dialog {dialog.message}"))
-            page.goto(path.resolve().as_uri())
-            yield found
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser, path: Path, *, width: int = 1280, height: int = 900
+) -> Iterator[Opened]:
+    """Open a page from a file, as somebody who has never been there."""
+    context = browser.new_context(viewport={"width": width, "height": height})
+    try:
+        page = context.new_page()
+        found = Opened(page)
+        page.on("request", lambda request: found.requests.append(request.url))
+        page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        page.on("console", lambda message: found.complaints.extend(_bad(message)))
+        page.on("dialog", lambda dialog: found.complaints.append(f"dialog {dialog.message}"))
+        page.goto(path.resolve().as_uri())
+        yield found
+    finally:
+        context.close()
 
 
 def _bad(message: ConsoleMessage) -> list[str]:

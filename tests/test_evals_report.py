@@ -7,16 +7,17 @@ import gzip
 import json
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 import evals_cases
-from browser import opened
+from browser import opened, started
 from evals_cases import Scripted, make_benchmark
 from quorumsql.evals.compare import compare
 from quorumsql.evals.datasets import load_spider
@@ -45,6 +46,12 @@ HOSTILE = (
     "{{constructor.constructor('alert(1)')()}}",
     "&lt;b&gt; &amp;",
 )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with started() as found:
+        yield found
 
 
 def run_folder(tmp_path: Path) -> Path:
@@ -147,9 +154,9 @@ def test_the_page_holds_every_question(tmp_path: Path) -> None:
     assert "SELECT name FROM pet ORDER BY weight DESC" in text and "wrong order" in text
 
 
-def test_a_page_in_a_browser_filters_and_shows(tmp_path: Path) -> None:
+def test_a_page_in_a_browser_filters_and_shows(browser: Browser, tmp_path: Path) -> None:
     run = run_folder(tmp_path)
-    with opened(run / "report.html") as found:
+    with opened(browser, run / "report.html") as found:
         page = found.page
         page.wait_for_selector("html[data-ready]")
         assert page.locator("#count").inner_text() == "2 of 6 questions, 0.0 % right"
@@ -170,10 +177,10 @@ def test_a_page_in_a_browser_filters_and_shows(tmp_path: Path) -> None:
         assert [url.partition(":")[0] for url in found.requests] == ["file"]
 
 
-def test_filters_mean_the_same_in_the_page(tmp_path: Path) -> None:
+def test_filters_mean_the_same_in_the_page(browser: Browser, tmp_path: Path) -> None:
     known = json.loads((evals_cases.TESTS / "data/filters.json").read_text(encoding="utf-8"))
     path = page_of(many(3), tmp_path)
-    with opened(path) as found:
+    with opened(browser, path) as found:
         found.page.wait_for_selector("html[data-ready]")
         fits = found.page.evaluate(
             """([texts, facts]) => {
@@ -196,14 +203,14 @@ def test_filters_mean_the_same_in_the_page(tmp_path: Path) -> None:
     ] == []
 
 
-def test_hostile_values_stay_text(tmp_path: Path) -> None:
+def test_hostile_values_stay_text(browser: Browser, tmp_path: Path) -> None:
     predictions = many(120)
     earlier = [replace(p, correct=not p.correct) for p in predictions]
     comparison = compare(earlier, predictions, names=(HOSTILE[0], HOSTILE[1]))
     path = page_of(predictions, tmp_path, comparison=comparison)
     raw = path.read_text(encoding="utf-8")
     assert raw.count("<script") == 2 and raw.count("</script>") == 2
-    with opened(path) as found:
+    with opened(browser, path) as found:
         page = found.page
         page.wait_for_selector("html[data-ready]")
         page.select_option("#verdict", "")
@@ -225,9 +232,9 @@ def test_hostile_values_stay_text(tmp_path: Path) -> None:
     assert raw.encode("utf-8")
 
 
-def test_the_page_allows_no_request_and_no_other_script(tmp_path: Path) -> None:
+def test_the_page_allows_no_request_and_no_other_script(browser: Browser, tmp_path: Path) -> None:
     path = page_of(many(5), tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as listener, opened(path) as found:
+    with socket.create_server(("127.0.0.1", 0)) as listener, opened(browser, path) as found:
         listener.settimeout(0.2)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         page = found.page
@@ -251,12 +258,12 @@ def test_the_page_allows_no_request_and_no_other_script(tmp_path: Path) -> None:
             listener.accept()
 
 
-def test_a_large_page_is_packed_and_still_works(tmp_path: Path) -> None:
+def test_a_large_page_is_packed_and_still_works(browser: Browser, tmp_path: Path) -> None:
     predictions = many(4_000)
     path = page_of(predictions, tmp_path)
     assert path.stat().st_size <= 10_000_000
     assert 'data-packed="gzip"' in path.read_text(encoding="utf-8")
-    with opened(path) as found:
+    with opened(browser, path) as found:
         page = found.page
         page.wait_for_selector("html[data-ready]")
         page.select_option("#verdict", "")
@@ -307,9 +314,9 @@ def test_markdown_cannot_be_broken_out_of() -> None:
     assert not re.search(r"^# title", outside, re.MULTILINE)
 
 
-def test_an_empty_run_of_right_answers_has_a_report(tmp_path: Path) -> None:
+def test_an_empty_run_of_right_answers_has_a_report(browser: Browser, tmp_path: Path) -> None:
     right = [replace(p, correct=True, error=None, differs=()) for p in many(3)]
-    with opened(page_of(right, tmp_path)) as found:
+    with opened(browser, page_of(right, tmp_path)) as found:
         found.page.wait_for_selector("html[data-ready]")
         assert found.page.locator("#count").inner_text() == "0 of 3 questions"
         assert found.complaints == []

@@ -222,3 +222,17 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error(
     blocked.write_text("", encoding="utf-8")
     with pytest.raises(UsageError, match="cannot hold a run"):
         evaluate(tasks, Scripted(), out=blocked / "run", config=CONFIG)
+
+
+def test_two_processes_do_not_write_one_run(tasks: Sequence[Task], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def second(_: Prediction) -> None:
+        with pytest.raises(UsageError, match="another process is writing this run"):
+            evaluate(tasks, Scripted(), out=run, config=CONFIG)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(tasks, Scripted(), out=run, config=CONFIG, watch=second)
+    evaluate(tasks, Scripted(), out=run, config=CONFIG)
+    check_sums(run, tasks)

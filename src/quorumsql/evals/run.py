@@ -4,7 +4,7 @@ The folder holds config.json (what was run), predictions.jsonl (one line per que
 disk as soon as it is answered), summary.json, report.html and report.md. Running again with the
 same configuration continues where the last run stopped.
 
-What is not covered: two runs into one folder at a time.
+What is not covered: keeping two processes from one folder where the system has no file locks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import IO, Literal, TypeAlias
 
 from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.compare import compare, read_run
@@ -93,6 +93,7 @@ def evaluate(
     results = results_of(todo, work, workers=workers, executor=executor)
     try:
         with path.open("a", encoding="utf-8", newline="\n") as file, closing(results):
+            _lock(file, out)
             for prediction in results:
                 file.write(to_line(prediction))
                 file.flush()
@@ -164,6 +165,20 @@ def _check_same_questions(
     for index, prediction in done.items():
         if questions.get(index) != (prediction.db_id, prediction.question):
             raise ConfigError(f"{path}: answers another question {index}; choose another --out.")
+
+
+def _lock(file: IO[str], out: Path) -> None:
+    """Keep other processes from writing this run, where the system can, until the file closes."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(
+            f"{out}: another process is writing this run; wait for it, or choose another --out."
+        ) from error
 
 
 def _deserves_another_try(prediction: Prediction) -> bool:
