@@ -25,8 +25,25 @@ EVERY_FILE = sorted(
 LAYERS = [
     {"domain", "errors"},
     {"ports", "permissions"},
-    {"sql", "guard", "results", "joins", "sample", "urls", "hashes"},  # pure functions
-    {"render", "forms", "profiles", "explain"},  # pure functions that write SQL or names
+    {
+        "sql",
+        "guard",
+        "results",
+        "joins",
+        "sample",
+        "urls",
+        "hashes",
+        "tokens",
+        "objects",
+    },  # pure functions
+    {
+        "render",
+        "forms",
+        "profiles",
+        "explain",
+        "charts",
+        "words",
+    },  # pure functions that write SQL or names
     {"replies", "skeletons"},  # pure functions that read what models and people wrote
     {"prompts"},  # pure functions that write what models read
     {"db", "llm", "neural", "stores", "stages"},  # adapters and stages do not see each other
@@ -38,7 +55,7 @@ LAYERS = [
     {"api"},
     {"evals"},
     {"train"},
-    {"mcp_server"},
+    {"mcp_server", "web"},
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -12,20 +12,18 @@ through one connection at the same time.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
-from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from quorumsql.config import Settings, database_home, load_settings
-from quorumsql.domain import Answer, Candidate, Execution, Failure, Hit, Question, Schema
+from quorumsql.domain import Answer, Execution, Failure, Hit, Question, Schema
 from quorumsql.errors import UsageError
+from quorumsql.objects import answer_object, json_value
 from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator, LanguageModel, Ranker, ValueIndex
 from quorumsql.stages.calibrate import Calibration, load, promised
@@ -128,6 +126,8 @@ def open_guarded(
                 database, settings.permissions, functions=settings.functions, audit=audit
             )
         undo.pop_all()
+    if settings.private:  # descriptions quote values
+        return database
     return _described(database, known_folder(settings, url) / DESCRIPTIONS)
 
 
@@ -255,8 +255,9 @@ class Connection:
         return self._embedded
 
     def plan(self, text: str, *, evidence: str = "") -> tuple[Planned, ...]:
-        """Return what language models may cost for a question; nothing is sent to them."""
-        return self._ready().plan(Question(text=stripped(text), evidence=evidence))
+        """Return what language models may cost for a question; nothing is sent, no key needed."""
+        pipeline = self._pipeline or self._built(dry=True)
+        return pipeline.plan(Question(text=stripped(text), evidence=evidence))
 
     def sql(self, statement: str) -> Execution:
         """Run one reading statement; what is wrong with it comes back as a `Failure`.
@@ -309,7 +310,7 @@ class Connection:
             self._pipeline = self._built()
         return self._pipeline
 
-    def _built(self) -> Pipeline:
+    def _built(self, *, dry: bool = False) -> Pipeline:
         own = self._generators is None
         calibration = load(_CALIBRATION) if own else Calibration()
         return Pipeline(
@@ -319,7 +320,7 @@ class Connection:
             policy=self._policy(calibration),
             calibration=calibration,
             ranks=calibration.ranks,
-            language=self._language() if own else None,
+            language=self._language(dry=dry) if own else None,
             ranker=self._ranker() if own else None,
         )
 
@@ -353,88 +354,15 @@ class Connection:
             )
         return self._index
 
-    def _language(self) -> LanguageEnsemble | None:
+    def _language(self, *, dry: bool) -> LanguageEnsemble | None:
         """The language models that take part; None when all generators are embedded."""
         names = [name for name in self._settings.named if not _is_embedded(name)]
         if not names:
             return None
         from quorumsql.assemble import Models
 
-        self._models = Models(self._settings, self._model)
+        self._models = Models(self._settings, self._model, dry=dry)
         return self._models.ensemble(names)
-
-
-def answer_object(answer: Answer) -> dict[str, Any]:
-    """Return the JSON object of `quorum ask --json`; every value in it is JSON-safe."""
-    groups = {
-        index: number
-        for number, group in enumerate(answer.choice.groups)
-        for index in group.members
-    }
-    return {
-        "question": answer.question,
-        "sql": answer.sql,
-        "columns": list(answer.columns),
-        "rows": [[json_value(value) for value in row] for row in answer.rows],
-        "row_count": len(answer.rows),
-        "truncated": answer.truncated,
-        "confidence": round(answer.confidence, 4),
-        "abstained": answer.abstained,
-        "reason": answer.reason,
-        "candidates": [
-            _candidate_object(one, groups.get(index)) for index, one in enumerate(answer.candidates)
-        ],
-        "timings_ms": {stage: round(ms, 2) for stage, ms in answer.timings_ms.items()},
-        "usage": asdict(answer.usage),
-        "usage_by_stage": {name: asdict(one) for name, one in answer.usage_by_stage.items()},
-        "warnings": list(answer.warnings),
-        "why": answer.why,
-    }
-
-
-def json_value(value: object) -> Any:
-    """Return what stands for a database value in JSON.
-
-    Numbers stay numbers where JSON readers keep them whole: decimals become floats,
-    integers beyond 64 bits strings, NaN null, infinities the strings "Infinity" and
-    "-Infinity". Dates and times are ISO 8601, bytes are hexadecimal after "0x".
-    """
-    match value:
-        case None | bool() | str():
-            return value
-        case int():
-            return value if -(2**63) <= value < 2**64 else str(value)
-        case float() | Decimal():
-            return _json_float(float(value))
-        case bytes() | bytearray() | memoryview():
-            return "0x" + bytes(value).hex()
-        case datetime.date() | datetime.time():
-            return value.isoformat()
-        case Mapping():
-            return {str(key): json_value(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [json_value(item) for item in value]
-        case _:
-            return str(value)
-
-
-def _json_float(value: float) -> float | str | None:
-    if math.isnan(value):
-        return None
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def _candidate_object(candidate: Candidate, group: int | None) -> dict[str, Any]:
-    execution = candidate.final.execution
-    return {
-        "generator": candidate.generator,
-        "sql": candidate.sql,
-        "status": candidate.status,
-        "error": execution.message if isinstance(execution, Failure) else None,
-        "group": group,
-    }
 
 
 def _is_embedded(name: str) -> bool:

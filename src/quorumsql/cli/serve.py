@@ -1,0 +1,131 @@
+"""`quorum serve`: a page and a REST interface for one or more databases.
+
+What is not covered: TLS; put a proxy in front where others can reach the server.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from quorumsql.errors import MissingExtra, UsageError
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `serve` to the program."""
+    app.command("serve")(serve)
+
+
+def serve(
+    db: Annotated[
+        list[str] | None, typer.Option(help="A database: a URL or a path. May be repeated.")
+    ] = None,
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="Port.")] = 8420,
+    host: Annotated[
+        str, typer.Option(help="Address; one that others reach needs tokens.")
+    ] = "127.0.0.1",
+    new_token: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Make a token and say what to configure.")
+    ] = None,
+) -> None:
+    """Serve databases to browsers and programs: a page at /, REST below /v1.
+
+    On this machine's own address it is open as long as no token is configured.
+    """
+    if new_token is not None:
+        _print_token(new_token)
+        return
+    if not db:
+        raise UsageError("Say which database to serve: --db URL, once or more.")
+    from quorumsql.cli.settings import settings_of
+
+    settings = settings_of()
+    if not settings.web.tokens and not _is_loopback(host):
+        raise UsageError(
+            f"{host} can be reached by others, and no token is configured: "
+            "run quorum serve --new-token NAME first."
+        )
+    try:
+        from quorumsql.web.serve import serve as listen
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"fastapi", "starlette", "uvicorn"}:
+            raise
+        raise MissingExtra("quorum serve", "web") from error
+    urls = _named(db)
+    for name, token in settings.web.tokens.items():
+        if missing := set(token.databases) - set(urls):
+            raise UsageError(f"web.tokens.{name} names a database not served: {min(missing)!r}.")
+    for url in urls.values():
+        _check(url, settings)
+    place = _free(host, port)
+    typer.echo(f"http://{'[' + host + ']' if ':' in host else host}:{place}/", err=True)
+    listen(urls, settings, host=host, port=place)
+
+
+def _check(url: str, settings: object) -> None:
+    """Open and close a database: a wrong address is said at once, not at the first question."""
+    from quorumsql.api import open_guarded
+    from quorumsql.cli.reading import reading
+    from quorumsql.config import Settings
+
+    assert isinstance(settings, Settings)
+    with reading() as tell:
+        open_guarded(url, settings=settings, tell=tell).close()
+
+
+def _free(host: str, port: int) -> int:
+    """The port, or a free one for 0.
+
+    Raises:
+        UsageError: the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                f"Cannot listen on {host}:{port}: {error.strerror}. Take another --port."
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _named(urls: Sequence[str]) -> dict[str, str]:
+    """Databases by a short name: that of the file or database, numbered where it repeats."""
+    found: dict[str, str] = {}
+    for url in urls:
+        path = urlsplit(url).path if "://" in url else url
+        stem = Path(path).stem or "database"
+        name, number = stem, 2
+        while name in found:
+            name, number = f"{stem}-{number}", number + 1
+        found[name] = url
+    return found
+
+
+def _print_token(name: str) -> None:
+    """Print a new token, and what goes into the configuration for it."""
+    from quorumsql.tokens import Token, WebSettings, digest, new_token
+
+    token = new_token()
+    WebSettings(tokens={name: Token(sha256=digest(token))})  # refuses names that cannot be
+    typer.echo(f"The token, shown only now: {token}", err=True)
+    typer.echo("Put this into your configuration file:", err=True)
+    typer.echo(f'[web.tokens.{name}]\nsha256 = "{digest(token)}"')
+    typer.echo('# databases = ["NAME"]      # only these\n# expires = 2027-01-01')
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,90 @@
+"""Answers as JSON: the object of `quorum ask --json`, and what stands for a database's values.
+
+What is not covered: writing it out; doors do that.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from quorumsql.domain import Answer, Candidate, Failure
+
+__all__ = ["answer_object", "json_value"]
+
+
+def answer_object(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object of `quorum ask --json`; every value in it is JSON-safe."""
+    groups = {
+        index: number
+        for number, group in enumerate(answer.choice.groups)
+        for index in group.members
+    }
+    return {
+        "question": answer.question,
+        "sql": answer.sql,
+        "columns": list(answer.columns),
+        "rows": [[json_value(value) for value in row] for row in answer.rows],
+        "row_count": len(answer.rows),
+        "truncated": answer.truncated,
+        "confidence": round(answer.confidence, 4),
+        "abstained": answer.abstained,
+        "reason": answer.reason,
+        "candidates": [
+            _candidate_object(one, groups.get(index)) for index, one in enumerate(answer.candidates)
+        ],
+        "timings_ms": {stage: round(ms, 2) for stage, ms in answer.timings_ms.items()},
+        "usage": asdict(answer.usage),
+        "usage_by_stage": {name: asdict(one) for name, one in answer.usage_by_stage.items()},
+        "warnings": list(answer.warnings),
+        "why": answer.why,
+    }
+
+
+def json_value(value: object) -> Any:
+    """Return what stands for a database value in JSON.
+
+    Numbers stay numbers where JSON readers keep them whole: decimals become floats,
+    integers beyond 64 bits strings, NaN null, infinities the strings "Infinity" and
+    "-Infinity". Dates and times are ISO 8601, bytes are hexadecimal after "0x".
+    """
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return value if -(2**63) <= value < 2**64 else str(value)
+        case float() | Decimal():
+            return _json_float(float(value))
+        case bytes() | bytearray() | memoryview():
+            return "0x" + bytes(value).hex()
+        case datetime.date() | datetime.time():
+            return value.isoformat()
+        case Mapping():
+            return {str(key): json_value(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [json_value(item) for item in value]
+        case _:
+            return str(value)
+
+
+def _json_float(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _candidate_object(candidate: Candidate, group: int | None) -> dict[str, Any]:
+    execution = candidate.final.execution
+    return {
+        "generator": candidate.generator,
+        "sql": candidate.sql,
+        "status": candidate.status,
+        "error": execution.message if isinstance(execution, Failure) else None,
+        "group": group,
+    }

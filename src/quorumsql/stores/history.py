@@ -1,0 +1,134 @@
+"""What one person asked of one database: questions and SQL, never rows.
+
+    {"id": "…", "at": "2026-11-23T04:00:00Z", "question": "…", "sql": "…", "confidence": 0.9, …}
+    {"id": "…", "saved": true}
+    {"id": "…", "verdict": "right"}
+    {"id": "…", "removed": true}
+
+Lines are only added; a file that has grown long is written anew with the newest entries and every
+saved one. A damaged line is passed over.
+
+What is not covered: several processes that shorten one file at the same moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from quorumsql.errors import UnknownName, UsageError
+
+__all__ = ["Asked", "History", "now"]
+
+_KEPT: Final = 500
+_LONGEST_FILE: Final = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question or statement. `verdict` is "right", "wrong" or None."""
+
+    id: str
+    at: str
+    question: str
+    sql: str | None
+    confidence: float | None = None
+    abstained: bool = False
+    row_count: int = 0
+    saved: bool = False
+    verdict: str | None = None
+
+
+class History:
+    """The entries of one file, which need not exist yet. Safe for threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the file's place."""
+        self._path = path
+        self._lock = threading.Lock()
+
+    def all(self) -> tuple[Asked, ...]:
+        """Return the entries that were not removed, newest first.
+
+        Raises:
+            UsageError: the file cannot be read.
+        """
+        found: dict[str, Asked] = {}
+        for record in self._records():
+            name = record["id"]
+            if "at" in record:
+                found[name] = Asked(**{k: v for k, v in record.items() if k in _FIELDS})
+            elif record.get("removed"):
+                found.pop(name, None)
+            elif name in found:
+                marks = {k: record[k] for k in ("saved", "verdict") if k in record}
+                found[name] = replace(found[name], **marks)
+        return tuple(reversed(found.values()))
+
+    def add(self, entry: Asked) -> None:
+        """Keep one more entry.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        with self._lock:
+            self._append(asdict(entry))
+            if self._path.stat().st_size > _LONGEST_FILE:
+                self._shorten()
+
+    def mark(self, name: str, **marks: Any) -> None:
+        """Set `saved`, `verdict` or `removed` of an entry.
+
+        Raises:
+            UnknownName: there is no such entry.
+        """
+        if not any(entry.id == name for entry in self.all()):
+            raise UnknownName("question", name, ())
+        with self._lock:
+            self._append({"id": name, **marks})
+
+    def _shorten(self) -> None:
+        entries = self.all()
+        kept = [one for place, one in enumerate(entries) if place < _KEPT or one.saved]
+        lines = "".join(json.dumps(asdict(one)) + "\n" for one in reversed(kept))
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(lines, encoding="utf-8")
+        os.replace(fresh, self._path)
+
+    def _records(self) -> Iterator[Mapping[str, Any]]:
+        try:
+            text = self._path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be read: {error.strerror}.") from error
+        for line in text.splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict) and isinstance(record.get("id"), str):
+                yield record
+
+    def _append(self, record: Mapping[str, Any]) -> None:
+        line = json.dumps(record) + "\n"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be written: {error.strerror}.") from error
+
+
+def now() -> str:
+    """Return the time as history writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+_FIELDS: Final = frozenset(one.name for one in fields(Asked))

@@ -1,0 +1,204 @@
+// An answer on the page: words, chart, table, SQL, votes, times.
+
+import { bar, byId, make, say, table } from "./dom.js";
+import { diagram } from "./diagram.js";
+import { download, request, send } from "./net.js";
+import { editor, shown } from "./sql.js";
+
+const REASONS = {
+  unsure: "the readings disagree too much",
+  unanswerable: "the database does not seem to hold what you ask for",
+  tie: "two different results have the same share of the vote",
+};
+const STEP = 200;
+
+export function show(story, context) {
+  const answer = story.answer || story.result;
+  const failed = answer.status && answer.status !== "ok" ? answer.error : null;
+  const parts = [summary(story, answer, failed, context), sqlCard(story, answer, context)];
+  if (story.answer) {
+    parts.push(make("div", { class: "columns" }, votes(story), times(story.answer)));
+  }
+  if (story.used?.length && context.schema) parts.push(usedCard(story, context));
+  byId("answer").replaceChildren(...parts.filter(Boolean));
+}
+
+function summary(story, answer, failed, context) {
+  const card = make("section", { class: "card", "aria-label": "Answer" });
+  const guess = story.answer && answer.abstained;
+  if (failed) {
+    card.append(make("p", { class: "words error", text: failed }));
+    return card;
+  }
+  if (story.answer) card.append(sureness(answer));
+  if (guess) {
+    const why = REASONS[answer.reason] || "no result was good enough";
+    card.append(make("p", { class: "words", text: `No answer: ${why}.` }));
+    if (!answer.sql || !answer.columns.length) return card;
+    const button = make("button", { type: "button", text: "Show the best guess", onclick: () => {
+      button.remove();
+      card.append(...result(story, answer, context));
+    } });
+    card.append(button);
+    return card;
+  }
+  if (!answer.columns.length) {
+    const broken = answer.candidates?.find((one) => one.error)?.error;
+    card.append(make("p", { class: "words error", text: broken || "The statement did not run." }));
+    return card;
+  }
+  card.append(...result(story, answer, context));
+  return card;
+}
+
+function sureness(answer) {
+  const share = Math.round(answer.confidence * 100);
+  const word = answer.abstained ? "unsure" : answer.confidence >= 0.7 ? "sure" : "soft";
+  const line = make("p", {}, make("span", { class: `badge ${word}`, text: `${share} % sure` }), ` `, make("span", { class: "soft", text: answer.why }));
+  const notes = (answer.warnings || []).map((text) => make("li", { text }));
+  return make("div", {}, line, notes.length ? make("ul", { class: "soft" }, ...notes) : null);
+}
+
+function result(story, answer, context) {
+  const parts = [make("p", { class: "words", text: story.words })];
+  if (story.chart) parts.push(chart(story));
+  if (answer.rows.length > 1 || answer.columns.length > 1) parts.push(...rows(answer));
+  parts.push(actions(story, answer, context));
+  return parts;
+}
+
+function chart(story) {
+  const image = make("img", { alt: story.chart.description, id: "chart" });
+  drawChart(story.run, image);
+  return make("figure", { class: "chart" }, image);
+}
+
+// Drawn again when the theme changes.
+export async function drawChart(run, image) {
+  const theme = document.documentElement.dataset.theme;
+  image.dataset.run = run;
+  try {
+    const blob = await (await request(`/v1/runs/${encodeURIComponent(run)}/chart.svg?theme=${theme}`)).blob();
+    if (image.src) URL.revokeObjectURL(image.src);
+    image.src = URL.createObjectURL(blob);
+  } catch (error) {
+    image.replaceWith(make("p", { class: "soft", text: `No chart: ${error.message}` }));
+  }
+}
+
+function rows(answer) {
+  let count = Math.min(STEP, answer.rows.length);
+  const all = answer.rows.length;
+  const place = make("div", {}, table(answer.columns, answer.rows.slice(0, count), "Rows"));
+  const note = make("p", { class: "soft" });
+  const more = make("button", { type: "button", text: "Show more rows", onclick: () => {
+    count = Math.min(count + STEP * 5, all);
+    place.replaceChildren(table(answer.columns, answer.rows.slice(0, count), "Rows"));
+    tell();
+  } });
+  const tell = () => {
+    note.textContent = `${count.toLocaleString("en")} of ${all.toLocaleString("en")} rows shown${answer.truncated ? "; the database has more than were read" : ""}.`;
+    more.hidden = count >= all;
+  };
+  tell();
+  return [place, note, more];
+}
+
+function actions(story, answer, context) {
+  const path = `/v1/runs/${encodeURIComponent(story.run)}`;
+  const trying = (work) => async () => {
+    try {
+      say(await work());
+    } catch (error) {
+      say(error.message, true);
+    }
+  };
+  const button = (text, work, pressed) => make("button", { type: "button", text, onclick: trying(work), "aria-pressed": pressed });
+  const verdict = (right) => async (event) => {
+    try {
+      const said = await send(`${path}/verdict`, { right });
+      for (const one of event.target.parentElement.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", String(one === event.target));
+      say(said.proposed ? "Thank you. It is proposed as an example, for somebody to approve." : "Thank you, noted.");
+    } catch (error) {
+      say(error.message, true);
+    }
+  };
+  const both = story.answer ? [
+    make("button", { type: "button", text: "Right", "aria-pressed": "false", onclick: verdict(true) }),
+    make("button", { type: "button", text: "Wrong", "aria-pressed": "false", onclick: verdict(false) }),
+  ] : [];
+  return make("div", { class: "row" },
+    ...both,
+    button("☆ Save question", async () => {
+      await send(`/v1/history/${encodeURIComponent(story.run)}?database=${encodeURIComponent(story.database)}`, { saved: true }, "PATCH");
+      context.changed();
+      return "Saved: find it under History.";
+    }),
+    button("CSV", async () => (await download(`${path}/rows.csv`, "answer.csv"), "CSV downloaded.")),
+    button("Parquet", async () => (await download(`${path}/rows.parquet`, "answer.parquet"), "Parquet downloaded.")));
+}
+
+function sqlCard(story, answer, context) {
+  if (!answer.sql) return null;
+  const edit = editor(answer.sql, context.runSql);
+  return make("section", { class: "card", "aria-label": "SQL" },
+    make("h3", { text: "SQL" }),
+    edit.element,
+    make("div", { class: "row" },
+      make("button", { type: "button", id: "run-sql", text: "Run this SQL", onclick: () => context.runSql(edit.text()) }),
+      make("span", { class: "soft", text: "Only reading is possible: the guard looks at every statement." })),
+    story.explanation ? make("p", { text: story.explanation }) : null);
+}
+
+function votes(story) {
+  const card = make("section", { class: "card", "aria-label": "Votes" }, make("h3", { text: "Who voted for what" }));
+  const items = story.readings.map((one) => {
+    const share = `${Math.round(one.votes * 100)} %`;
+    const item = make("li", { class: "reading" },
+      make("div", {}, make("strong", { text: one.chosen ? `Chosen, ${share} of the vote` : `${share} of the vote` }),
+        make("span", { class: "soft", text: ` ${one.row_count} rows` })),
+      bar(one.votes, `${share} of the vote`),
+      make("div", { class: "soft", text: one.generators.join(", ") }),
+      make("details", {}, make("summary", { text: one.chosen ? "Its SQL" : "Its SQL, and the rows that differ" }),
+        shown(one.sql), make("p", { text: one.explanation }), ...differences(one)));
+    return item;
+  });
+  const failed = story.answer.candidates.filter((one) => one.group === null);
+  card.append(make("ul", { class: "plain" }, ...items));
+  if (!items.length) card.append(make("p", { class: "soft", text: "Nothing ran, so there was nothing to vote on." }));
+  if (failed.length) {
+    card.append(make("details", {}, make("summary", { text: `${failed.length} that did not run` }),
+      ...failed.slice(0, 20).map((one) => make("div", {}, make("p", { class: "soft", text: `${one.generator}: ${one.error || one.status}` }), shown(one.sql)))));
+  }
+  return card;
+}
+
+function differences(one) {
+  if (one.chosen) return [];
+  const parts = [];
+  if (one.only_here.length) parts.push(make("p", { text: "Rows only in this reading:" }), table(one.columns, one.only_here, "Rows only in this reading"));
+  if (one.only_chosen.length) {
+    const names = one.only_chosen[0].map((_, place) => (place < one.columns.length && one.only_chosen[0].length === one.columns.length ? one.columns[place] : `column ${place + 1}`));
+    parts.push(make("p", { text: "Rows only in the chosen one:" }), table(names, one.only_chosen, "Rows only in the chosen reading"));
+  }
+  return parts;
+}
+
+function times(answer) {
+  const stages = Object.entries(answer.timings_ms);
+  const longest = Math.max(1, ...stages.map(([, ms]) => ms));
+  const total = stages.reduce((sum, [, ms]) => sum + ms, 0);
+  const lines = stages.flatMap(([stage, ms]) => [
+    make("span", { text: stage }), bar(ms / longest, `${stage}: ${ms.toFixed(0)} ms`), make("span", { text: `${ms.toFixed(ms < 10 ? 1 : 0)} ms` }),
+  ]);
+  const { calls, usd } = answer.usage;
+  const cost = calls ? `${calls} calls of models, ${usd === null ? "price unknown" : `${usd.toFixed(4)} USD`}.` : "No model was asked: it cost nothing.";
+  return make("section", { class: "card", "aria-label": "Times" }, make("h3", { text: "Time and cost" }),
+    make("div", { class: "stages" }, ...lines), make("p", { class: "soft", text: `${total.toFixed(0)} ms in all. ${cost}` }));
+}
+
+function usedCard(story, context) {
+  const drawn = diagram(context.schema, story.used, { near: true });
+  return make("section", { class: "card", "aria-label": "Columns used" }, make("h3", { text: "What it reads" }),
+    make("div", { class: "diagram small", tabindex: 0, role: "region", "aria-label": "Diagram of the tables used" }, drawn.svg));
+}

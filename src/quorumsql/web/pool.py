@@ -1,0 +1,207 @@
+"""Connections shared between people: a few at work at once, turns taken fairly.
+
+A connection is used by one question at a time. `Turns` hands out the seats, going round the
+people who wait, so that a hundred questions of one do not keep another from theirs. `Pool` keeps
+a connection per person and database, since what may be read differs between people; the models
+are loaded once and shared by all.
+
+What is not covered: several server processes; each has seats of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from quorumsql.api import Connection, connect
+from quorumsql.config import Settings, database_home
+from quorumsql.errors import QuorumError, UnknownName
+from quorumsql.tokens import Token, both
+
+__all__ = ["Busy", "Person", "Pool", "Turns"]
+
+T = TypeVar("T")
+
+
+class Busy(QuorumError):
+    """Too much is waiting already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who asks: a token's name, or "local" where the door is open.
+
+    `queue` is whose turn it is: tabs of an open page take turns too.
+    """
+
+    name: str
+    queue: str
+    token: Token | None = None
+
+    def opens(self, database: str) -> bool:
+        """Whether this person may use a database."""
+        return self.token is None or self.token.opens(database)
+
+
+class Turns:
+    """`seats` at once; those who wait are served one each, round and round."""
+
+    def __init__(self, seats: int, waiting: int) -> None:
+        self._free = seats
+        self._waiting = waiting
+        self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def turn(self, queue: str) -> AsyncIterator[None]:
+        """Wait for a seat and hold it.
+
+        Raises:
+            Busy: too many wait in this queue already.
+        """
+        await self._take(queue)
+        try:
+            yield
+        finally:
+            self._give()
+
+    async def _take(self, queue: str) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        line = self._queues.setdefault(queue, deque())
+        if len(line) >= self._waiting:
+            raise Busy("Too many of your questions are waiting: ask again when some are answered.")
+        mine = asyncio.get_running_loop().create_future()
+        line.append(mine)
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():
+                self._give()
+            raise
+
+    def _give(self) -> None:
+        """Pass the seat on to the next queue's first who still waits."""
+        while self._queues:
+            name, line = self._queues.popitem(last=False)
+            while line:
+                first = line.popleft()
+                if not first.done():
+                    if line:
+                        self._queues[name] = line  # at the end: the others come first
+                    first.set_result(None)
+                    return
+        self._free += 1
+
+
+class Pool:
+    """Connections to the server's databases, opened when first needed."""
+
+    def __init__(self, urls: Mapping[str, str], settings: Settings) -> None:
+        """Take the databases by name; nothing is opened yet."""
+        self._urls = dict(urls)
+        self._settings = settings
+        self._turns = Turns(settings.web.workers, settings.web.waiting)
+        self._limiter = anyio.CapacityLimiter(settings.web.workers)
+        self._idle: OrderedDict[tuple[str, str], list[Connection]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._first: Connection | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all databases."""
+        return tuple(self._urls)
+
+    def names_for(self, person: Person) -> tuple[str, ...]:
+        """Names of the databases that this person may use."""
+        return tuple(name for name in self._urls if person.opens(name))
+
+    def choose(self, person: Person, name: str | None) -> str:
+        """Return the database that is meant; without a name, the first one.
+
+        Raises:
+            UnknownName: there is none of this name for this person.
+        """
+        names = self.names_for(person)
+        if name is None and names:
+            return names[0]
+        if name not in names:
+            raise UnknownName("database", name or "", names or ["(none)"])
+        return name
+
+    def home(self, name: str) -> Path:
+        """Return the folder for what we keep about a database."""
+        return database_home(self._settings, self._urls[name])
+
+    async def use(self, person: Person, name: str, work: Callable[[Connection], T]) -> T:
+        """Do `work` with a connection, in a thread, when it is this person's turn.
+
+        Raises:
+            Busy: too much of theirs is waiting.
+            QuorumError: what `work` raises.
+        """
+
+        def alone() -> T:
+            connection = self._take(person, name)
+            try:
+                result = work(connection)
+            except BaseException:
+                connection.close()  # it may be what is broken; the next one is opened anew
+                raise
+            self._give((person.name, name), connection)
+            return result
+
+        async with self._turns.turn(person.queue):
+            return await anyio.to_thread.run_sync(alone, limiter=self._limiter)
+
+    def warm(self) -> None:
+        """Open the first database and load the models, so that the first question is quick."""
+        everyone = Person(name="", queue="")
+        name = next(iter(self._urls))
+        self._give((everyone.name, name), self._take(everyone, name))
+
+    def close(self) -> None:
+        """Give everything back."""
+        with self._lock:
+            idle = [one for group in self._idle.values() for one in group]
+            self._idle.clear()
+        for connection in (*idle, *([self._first] if self._first else ())):
+            connection.close()
+
+    def _take(self, person: Person, name: str) -> Connection:
+        with self._lock:
+            group = self._idle.get((person.name, name))
+            if group:
+                return group.pop()
+            if self._first is None:  # inside the lock: models are loaded once
+                first = next(iter(self._urls))
+                self._first = connect(self._urls[first], settings=self._settings)
+                self._first.load()
+        settings = replace(self._settings, who=person.name or self._settings.who)
+        if person.token is not None:
+            permissions = both(settings.permissions, person.token.permissions)
+            settings = replace(settings, permissions=permissions)
+        return connect(self._urls[name], settings=settings, like=self._first)
+
+    def _give(self, key: tuple[str, str], connection: Connection) -> None:
+        """Keep a connection for later; of those that idle longest some are closed."""
+        closing = []
+        with self._lock:
+            self._idle.setdefault(key, []).append(connection)
+            self._idle.move_to_end(key)
+            most = 4 * self._settings.web.workers
+            while sum(map(len, self._idle.values())) > most:
+                oldest = next(iter(self._idle))
+                closing.append(self._idle[oldest].pop())
+                if not self._idle[oldest]:
+                    del self._idle[oldest]
+        for one in closing:
+            one.close()

@@ -1,0 +1,156 @@
+"""What is being answered and was answered just now: events to follow, results to fetch again.
+
+A run goes on when its listener leaves, so that a page whose connection broke can take up the
+events where it lost them. Finished runs are kept for a while, within a budget of memory; an older
+one is asked again from history.
+
+What is not covered: a server that stops: its runs end with it, and listeners are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any, Final
+
+from quorumsql.domain import Answer, Execution, Rows
+from quorumsql.errors import UnknownName, UsageError
+from quorumsql.trace import Event
+
+__all__ = ["Run", "Runs"]
+
+_KEPT: Final = 200
+_MOST_CELLS: Final = 2_000_000
+_PING_SECONDS: Final = 15.0
+
+Named = tuple[int, str, dict[str, Any]]
+
+
+class Run:
+    """One question or statement, from its arrival on. Lives on the server's event loop."""
+
+    def __init__(self, *, owner: str, database: str, question: str) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.owner, self.database, self.question = owner, database, question
+        self.answer: Answer | None = None
+        self.sql = ""
+        self.execution: Execution | None = None
+        self.story: dict[str, Any] = {}
+        self.problem: Exception | None = None
+        self.over = False
+        self.events: list[Named] = []
+        self._news = asyncio.Event()
+        self.add("run", {"run": self.id, "database": database, "question": question})
+
+    @property
+    def cells(self) -> int:
+        """How much of memory it takes, about."""
+        found = self.execution
+        return len(found.rows) * len(found.columns) if isinstance(found, Rows) else 0
+
+    def add(self, name: str, fields: dict[str, Any]) -> None:
+        """Tell listeners of an event."""
+        self.events.append((len(self.events) + 1, name, fields))
+        self._wake()
+
+    def heard(self, event: Event) -> None:
+        """Tell listeners of an event of the pipeline."""
+        self.add(type(event).__name__, asdict(event))
+
+    def end(self, name: str, fields: dict[str, Any]) -> None:
+        """Tell listeners of the last event."""
+        self.over = True
+        self.add(name, fields)
+
+    async def done(self) -> None:
+        """Wait for the end; what went wrong is raised."""
+        while not self.over:
+            await self._news.wait()
+        if self.problem is not None:
+            raise self.problem
+
+    async def follow(self, after: int = 0) -> AsyncIterator[Named | None]:
+        """Yield events after number `after` until the last; None now and then: it is alive."""
+        place = after
+        while True:
+            while place < len(self.events):
+                yield self.events[place]
+                place += 1
+            if self.over:
+                return
+            try:
+                await asyncio.wait_for(self._news.wait(), _PING_SECONDS)
+            except TimeoutError:
+                yield None
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+class Runs:
+    """The runs of a server, and which of them an idempotency key names."""
+
+    def __init__(self) -> None:
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._keys: OrderedDict[str, tuple[str, str]] = OrderedDict()
+
+    def add(self, run: Run) -> None:
+        """Keep a run, and let go of the oldest that are over."""
+        self._runs[run.id] = run
+        for name, old in list(self._runs.items()):
+            cells = sum(one.cells for one in self._runs.values())
+            if len(self._runs) <= _KEPT and cells <= _MOST_CELLS:
+                break
+            if old.over:
+                del self._runs[name]
+
+    def get(self, name: str, owner: str) -> Run:
+        """Return a run of this owner.
+
+        Raises:
+            UnknownName: there is none; those of others do not exist either.
+        """
+        run = self._runs.get(name)
+        if run is None or run.owner != owner:
+            raise UnknownName("run", name, ["(older runs are let go; ask again)"])
+        return run
+
+    def known(self, owner: str, key: str, body: str) -> Run | None:
+        """Return the run that this key of this owner already began, or None.
+
+        Raises:
+            UsageError: the key came with another question before.
+        """
+        found = self._keys.get(_key(owner, key))
+        if found is None or found[0] not in self._runs:
+            return None
+        name, before = found
+        if before != _digest(body):
+            raise UsageError("This idempotency key was used for another question: take a new one.")
+        return self._runs[name]
+
+    def remember(self, owner: str, key: str, body: str, run: Run) -> None:
+        """Let a key name a run."""
+        self._keys[_key(owner, key)] = (run.id, _digest(body))
+        while len(self._keys) > _KEPT:
+            self._keys.popitem(last=False)
+
+    def stop(self) -> None:
+        """Tell all who listen that the server stops."""
+        for run in self._runs.values():
+            if not run.over:
+                run.problem = UsageError("The server is stopping: ask again in a moment.")
+                run.end("stopping", {"message": str(run.problem)})
+
+
+def _key(owner: str, key: str) -> str:
+    return _digest(f"{owner}\0{key}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

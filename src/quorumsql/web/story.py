@@ -1,0 +1,109 @@
+"""What a page shows beside the rows: the answer in words, the readings, the columns used, a chart.
+
+A reading is one of the results that the generators reached. For each other reading the rows are
+shown in which it differs from the chosen one.
+
+What is not covered: drawing (`draw`), and differences beyond the first few rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from quorumsql.api import json_value
+from quorumsql.charts import chart
+from quorumsql.domain import Answer, Execution, Failure, Row, Rows, Schema
+from quorumsql.explain import explain
+from quorumsql.sql import columns_of, is_ordered, tables_of
+from quorumsql.words import in_words
+
+__all__ = ["readings", "result_object", "story"]
+
+_SHOWN = 5
+_COMPARED = 10_000
+
+
+def story(sql: str | None, execution: Execution | None, schema: Schema) -> dict[str, Any]:
+    """Return what there is to say of one statement and its result."""
+    rows = execution if isinstance(execution, Rows) else None
+    return {
+        "words": in_words(rows.columns, rows.rows, truncated=rows.truncated) if rows else "",
+        "explanation": explain(sql, schema.dialect) if sql else "",
+        "used": _used(sql, schema) if sql else [],
+        "chart": chart(rows.columns, rows.rows, ordered=is_ordered(sql or "", schema.dialect))
+        if rows
+        else None,
+    }
+
+
+def readings(answer: Answer, dialect: str) -> list[dict[str, Any]]:
+    """Return every result that was reached, the one with most votes first."""
+    chosen = answer.execution if isinstance(answer.execution, Rows) else None
+    found = []
+    for group in answer.choice.groups:
+        members = [answer.candidates[place] for place in group.members]
+        result = members[0].final.execution
+        if not isinstance(result, Rows):
+            continue
+        is_chosen = answer.choice.candidate in group.members
+        found.append(
+            {
+                "chosen": is_chosen,
+                "votes": round(group.votes, 4),
+                "generators": sorted({one.generator for one in members}),
+                "sql": members[0].sql,
+                "explanation": explain(members[0].sql, dialect),
+                "columns": list(result.columns),
+                "row_count": len(result.rows),
+                "only_here": _json([] if is_chosen else _missing(result, chosen)),
+                "only_chosen": _json([] if is_chosen else _missing(chosen, result)),
+            }
+        )
+    return found
+
+
+def result_object(sql: str, execution: Execution) -> dict[str, Any]:
+    """Return the object of `quorum sql --json`."""
+    rows = execution.rows if isinstance(execution, Rows) else ()
+    return {
+        "sql": sql,
+        "status": execution.kind if isinstance(execution, Failure) else "ok",
+        "error": execution.message if isinstance(execution, Failure) else None,
+        "columns": list(execution.columns) if isinstance(execution, Rows) else [],
+        "rows": _json(rows),
+        "row_count": len(rows),
+        "truncated": isinstance(execution, Rows) and execution.truncated,
+    }
+
+
+def _missing(here: Rows | None, there: Rows | None) -> list[Row]:
+    """The first rows that `here` has and `there` has not, counted."""
+    if here is None:
+        return []
+    left = Counter(map(repr, islice(there.rows, _COMPARED) if there is not None else ()))
+    found: list[Row] = []
+    for row in islice(here.rows, _COMPARED):
+        if left[repr(row)]:
+            left[repr(row)] -= 1
+        elif len(found) < _SHOWN:
+            found.append(row)
+    return found
+
+
+def _json(rows: Sequence[Row]) -> list[list[Any]]:
+    return [[json_value(value) for value in row] for row in rows]
+
+
+def _used(sql: str, schema: Schema) -> list[list[str]]:
+    """Pairs of table and column that the statement names; whole tables with ""."""
+    tables = [t for name in tables_of(sql, schema.dialect) if (t := schema.table(name))]
+    found: dict[tuple[str, str], None] = {(table.name, ""): None for table in tables}
+    for ref in columns_of(sql, schema.dialect):
+        for table in tables:
+            column = table.column(ref.column)
+            if column is not None and ref.table.lower() in {"", table.name.lower()}:
+                found[table.name, column.name] = None
+    return [list(pair) for pair in found]
