@@ -352,3 +352,22 @@ def test_a_comment_of_the_database_goes_before_a_description() -> None:
     )
     found = described(schema, Descriptions(tables={"t": "theirs"}, columns={("t", "c"): "theirs"}))
     assert found == schema
+
+
+def test_prompts_show_no_value_of_a_secret_or_of_an_address() -> None:
+    from quorumsql.domain import Column, Hit, Table
+    from quorumsql.prompts.inert import harmless
+
+    columns = (
+        Column(name="api_key", examples=("k-1",)),
+        Column(name="contact", examples=("a@example.com", "b@example.com")),
+        Column(name="city", examples=("Oslo",)),
+    )
+    schema = Schema(name="s", tables=(Table(name="t", columns=columns),))
+    hits = [
+        Hit(table="t", column=name, value=value, start=0, end=1, score=1.0, match="exact")
+        for name, value in (("api_key", "k-1"), ("city", "Oslo"))
+    ]
+    shown, left = harmless(schema, hits)
+    assert [column.examples for column in shown.tables[0].columns] == [(), (), ("Oslo",)]
+    assert [hit.column for hit in left] == ["city"]

@@ -28,6 +28,7 @@ __all__ = [
     "TableProfile",
     "foreign_columns",
     "from_object",
+    "is_private",
     "is_secret",
     "join_hints",
     "meaning_of",
@@ -146,13 +147,22 @@ def is_secret(column: str) -> bool:
     return _SECRET.search(re.sub(r"\W+", "_", spaced)) is not None
 
 
+def is_private(column: str, values: Iterable[object]) -> str:
+    """Why these values of a column must not leave the machine; empty where nothing says so."""
+    if is_secret(column):
+        return "secret"
+    texts = [value for value in values if isinstance(value, str)]
+    emails = sum(_EMAIL.fullmatch(text.strip()) is not None for text in texts)
+    return "email" if texts and emails >= 0.6 * len(texts) else ""
+
+
 def with_meaning(profile: ColumnProfile, column: Column, *, referring: bool) -> ColumnProfile:
     """Return `profile` with meaning, granularity and privacy inferred."""
     return replace(
         profile,
         meaning=meaning_of(profile, column, referring=referring),
         granularity=_granularity(profile),
-        private=_private(profile),
+        private=is_private(profile.column, (value for value, _ in profile.top)),
     )
 
 
@@ -227,15 +237,6 @@ def _granularity(profile: ColumnProfile) -> str:
     if all(re.match(r"\d{4}-01-01", text) for text in texts) and len(texts) > 3:
         return "year"
     return "day"
-
-
-def _private(profile: ColumnProfile) -> str:
-    if is_secret(profile.column):
-        return "secret"
-    texts = [str(value) for value, _ in profile.top if isinstance(value, str)]
-    if texts and sum(bool(_EMAIL.fullmatch(text.strip())) for text in texts) >= 0.6 * len(texts):
-        return "email"
-    return ""
 
 
 def shape_of(text: str) -> str:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from quorumsql.domain import Column, Hit, Schema, Table
+from quorumsql.profiles import is_private
 
 __all__ = ["RULE", "fenced", "harmless", "inert"]
 
@@ -48,7 +49,7 @@ def harmless(
     """Return schema and hits as prompts may show them.
 
     Names that no prompt can hold on one line are left out with what they name. With `private`
-    no value of the data stays.
+    no value of the data stays; without it, those of secrets and e-mail addresses go.
     """
     tables = tuple(_table(t, private=private) for t in schema.tables if _is_plain(t.name))
     names = {table.name: {c.name for c in table.columns} for table in tables}
@@ -58,7 +59,8 @@ def harmless(
         if set(key.columns) <= names.get(key.table, set())
         and set(key.referred_columns) <= names.get(key.referred_table, set())
     )
-    shown = () if private else tuple(_hit(hit) for hit in hits)
+    open_hits = (hit for hit in hits if not is_private(hit.column, (hit.value,)))
+    shown = () if private else tuple(_hit(hit) for hit in open_hits)
     name = inert(schema.name)
     return replace(schema, name=name, tables=tables, foreign_keys=keys), shown
 
@@ -69,6 +71,7 @@ def _table(table: Table, *, private: bool) -> Table:
 
 
 def _column(column: Column, *, private: bool) -> Column:
+    private = private or bool(is_private(column.name, column.examples))
     examples = () if private else tuple(map(_value, column.examples))
     comment = inert(column.comment)[:_COMMENT]
     return replace(column, examples=examples, comment=comment, type=inert(column.type))
