@@ -63,9 +63,14 @@ def examples_path(settings: Settings) -> Path:
 class Models:
     """Clients of all endpoints that the settings name, one each, and what they make together."""
 
-    def __init__(self, settings: Settings, model: LanguageModel | None = None) -> None:
-        """Build nothing yet; `model` is used instead of the one that the settings name."""
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, model: LanguageModel | None = None, *, dry: bool = False
+    ) -> None:
+        """Build nothing yet; `model` is used instead of the one that the settings name.
+
+        For a `dry` run, which asks nobody, no keys are needed.
+        """
+        self._settings, self._dry = settings, dry
         self._given = model
         self._cache: CompletionCache | None = None
         self._clients: dict[str, OpenAICompatible] = {}
@@ -114,7 +119,7 @@ class Models:
             self._cache.close()
 
     def _model(self, name: str) -> LanguageModel:
-        endpoint = endpoint_of(self._settings, name)
+        endpoint = endpoint_of(self._settings, name, needs_key=not self._dry)
         if name not in self._clients:
             price = price_of(endpoint, self._settings.prices)
             self._clients[name] = OpenAICompatible(endpoint, price=price)

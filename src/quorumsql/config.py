@@ -178,6 +178,8 @@ def endpoint_of(
     settings: Settings,
     name: str,
     environ: Mapping[str, str] = os.environ,  # noqa: TID251
+    *,
+    needs_key: bool = True,
 ) -> Endpoint:
     """Return where the model `name` is and with which key; `name` may be that of an endpoint.
 
@@ -197,7 +199,7 @@ def endpoint_of(
     else:
         needed = variable is not None
     key = (environ.get(variable) or "").strip() if variable else ""
-    if needed and not key:
+    if needed and needs_key and not key:
         raise ConfigError(
             f"There is no key for {url}: set {variable}, or OPENAI_BASE_URL for another service."
         )
