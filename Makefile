@@ -35,7 +35,11 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]"
 	touch $@
 
+# Without what they ask for: their pin of protobuf is older than that of onnx, and both work.
+FIREBIRD := sqlalchemy-firebird firebird-driver firebird-base python-dateutil six
+
 # The tests train tiny members, so they need what training needs.
 .venv/ready-dev: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,train,ray]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(FIREBIRD)
 	touch $@

@@ -29,6 +29,12 @@ from psycopg import sql as psql
 
 PASSWORD = "s3cret/p@ss:w#rd?100%25 ü"  # one with every character that spoils a URL
 INSTALL = "apt-get install --yes --no-install-recommends mariadb-server"
+INSTALL_FIREBIRD = (
+    "apt-get install --yes --no-install-recommends firebird3.0-server-core libfbclient2"
+)
+INSTALL_FIREBIRD_DRIVER = (
+    "pip install --no-deps sqlalchemy-firebird firebird-driver firebird-base python-dateutil six"
+)
 READY_SECONDS = 60.0
 
 
@@ -182,18 +188,21 @@ def run_mariadb(cursor: pymysql.cursors.Cursor, script: str) -> None:
 
 
 def _have_mariadb() -> None:
-    """Make sure that the programs are there.
+    if not shutil.which("mariadbd"):
+        _install(INSTALL)
+
+
+def _install(command: str) -> None:
+    """Install a package of Debian.
 
     Raises:
-        RuntimeError: they are not, and only root could install them; says how.
+        RuntimeError: only root could; says how.
     """
-    if shutil.which("mariadbd"):
-        return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise RuntimeError(f"These tests need MariaDB. Run: sudo {INSTALL}")
+        raise RuntimeError(f"These tests need a server that is not there. Run: sudo {command}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ("apt-get update", f"{INSTALL} -o DPkg::Lock::Timeout=300"):
-        subprocess.run(command.split(), check=True, env=environment, stdout=subprocess.DEVNULL)
+    for one in ("apt-get update", f"{command} -o DPkg::Lock::Timeout=300"):
+        subprocess.run(one.split(), check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
 def _account() -> str:
@@ -294,3 +303,22 @@ def _wait(server: Server, log: Path, attempt: Callable[[], None]) -> None:
                 ) from error
         with suppress(subprocess.TimeoutExpired):
             server.process.wait(0.1)
+
+
+def make_firebird(path: Path, script: str) -> str:
+    """Make a Firebird database in a file, with the engine inside this process; return its URL.
+
+    Raises:
+        RuntimeError: Firebird is not there; says how to install it.
+    """
+    if importlib.util.find_spec("sqlalchemy_firebird") is None:
+        raise RuntimeError(f"These tests need Firebird's driver. Run: {INSTALL_FIREBIRD_DRIVER}")
+    if not list(Path("/usr/lib").glob("*/firebird/*/plugins/libEngine*.so")):
+        _install(INSTALL_FIREBIRD)
+    from firebird.driver import create_database
+
+    with closing(create_database(str(path), user="SYSDBA", charset="UTF8")) as connection:
+        for statement in script.split(";"):
+            connection.execute_immediate(statement)
+            connection.commit()
+    return f"firebird+firebird://SYSDBA@/{path}?charset=UTF8"

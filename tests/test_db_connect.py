@@ -86,7 +86,8 @@ def test_the_name_is_the_files_stem(tmp_path: Path) -> None:
     [
         ("", "empty"),
         ("   ", "empty"),
-        ("oracle://scott:tiger@host/db", "Supported"),
+        ("oracle+oracledb://scott:tiger@host/db", "driver oracledb"),
+        ("nosuchengine://scott:tiger@host/db", "no such dialect"),
         ("sqlite://shop.db", "sqlite:///shop.db"),
         ("file:shop.db?mode=ro", "file:"),
         (":memory:", "in-memory"),

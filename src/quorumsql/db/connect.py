@@ -27,7 +27,8 @@ _Opener: TypeAlias = Callable[[str, Limits, Path | None, Collection[str]], Datab
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.\-]*)(\+[A-Za-z0-9_]+)?://")
 _SUPPORTED = (
     "Supported so far: an SQLite file, as a path or as sqlite:///PATH; a DuckDB file, as a path "
-    "or as duckdb:///PATH; CSV, JSON, Parquet and Excel files, and folders of them, as a path."
+    "or as duckdb:///PATH; CSV, JSON, Parquet and Excel files, and folders of them, as a path; "
+    "postgresql://, mysql://, mariadb:// and any other URL that SQLAlchemy has a dialect for."
 )
 
 
@@ -65,8 +66,9 @@ def open_database(
         )
     opener = _OPENERS.get(scheme[1].lower())
     if opener is None:
-        # Only the scheme is repeated: the rest may hold a password.
-        raise UsageError(f"Cannot open a {scheme[1]}:// database. {_SUPPORTED}")
+        from quorumsql.db.generic import open_generic
+
+        return open_generic(read_url(text), limits=limits, functions=functions)
     return opener(text, limits, home, functions)
 
 

@@ -208,6 +208,8 @@ class ServerDatabase:
         self._engine.dispose()
 
     def _plan(self, sql: str) -> Plan | Failure:
+        if not self._product.explain:
+            return Plan(lines=("This engine is not asked for plans.",))
         found = self._run(f"{self._product.explain} {sql}", self._limits)
         return found if isinstance(found, Failure) else self._product.plan(found)
 
@@ -220,6 +222,8 @@ class ServerDatabase:
                     found = collect(columns, rows, limits)
                 return stopped(budget) if budget.stopped else found
             except self._product.errors as error:
+                if getattr(lent.driver_connection, "busy", False):
+                    lent.invalidate()
                 if budget.stopped:
                     return stopped(budget)
                 failure = self._product.failure(error, sql)
