@@ -156,12 +156,16 @@ def test_an_encoding_that_shows_late_is_found_too(tmp_path: Path) -> None:
 
 
 def test_mixed_line_ends_packed_files_and_short_rows(tmp_path: Path) -> None:
-    assert read(text(tmp_path / "m.csv", "a,b\r\n1,2\n3,4\r\n"))[1]["m"] == ((1, 2), (3, 4))
+    text(tmp_path / "m.csv", "a,b\r\n1,2\n3,4\r\n")
     (tmp_path / "z.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
-    assert read(tmp_path / "z.csv.gz")[1]["z"] == ((1, 2),)
-    schema, rows = read(text(tmp_path / "s.csv", 'a,b,c\n1,"x\ny",3\n4,z\n'))
+    text(tmp_path / "s.csv", 'a,b,c\n1,"x\ny",3\n4,z\n')
+    schema, rows = read(tmp_path)
+    assert rows["m"] == ((1, 2), (3, 4))
+    assert rows["z"] == ((1, 2),)
     assert rows["s"] == ((1, "x\ny", 3), (4, "z", None))
-    assert schema.tables[0].comment == "Some rows are shorter than the header: the rest is NULL."
+    comments = {table.name: table.comment for table in schema.tables}
+    assert comments["s"] == "Some rows are shorter than the header: the rest is NULL."
+    assert comments["m"] == comments["z"] == ""
 
 
 def test_a_title_above_the_table_becomes_its_comment(tmp_path: Path) -> None:
