@@ -1,7 +1,7 @@
 """A real Chromium for tests of pages: Debian's, driven by playwright.
 
-It is installed here when tests run as root, as continuous integration does. Pages come from files;
-the browser has no network, and every request that a page makes is written down.
+It is installed here when tests run as root, as continuous integration does. Pages come from files
+or from this machine; the browser has no other network, and every request of a page is noted.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def started() -> Iterator[Browser]:
 
 @contextmanager
 def opened(
-    browser: Browser, path: Path, *, width: int = 1280, height: int = 900
+    browser: Browser, place: Path | str, *, width: int = 1280, height: int = 900
 ) -> Iterator[Opened]:
-    """Open a page from a file, as somebody who has never been there."""
+    """Open a page from a file or an address, as somebody who has never been there."""
     context = browser.new_context(viewport={"width": width, "height": height})
     try:
         page = context.new_page()
@@ -65,7 +65,7 @@ def opened(
         page.on("pageerror", lambda error: found.complaints.append(str(error)))
         page.on("console", lambda message: found.complaints.extend(_bad(message)))
         page.on("dialog", lambda dialog: found.complaints.append(f"dialog {dialog.message}"))
-        page.goto(path.resolve().as_uri())
+        page.goto(place if isinstance(place, str) else place.resolve().as_uri())
         yield found
     finally:
         context.close()

@@ -1,0 +1,279 @@
+"""The page of `quorum serve` in a real Chromium, with the real generators.
+
+Screenshots for the documentation are made where QUORUM_SCREENSHOTS names a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser import Opened, opened, started
+from quorumsql.sample import build_sample
+from web_server import FOREVER, Served, served
+
+SCREENSHOTS = os.environ.get("QUORUM_SCREENSHOTS")
+CONFIG = "seconds = 6.0\n[limits]\nseconds = 3.0\n"
+HOSTILE = "<img src=x onerror=alert(1)>"
+BARS = "SELECT category_id, AVG(price) AS average FROM products GROUP BY category_id"
+SECONDS = 60_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("page")
+    build_sample(folder / "company.sqlite")
+    with closing(sqlite3.connect(folder / "hostile.sqlite")) as connection:
+        connection.execute(
+            f'CREATE TABLE "{HOSTILE}" (id INTEGER, "<script>alert(2)</script>" TEXT)'
+        )
+        rows = [(i, f"<svg onload=alert({i})>") for i in range(1, 4)]
+        connection.executemany(f'INSERT INTO "{HOSTILE}" VALUES (?, ?)', rows)
+        connection.execute(f"CREATE TABLE wide AS SELECT 1 AS one, '{HOSTILE}' AS text")
+        connection.commit()
+    with closing(sqlite3.connect(folder / "slow.sqlite")) as connection:
+        connection.execute(FOREVER)
+        connection.commit()
+    paths = [str(folder / f"{name}.sqlite") for name in ("company", "hostile", "slow")]
+    with served(folder, paths, config=CONFIG, script=None) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with started() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(server: Served, chromium: Browser) -> Iterator[Opened]:
+    with opened(chromium, f"{server.url}/") as found:
+        yield found
+        assert found.complaints == []
+        assert all(url.startswith((server.url, "blob:")) for url in found.requests)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The accessibility checker that browsers' own tools use."""
+    folder = tmp_path_factory.mktemp("axe")
+    line = ["npm", "install", "--no-audit", "--no-fund", "--silent", "axe-core@4"]
+    subprocess.run(line, cwd=folder, check=True, timeout=300)
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    return script.read_text(encoding="utf-8")
+
+
+def ask(page: Page, question: str) -> None:
+    page.fill("#question", question)
+    page.press("#question", "Enter")
+    expect(page.locator("#status")).to_contain_text("Answered in", timeout=SECONDS)
+
+
+def run_sql(page: Page, sql: str) -> None:
+    page.fill(".editor textarea", sql)
+    page.press(".editor textarea", "Control+Enter")
+    expect(page.locator("#status")).to_contain_text("SQL", timeout=SECONDS)
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    page.evaluate(axe)
+    found = page.evaluate("axe.run().then(r => r.violations)")
+    return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found]
+
+
+def picture(page: Page, name: str, *, of: str | None = None) -> None:
+    if SCREENSHOTS:
+        path = str(Path(SCREENSHOTS) / f"{name}.png")
+        if of:
+            page.locator(of).first.screenshot(path=path)
+        else:
+            page.evaluate("scrollTo(0, 0)")
+            page.wait_for_timeout(1_000)  # a chart is drawn after its answer
+            page.screenshot(path=path)
+
+
+def test_the_main_journey(visit: Opened, server: Served, axe: str) -> None:
+    page = visit.page
+    ask(page, "What is the average price of products per category?")
+    expect(page.locator("[aria-label=Answer] .badge")).to_contain_text("% sure")
+    expect(page.locator(".reading").first).to_contain_text("Chosen")
+    expect(page.locator("[aria-label=Times] .stages")).to_contain_text("generate")
+    expect(page.locator("#live span").first).to_contain_text("ms")
+    page.locator(".reading summary").first.click()
+    expect(page.locator(".reading pre.sql").first).to_contain_text("SELECT")
+    assert page.locator(".litrow").count() > 0
+    assert violations(page, axe) == []
+    page.locator(".reading summary").first.click()
+    picture(page, "answer")
+    picture(page, "vote", of="[aria-label=Votes]")
+    page.get_by_role("button", name="Right").click()
+    expect(page.locator("#status")).to_contain_text("proposed")
+    page.get_by_role("button", name="Save question").click()
+    expect(page.locator("#status")).to_contain_text("Saved")
+    for kind in ("CSV", "Parquet"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=kind).click()
+        assert download.value.path().stat().st_size > 0
+    page.reload()
+    expect(page.locator("[aria-label=Answer] .badge")).to_contain_text("% sure", timeout=SECONDS)
+    page.click("[data-view=history]")
+    page.check("#only-saved")
+    expect(page.locator(".entry")).to_contain_text("average price")
+    assert violations(page, axe) == []
+    page.go_back()
+    expect(page.locator("#ask")).to_be_visible()
+
+
+def test_sql_is_edited_and_run_through_the_guard(visit: Opened) -> None:
+    page = visit.page
+    ask(page, "How many customers are there?")
+    run_sql(page, BARS)
+    expect(page.locator("[aria-label=Answer] tbody tr")).to_have_count(10)
+    expect(page.locator("#chart")).to_have_attribute("src", re.compile("^blob:"), timeout=SECONDS)
+    size = page.wait_for_function("document.getElementById('chart').naturalWidth")
+    assert int(str(size.json_value())) > 100
+    picture(page, "chart", of="figure.chart")
+    run_sql(page, "DELETE FROM products")
+    expect(page.locator("[aria-label=Answer] .error")).to_be_visible()
+    run_sql(page, "SELECT nothing FROM products")
+    expect(page.locator("[aria-label=Answer] .error")).to_contain_text("nothing")
+    page.go_back()
+    page.go_back()
+    expect(page.locator("[aria-label=Answer] tbody tr")).to_have_count(10, timeout=SECONDS)
+
+
+def test_many_rows_come_in_parts(visit: Opened) -> None:
+    page = visit.page
+    ask(page, "How many customers are there?")
+    run_sql(page, "SELECT a.name, b.name FROM customers a, customers b LIMIT 10000")
+    expect(page.locator("[aria-label=Answer] tbody tr")).to_have_count(200, timeout=SECONDS)
+    page.get_by_role("button", name="Show more rows").click()
+    expect(page.locator("[aria-label=Answer] tbody tr")).to_have_count(1200)
+
+
+def test_the_schema_is_a_diagram(visit: Opened, axe: str) -> None:
+    page = visit.page
+    page.click("[data-view=schema]")
+    expect(page.locator("#diagram .head").first).to_be_visible(timeout=SECONDS)
+    assert page.locator("#diagram .edge").count() > 5
+    picture(page, "schema", of="#diagram")
+    page.fill("#find", "salary")
+    expect(page.locator("#diagram .head")).to_have_text(["employees"])
+    assert violations(page, axe) == []
+
+
+def test_hostile_names_and_values_stay_text(visit: Opened) -> None:
+    page = visit.page
+    page.select_option("#database", "hostile")
+    ask(page, "What is in wide?")
+    run_sql(page, f'SELECT * FROM "{HOSTILE}"')
+    expect(page.locator("[aria-label=Answer] td").nth(1)).to_have_text("<svg onload=alert(1)>")
+    page.click("[data-view=schema]")
+    expect(page.locator("#diagram .head").first).to_be_visible()
+    page.click("[data-view=history]")
+    expect(page.locator(".entry").first).to_be_visible()
+    assert page.locator("main script, main [onerror], main [onload]").count() == 0
+
+
+def test_wrong_input_is_said(visit: Opened) -> None:
+    page = visit.page
+    page.press("#question", "Enter")
+    expect(page.locator("#status")).to_contain_text("plain words")
+    page.evaluate("document.getElementById('question').removeAttribute('maxlength')")
+    page.evaluate("document.getElementById('question').value = 'x'.repeat(10_000_000)")
+    visit.complaints.clear()
+    page.click("#go")
+    expect(page.locator("#status")).to_contain_text("too large", timeout=SECONDS)
+    visit.complaints.clear()  # the browser reports the refusal in its console
+
+
+def test_a_phone_and_the_dark(server: Served, chromium: Browser, axe: str) -> None:
+    with opened(chromium, f"{server.url}/", width=375, height=760) as visit:
+        page = visit.page
+        page.click("#theme")
+        ask(page, "How many orders were placed in each month?")
+        wide = "document.documentElement.scrollWidth"
+        assert page.evaluate(wide) <= 375
+        assert violations(page, axe) == []
+        picture(page, "phone")
+        assert visit.complaints == []
+
+
+def test_keys(visit: Opened) -> None:
+    page = visit.page
+    page.locator("main").focus()
+    page.keyboard.press("g")
+    page.keyboard.press("h")
+    expect(page.locator("#history")).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.locator("#question")).to_be_focused()
+
+
+class Line:
+    """A line between browser and server that can be cut."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._sockets: list[socket.socket] = []
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}/"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                here, _ = self._door.accept()
+                there = socket.create_connection(("127.0.0.1", self._port))
+                self._sockets += [here, there]
+                for a, b in ((here, there), (there, here)):
+                    threading.Thread(target=self._carry, args=(a, b), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        """Break every connection; new ones are still taken."""
+        for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._sockets.clear()
+
+    def close(self) -> None:
+        self._door.close()
+        self.cut()
+
+
+@contextmanager
+def line(server: Served) -> Iterator[Line]:
+    made = Line(int(server.url.rsplit(":", 1)[1]))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_broken_stream_is_taken_up_again(server: Served, chromium: Browser) -> None:
+    with line(server) as wire, opened(chromium, wire.url) as visit:
+        page = visit.page
+        page.select_option("#database", "slow")
+        page.fill("#question", "How many rows are in forever?")
+        page.press("#question", "Enter")
+        expect(page.locator("#live")).to_contain_text("generate", timeout=SECONDS)
+        wire.cut()
+        expect(page.locator("#status")).to_contain_text("take it up again", timeout=SECONDS)
+        expect(page.locator("#status")).to_contain_text("Answered in", timeout=SECONDS)
+        expect(page.locator("#live span").first).to_contain_text("schema")
