@@ -167,6 +167,15 @@ def test_a_prompt_that_does_not_fit_is_its_own_error(model: Model, reply: Reply)
             model(server).complete(asked())
 
 
+def test_a_prompt_that_cannot_fit_is_not_sent(model: Model) -> None:
+    with FaultServer(lambda *_: Reply()) as server:
+        client = model(server, context=2000)
+        client.complete(asked())
+        with pytest.raises(ContextTooLong, match="2,000 tokens"):
+            client.complete(asked("word " * 2000))
+    assert len(server.bodies) == 1
+
+
 def test_nobody_there(model: Model) -> None:
     with FaultServer(lambda *_: Reply()) as server:
         url = server.url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from quorumsql.llm.openai_compatible import OpenAICompatible
 from quorumsql.pipeline import Pipeline
 from quorumsql.ports import Database
 from quorumsql.prompts.write import RECIPES
+from quorumsql.stages.budget import Allowance
 from quorumsql.stages.session import NAMES, LanguageEnsemble
 from quorumsql.stages.shots import NearestShots, shot_of
 from quorumsql.stores.examples import ExampleStore
@@ -82,9 +84,14 @@ def ask(database: Database, tmp_path: Path) -> Iterator[Ask]:
     index = MemoryValueIndex.build(database, database.schema())
 
     def call(
-        server: FaultServer, *names: str, question: Question = QUESTION, **rest: Any
+        server: FaultServer,
+        *names: str,
+        question: Question = QUESTION,
+        at_once: int = 1,
+        **rest: Any,
     ) -> Answer:
-        clients.append(OpenAICompatible(Endpoint(model="m", base_url=server.url, concurrency=1)))
+        endpoint = Endpoint(model="m", base_url=server.url, concurrency=at_once)
+        clients.append(OpenAICompatible(endpoint))
         settings: dict[str, Any] = {"selector": "vote", "wide": 200, "narrow": 200, **rest}
         language = LanguageEnsemble(model=clients[-1], generators=names, **settings)
         pipeline = Pipeline(database=database, generators=(), index=index, language=language)
@@ -198,6 +205,22 @@ def test_a_context_that_is_too_short_shows_less_and_says_so(ask: Ask) -> None:
     assert answer.rows == ((2,),)
     assert any("did not fit into the context of 'm'" in text for text in answer.warnings)
     assert len(server.bodies) > 1
+
+
+def test_a_question_ends_in_time_whatever_hangs(ask: Ask) -> None:
+    """A generator that stalls is left behind, and the answer says so."""
+
+    def plan(number: int, body: dict[str, Any]) -> Reply:
+        hangs = "like the engine" in body["messages"][1]["content"]
+        return Reply(texts=(fence(JOIN),), delay=30.0 if hangs else 0.0)
+
+    with FaultServer(plan) as server:
+        began = time.monotonic()
+        answer = ask(server, "plan", "direct", allowance=Allowance(seconds=1.5), at_once=4)
+        took = time.monotonic() - began
+    assert answer.rows == ((2,),)
+    assert any("plan failed" in text for text in answer.warnings)
+    assert took < 10.0  # how exactly is measured by benchmarks/llm_faults.py
 
 
 # The refiner

@@ -111,6 +111,16 @@ class Models:
             cascade=settings.cascade,
         )
 
+    def model(self) -> LanguageModel:
+        """Return the model that the settings name, for other work than answering.
+
+        Raises:
+            ConfigError: no model is named, or its key is missing.
+        """
+        if self._given is None and self._settings.model is None:
+            raise ConfigError("No model is named: use --model NAME.")
+        return self._given or self._model(self._settings.model or "")
+
     def close(self) -> None:
         """Give back connections; safe to call twice."""
         for client in self._clients.values():

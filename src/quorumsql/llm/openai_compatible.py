@@ -85,10 +85,20 @@ class OpenAICompatible:
             ModelRefused: the service refuses key, model or request.
         """
         until = time.monotonic() + (LONG if seconds is None else seconds)
+        self._refuse_too_long(request)
         replies = list(self._tried(request, samples, until))[:samples]
         if len(replies) < samples:
             replies += self._repeated(request, samples - len(replies), until)
         return tuple(replies)
+
+    def _refuse_too_long(self, request: ModelRequest) -> None:
+        """Spare a request that cannot fit: even at four characters to a token it is too long."""
+        tokens = sum(len(one.text) for one in request.messages) // 4 + request.max_tokens
+        if 0 < self._endpoint.context < tokens:
+            raise ContextTooLong(
+                f"The prompt is too long for {self.name!r}, whose context is "
+                f"{self._endpoint.context:,} tokens: set max_columns lower."
+            )
 
     def _repeated(self, request: ModelRequest, times: int, until: float) -> list[Completion]:
         """Samples by one request each, all at once; those that fail are left out."""
