@@ -93,6 +93,10 @@ def _open_and_attack(url: str, stage: Stage) -> None:
     try:
         with closing(open_database(url, limits=LIMITS)) as database:
             for sql in ("DELETE FROM staff", "UPDATE staff SET salary = 0", "DROP TABLE staff"):
-                getattr(database, "_run")(sql, LIMITS)  # noqa: B009 - the guard stays away
+                run = getattr(database, "_run", None)  # the guard stays away where it can
+                if database.dialect == "duckdb" or run is None:
+                    database.execute(sql)
+                else:
+                    run(sql, LIMITS)
     except QuorumError as error:
         assert "\n" not in str(error) and servers.PASSWORD not in str(error)

@@ -36,6 +36,9 @@ _MEMBERSHIPS: Final = {
     "pg_checkpoint": "forces checkpoints",
     "pg_create_subscription": "opens connections to other servers",
 }
+_MEMBER: Final = """
+SELECT rolname FROM pg_roles WHERE rolname IN ({}) AND pg_has_role(oid, 'MEMBER')
+"""
 _WRITES: Final = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -131,11 +134,9 @@ def _powers(asked: _Asked) -> Iterator[Finding]:
     held = [(what, why) for (_, what, why), has in zip(_POWERS, row, strict=True) if has]
     for what, why in held:
         yield Finding(level="danger", what=what, why=why)
-    known = ", ".join(f"'{name}'" for name in _MEMBERSHIPS)
-    for name in asked.names(
-        f"SELECT rolname FROM pg_roles WHERE rolname IN ({known}) AND pg_has_role(oid, 'MEMBER')"
-    ):
-        yield Finding(level="danger", what=f"is a member of {name}", why=_MEMBERSHIPS[name])
+    if not row[0]:  # a superuser counts as a member of everything, which says nothing more
+        for name in asked.names(_MEMBER.format(", ".join(f"'{name}'" for name in _MEMBERSHIPS))):
+            yield Finding(level="danger", what=f"is a member of {name}", why=_MEMBERSHIPS[name])
     if not held:
         yield Finding(level="good", what="has no power over the server")
 

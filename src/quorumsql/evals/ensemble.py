@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from quorumsql.api import Connection, connect
+from quorumsql.api import Connection, connect, open_guarded
 from quorumsql.config import Settings
-from quorumsql.db import open_database
 from quorumsql.evals.descriptions import Described, descriptions_beside
 from quorumsql.evals.worker import Asks
 
@@ -54,6 +53,6 @@ class Ensemble:
             with connect(database, settings=self._settings) as connection:
                 yield connection
             return
-        opened = Described(open_database(database, limits=self._settings.limits), comments)
+        opened = Described(open_guarded(database, settings=self._settings), comments)
         with Connection(opened, settings=self._settings) as connection:
             yield connection
