@@ -213,7 +213,7 @@ class Pipeline:
             return linked
         brief = Brief(question=asked, schema=linked, hits=within(hits, linked))
         try:
-            return narrow(linked, self._ranker.rank(brief)).wide
+            return narrow(linked, self._ranker.rank(brief)).precise
         except ModelError:  # the generators will say so themselves
             return linked
 
