@@ -92,10 +92,19 @@ ENGINES = (
 )
 
 
-@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(scope="module", params=ENGINES, ids=lambda engine: engine.name)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     engine: Engine = request.param
-    return engine.create(request, tmp_path, SCRIPT)
+    made = tmp_path_factory.mktemp(engine.name)
+    url = engine.create(request, made, SCRIPT)
+    (made / "url").write_text(url, encoding="utf-8")
+    return made
+
+
+@pytest.fixture
+def url(folder: Path) -> str:
+    """Only read by all the tests, so made once."""
+    return (folder / "url").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -258,12 +267,12 @@ def test_closing_twice_is_fine_and_asking_afterwards_is_not(url: str) -> None:
         database.execute("SELECT 1")
 
 
-def test_reading_leaves_nothing_behind(url: str, tmp_path: Path) -> None:
-    before = {e.name: (e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(tmp_path)}
+def test_reading_leaves_nothing_behind(url: str, folder: Path) -> None:
+    before = {e.name: (e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(folder)}
     with closing(open_database(url)) as database:
         database.schema()
         database.execute("SELECT * FROM city")
         database.execute("DELETE FROM city")
         database.values("city", "name", limit=5)
-    after = {e.name: (e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(tmp_path)}
+    after = {e.name: (e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(folder)}
     assert after == before
