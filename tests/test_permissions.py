@@ -215,6 +215,34 @@ def test_a_refusal_is_the_same_for_what_does_not_exist(schema: Schema) -> None:
     assert hidden.kind == "refused"
 
 
+def test_names_mean_what_they_mean_to_the_engine() -> None:
+    def table(name: str, *columns: str, schema: str | None = None) -> Table:
+        return Table(name=name, columns=tuple(Column(name=c) for c in columns), schema=schema)
+
+    two = Schema(
+        name="x",
+        dialect="postgres",
+        namespace="public",
+        tables=(
+            table("secret", "id"),
+            table("hr.secret", "id", schema="hr"),
+            table("staff", "id", "salary"),
+            table("Staff", "id"),
+        ),
+    )
+    rules = Permissions(deny=Names(tables=("public.secret",), columns=("staff.salary",)))
+    may = access(two, rules)
+    assert isinstance(restrict("SELECT * FROM secret", may), Failure), "not the one of hr"
+    for sql, wanted in (
+        ("SELECT * FROM hr.secret", 'FROM "hr"."secret" AS secret'),
+        ("SELECT * FROM Staff", '"quorum_scan"."id" AS "id" FROM "public"."staff"'),
+        ('SELECT * FROM "Staff"', 'FROM "public"."Staff" AS "Staff"'),
+        ("SELECT STAFF.id FROM STAFF", ") AS STAFF"),
+    ):
+        allowed = restrict(sql, may)
+        assert isinstance(allowed, str) and wanted in allowed, allowed
+
+
 def test_messages_name_nothing_hidden(company: Path) -> None:
     settings = load_settings(overrides={"permissions": RULES})
     with connect(str(company), settings=settings) as opened:

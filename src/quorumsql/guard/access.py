@@ -10,7 +10,7 @@ What is not covered: what stored functions read, and tables that inherit from ot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -62,18 +62,15 @@ class Access:
     """Names of tables that conditions read: a statement may not define them anew."""
 
     def find(self, schema: str, name: str) -> Filter | None:
-        """Return the filter of the table that a statement calls so, or None.
+        """Return the filter of the table that a statement calls so; None when it may not be read.
 
         Raises:
             LookupError: several tables have that name, and it does not say which.
         """
-        named = [f for f in self.filters if _is_called(f.table, schema, name, self.default)]
-        exact = [f for f in named if f.table.name == name] or named
-        if not schema and len(exact) > 1:
-            exact = [f for f in exact if _schema_of(f.table, self.default) == self.default]
-        if len(exact) > 1:
+        tables = _called(self.schema.tables, schema, name, self.default)
+        if len(tables) > 1:
             raise LookupError(name)
-        return exact[0] if exact else None
+        return next((f for f in self.filters if f.table in tables), None)
 
     def visible(self) -> Schema:
         """Return the schema as far as it may be read."""
@@ -211,7 +208,7 @@ class _Views:
         """The filter of a table that a view reads, None where the view shows too much."""
         if scan.name.lower() == "dual":
             return Filter(table=Table(name="dual"), columns=(), masks={}, rows=())
-        found = [t for t in self._schema.tables if _is_called(t, scan.db, scan.name, self._default)]
+        found = _called(self._schema.tables, scan.db, scan.name, self._default)
         filters = [self.opened(table) for table in found]
         if len(filters) != 1 or filters[0] is None:
             return None
@@ -309,9 +306,14 @@ def _schema_of(table: Table, default: str) -> str:
     return table.schema or default
 
 
-def _is_called(table: Table, schema: str, name: str, default: str) -> bool:
-    same = table.bare_name.lower() == name.lower()
-    return same and (not schema or _schema_of(table, default).lower() == schema.lower())
+def _called(tables: Sequence[Table], schema: str, name: str, default: str) -> list[Table]:
+    """The tables that a statement may mean: in the default namespace first, spelled alike first."""
+    found = [t for t in tables if t.bare_name.lower() == name.lower()]
+    if schema:
+        found = [t for t in found if _schema_of(t, default).lower() == schema.lower()]
+    else:
+        found = [t for t in found if _schema_of(t, default) == default] or found
+    return [t for t in found if t.bare_name == name] or found
 
 
 def _known(dialect: str) -> str:

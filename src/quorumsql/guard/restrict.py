@@ -112,7 +112,7 @@ def _found(scan: exp.Table, may: Access) -> Filter | Failure | None:
     if scan.catalog and scan.catalog.lower() != may.schema.name.lower():
         return _refused(f"the database {scan.catalog!r} is not the one that may be read")
     try:
-        found = may.find(scan.db, scan.name)
+        found = may.find(scan.db, _name(scan, may.dialect))
     except LookupError:
         return _refused(f"the name {shown!r} fits several tables: name its schema too")
     return found or _refused(f"there is no table {shown!r} that may be read")
@@ -120,12 +120,14 @@ def _found(scan: exp.Table, may: Access) -> Filter | Failure | None:
 
 def _replaced(tree: exp.Expr, scan: exp.Table, one: Filter, may: Access) -> exp.Expr:
     """Put the filtered table into the place of `scan`; return the tree, which may be new."""
-    if one.is_open:
-        return tree
-    alias = scan.args.get("alias") or exp.TableAlias(this=exp.to_identifier(scan.name, quoted=True))
+    alias = scan.args.get("alias") or exp.TableAlias()
     alias = alias.copy()
     if alias.args.get("this") is None:
-        alias.set("this", exp.to_identifier(scan.name, quoted=True))
+        alias.set("this", scan.this.copy())
+    if one.is_open:
+        _pin(scan, one, may)
+        scan.set("alias", alias)
+        return tree
     source = scan.copy()
     for name in ("alias", *_OUTSIDE):
         source.set(name, None)
@@ -138,15 +140,22 @@ def _replaced(tree: exp.Expr, scan: exp.Table, one: Filter, may: Access) -> exp.
     return tree
 
 
+def _pin(scan: exp.Table, one: Filter, may: Access) -> None:
+    """Name the table so that the engine cannot take another one for it."""
+    scan.set("this", exp.to_identifier(one.table.bare_name, quoted=True))
+    main = "main" if may.dialect in {"sqlite", "duckdb"} else ""
+    own = may.schema.namespace if may.dialect in {"postgres", "mysql"} else main
+    schema = one.table.schema or own
+    if schema:
+        scan.set("db", exp.to_identifier(schema, quoted=True))
+
+
 def _filtered(source: exp.Table, one: Filter, may: Access) -> exp.Select:
     """The query that reads `source` as far as it may be read."""
     if one.inside is not None:
         select = _through_view(one, may)
     else:
-        source.set("this", exp.to_identifier(one.table.bare_name, quoted=True))
-        schema = one.table.schema or ("main" if may.dialect in {"sqlite", "duckdb"} else None)
-        if schema is not None:
-            source.set("db", exp.to_identifier(schema, quoted=True))
+        _pin(source, one, may)
         source.set("alias", exp.TableAlias(this=exp.to_identifier(_SCAN)))
         select = exp.Select().from_(source)
     for name in one.columns:
@@ -163,7 +172,7 @@ def _through_view(one: Filter, may: Access) -> exp.Select:
     assert one.inside is not None
     tree = one.inside.copy()
     for scan in scans(tree, may.dialect):
-        found = may.find(scan.db, scan.name) if scan.name.lower() != "dual" else None
+        found = _inside(scan, may)
         if found is not None:
             tree = _replaced(tree, scan, found, may)
     names = [exp.to_identifier(column.name, quoted=True) for column in one.table.columns]
@@ -174,6 +183,18 @@ def _through_view(one: Filter, may: Access) -> exp.Select:
     select = exp.Select().from_(source)
     select.set("with_", exp.With(expressions=[cte]))
     return select
+
+
+def _inside(scan: exp.Table, may: Access) -> Filter | None:
+    """The filter of a table that a view reads; which ones it reads was looked at before."""
+    is_dual = scan.name.lower() == "dual"
+    return None if is_dual else may.find(scan.db, _name(scan, may.dialect))
+
+
+def _name(scan: exp.Table, dialect: str) -> str:
+    """The name that the engine looks for: PostgreSQL folds what is not quoted."""
+    quoted = bool(scan.this.args.get("quoted"))
+    return scan.name.lower() if dialect == "postgres" and not quoted else scan.name
 
 
 def _of_scan(rule: exp.Expr, one: Filter) -> exp.Expr:
