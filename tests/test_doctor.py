@@ -51,6 +51,12 @@ def test_root_is_told_so(shop: Path) -> None:
     assert any("root" in f.what for f in report.findings) is (os.geteuid() == 0)
 
 
+def test_data_files_are_looked_at_without_reading_them(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("a,b\n1", encoding="utf-8")
+    report = examine_connection(str(tmp_path / "sales.csv"))
+    assert report.engine == "Data files" and "Data files have no roles" in report.remedy
+
+
 def test_a_database_that_is_not_there(tmp_path: Path) -> None:
     done = quorum("doctor", "--db", str(tmp_path / "none.sqlite"), cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from quorumsql.db.connect import open_database
+from quorumsql.db.files_find import engine_of
 from quorumsql.urls import read_url
 
 __all__ = ["Finding", "Report", "examine_connection"]
@@ -59,6 +60,9 @@ def examine_connection(url: str) -> Report:
     """
     scheme = re.match(r"([A-Za-z0-9.\-]+)(\+\w+)?://", url.strip())
     engine = scheme[1].lower() if scheme else ""
+    path = _path(url, engine)
+    if not engine and path.exists() and engine_of(path) == "files":
+        return _examine_file(path, "files")  # reading them may take long, and tells nothing
     with closing(open_database(url)) as database:
         dialect = database.dialect
     if dialect == "postgres":
@@ -69,7 +73,7 @@ def examine_connection(url: str) -> Report:
         from quorumsql.db.doctor_mysql import examine_mysql
 
         return examine_mysql(read_url(url.strip()))
-    return _examine_file(_path(url, engine), dialect)
+    return _examine_file(path, dialect)
 
 
 def _path(url: str, engine: str) -> Path:
@@ -82,7 +86,7 @@ def _path(url: str, engine: str) -> Path:
 
 def _examine_file(path: Path, dialect: str) -> Report:
     """A database that is a file, or files: whoever may write to them may change them."""
-    engine = {"sqlite": "SQLite", "duckdb": "DuckDB"}.get(dialect, dialect)
+    engine = {"sqlite": "SQLite", "duckdb": "DuckDB", "files": "Data files"}.get(dialect, dialect)
     findings = [*_about_files(path), *_about_engine(dialect)]
     return Report(
         place=str(path),
@@ -131,7 +135,7 @@ def _about_engine(dialect: str) -> list[Finding]:
 def _remedy(path: Path, engine: str) -> str:
     return "\n".join(
         (
-            f"-- {engine} has no roles: the operating system's permissions protect the file.",
+            f"-- {engine} {'have' if engine.endswith('s') else 'has'} no roles: the operating system's permissions protect the file.",
             "-- Let another account own it, and run quorum as one that may only read it:",
             f"--   chown OWNER {_quoted(path)} && chmod u=rw,go=r {_quoted(path)}",
             "-- or work on a copy that nobody writes to:",
