@@ -133,9 +133,10 @@ def _about_engine(dialect: str) -> list[Finding]:
 
 
 def _remedy(path: Path, engine: str) -> str:
+    verb = "have" if engine.endswith("s") else "has"
     return "\n".join(
         (
-            f"-- {engine} {'have' if engine.endswith('s') else 'has'} no roles: the operating system's permissions protect the file.",
+            f"-- {engine} {verb} no roles: the operating system's permissions protect the file.",
             "-- Let another account own it, and run quorum as one that may only read it:",
             f"--   chown OWNER {_quoted(path)} && chmod u=rw,go=r {_quoted(path)}",
             "-- or work on a copy that nobody writes to:",
