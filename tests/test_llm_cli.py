@@ -215,6 +215,18 @@ def test_the_embedded_members_answer_first_and_spare_the_model(
     assert found["sql"] == "SELECT count(*) FROM customer"
 
 
+def test_high_effort_asks_many_but_not_who_has_nothing_to_show(
+    server: FaultServer, shop: Path
+) -> None:
+    options = ("--db", shop, "--model", "m", "--effort", "high", "--dry-run", "--json")
+    found = parsed(quorum("ask", *options, QUESTION, env={"OPENAI_BASE_URL": server.url}))
+    names = {line["generator"] for line in found["plan"] if line["stage"] == "generate"}
+    assert names == {"direct", "divide", "plan", "standard", "explore"}
+    quorum("examples", "add", QUESTION, "SELECT count(*) FROM customer", "--db", shop)
+    found = parsed(quorum("ask", *options, QUESTION, env={"OPENAI_BASE_URL": server.url}))
+    assert "icl" in {line["generator"] for line in found["plan"]}
+
+
 def test_a_model_that_is_down_leaves_the_embedded_answer(shop: Path) -> None:
     script = {"embedded/a": ["SELECT 1"]}
     env = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "QUORUM_LLM_CASCADE": "0"}

@@ -194,6 +194,14 @@ def test_shots_join_tables_where_the_question_does(
     assert "city(id" in first.split('name="examples"')[1], "each shot shows what its SQL uses"
 
 
+def test_without_examples_there_are_none_above(ask: Ask) -> None:
+    with FaultServer(lambda *_: Reply(texts=(fence(JOIN),))) as server:
+        ask(server, "icl", "direct")
+    first, second = (body["messages"] for body in server.bodies)
+    assert first == second
+    assert "examples above" not in str(first)
+
+
 def test_a_context_that_is_too_short_shows_less_and_says_so(ask: Ask) -> None:
     def small(number: int, body: dict[str, Any]) -> Reply:
         if len(body["messages"][1]["content"]) > 1500:

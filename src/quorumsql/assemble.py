@@ -91,6 +91,9 @@ class Models:
                 "max_cost cannot be kept: the price of a model is not known. Set input_price and "
                 "output_price of its endpoint."
             )
+        store = ExampleStore(examples_path(settings))
+        if "auto" in settings.generators and not store.approved():
+            generators = [name for name in generators if name != "icl"]  # it has nothing to show
         allowance = Allowance(calls=llm.max_calls, usd=llm.max_cost, seconds=llm.deadline)
         return LanguageEnsemble(
             model=main,
@@ -98,7 +101,7 @@ class Models:
             generators=tuple(generators),
             allowance=allowance,
             cost_of=_dearest(costs),
-            shots=NearestShots(ExampleStore(examples_path(settings))),
+            shots=NearestShots(store),
             ranker=_Members(settings.hypotheses),
             samples=llm.samples,
             narrow=max(settings.max_columns // 2, 1),

@@ -116,7 +116,8 @@ def _ours(method: str) -> Writer:
         parts = [schema]
         if shots:
             parts.append(fenced("examples", "\n\n".join(map(_shown, shots))))
-        parts += [_METHODS[method], question_text(brief)]
+        how = "direct" if method == "icl" and not shots else method  # there is nothing above
+        parts += [_METHODS[how], question_text(brief)]
         return (
             Message(role="system", text=rules),
             Message(role="user", text="\n\n".join(parts)),
