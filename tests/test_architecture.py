@@ -42,6 +42,7 @@ LAYERS = [
         "profiles",
         "explain",
         "charts",
+        "follow",
         "words",
     },  # pure functions that write SQL or names
     {"replies", "skeletons"},  # pure functions that read what models and people wrote
@@ -52,6 +53,7 @@ LAYERS = [
     {"pipeline"},
     {"config"},
     {"assemble"},
+    {"answered"},
     {"api"},
     {"evals"},
     {"train"},

@@ -12,14 +12,18 @@ through one connection at the same time.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from quorumsql.answered import Answered, changed
 from quorumsql.config import Settings, database_home, load_settings
 from quorumsql.domain import Answer, Execution, Failure, Hit, Question, Schema
 from quorumsql.errors import UsageError
@@ -27,7 +31,7 @@ from quorumsql.objects import answer_object, json_value
 from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator, LanguageModel, Ranker, ValueIndex
 from quorumsql.stages.calibrate import Calibration, load, promised
-from quorumsql.trace import Trace
+from quorumsql.trace import Event, Trace
 
 if TYPE_CHECKING:
     from quorumsql.assemble import Models
@@ -229,7 +233,7 @@ class Connection:
         """The settings that this connection was opened with."""
         return self._settings
 
-    def ask(self, text: str, *, evidence: str = "", trace: Trace | None = None) -> Answer:
+    def ask(self, text: str, *, evidence: str = "", trace: Trace | None = None) -> Answered:
         """Answer a question in plain words, or abstain and say why.
 
         Args:
@@ -242,7 +246,46 @@ class Connection:
             ModelError: a model cannot be loaded, or every generator failed.
         """
         question = Question(text=stripped(text), evidence=evidence)  # before models are loaded
-        return self._ready().answer(question, trace=trace)
+        return self._answered(self._ready().answer(question, trace=trace))
+
+    async def aask(self, text: str, *, evidence: str = "", trace: Trace | None = None) -> Answered:
+        """Do what `ask` does without blocking the event loop."""
+        return await asyncio.to_thread(self.ask, text, evidence=evidence, trace=trace)
+
+    def stream(self, text: str, *, evidence: str = "") -> Iterator[Event | Answered]:
+        """Yield what happens while a question is answered, and in the end the answer.
+
+        Raises:
+            UsageError: the question is blank, or the database cannot be read.
+            ModelError: a model cannot be loaded, or every generator failed.
+        """
+        heard: SimpleQueue[Event | None] = SimpleQueue()
+        with ThreadPoolExecutor(1) as thread:
+            task = thread.submit(self.ask, text, evidence=evidence, trace=Trace(heard.put))
+            task.add_done_callback(lambda _: heard.put(None))
+            while (event := heard.get()) is not None:
+                yield event
+            yield task.result()
+
+    def explain(self, sql: str) -> str:
+        """Return what a statement does, in plain words; nothing is run."""
+        from quorumsql.explain import explain
+
+        return explain(sql, self.dialect)
+
+    def _answered(self, answer: Answer) -> Answered:
+        return Answered.of(answer, dialect=self.dialect, again=self._follow)
+
+    def _follow(self, before: Answered, text: str) -> Answered:
+        """Change the statement of an answer, or ask anew with the question before it."""
+        from quorumsql.follow import edited
+
+        words = stripped(text)
+        hits = self.mentions(words)
+        sql = edited(before.sql, words, self.schema, hits) if before.sql else None
+        if sql is None:
+            return self.ask(f"{before.question.rstrip('?. ')}, {words}")
+        return self._answered(changed(before, words, sql, self.sql(sql), hits))
 
     def load(self) -> tuple[Generator, ...]:
         """Load the embedded generators, which the first question does otherwise; return them.

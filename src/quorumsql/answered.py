@@ -1,0 +1,166 @@
+"""An answer as Python users hold it: a table, a chart, a notebook's view, the next question.
+
+What is not covered: drawing charts; notebooks draw Vega-Lite themselves.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from quorumsql.charts import chart
+from quorumsql.domain import Answer, Attempt, Candidate, Choice, Execution, Group, Hit
+from quorumsql.errors import UsageError
+from quorumsql.objects import json_value
+from quorumsql.sql import is_ordered
+from quorumsql.words import in_words
+
+__all__ = ["Answered", "Chart", "changed"]
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A Vega-Lite specification that notebooks draw."""
+
+    spec: dict[str, Any]
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {
+            "application/vnd.vegalite.v5+json": self.spec,
+            "text/plain": self.spec["description"],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered(Answer):
+    """An `Answer` that knows the connection it came from; pickled, it is a plain `Answer`."""
+
+    again: Callable[[Answered, str], Answered] | None = field(
+        default=None, repr=False, compare=False
+    )
+    dialect: str = field(default="sqlite", repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls, answer: Answer, *, dialect: str, again: Callable[[Answered, str], Answered]
+    ) -> Self:
+        """Return `answer` with what it takes to go on from it."""
+        known = {one.name: getattr(answer, one.name) for one in fields(Answer)}
+        return cls(**known, dialect=dialect, again=again)
+
+    @property
+    def words(self) -> str:
+        """The result in a sentence; empty when nothing ran."""
+        return in_words(self.columns, self.rows, truncated=self.truncated) if self.columns else ""
+
+    def df(self) -> Any:
+        """Return the rows as a data frame of pandas, or of polars where only that is installed.
+
+        Raises:
+            UsageError: neither is installed, or nothing ran.
+        """
+        if not self.columns:
+            raise UsageError("There are no rows: the question was not answered.")
+        names = _distinct(self.columns)
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            pass
+        else:
+            return pandas.DataFrame.from_records(list(self.rows), columns=names)
+        try:
+            import polars
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                "A data frame needs pandas or polars: run pip install pandas."
+            ) from error
+        return polars.DataFrame(list(self.rows), schema=names, orient="row", strict=False)
+
+    def chart(self) -> Chart | None:
+        """Return the chart that suits the rows, or None where the table says it better."""
+        ordered = is_ordered(self.sql or "", self.dialect)
+        spec = chart(self.columns, self.rows, ordered=ordered)
+        return Chart(spec) if spec else None
+
+    def follow_up(self, text: str) -> Answered:
+        """Ask something about this answer: "and by month?", "only Portugal", "top 5".
+
+        Raises:
+            UsageError: the text is blank.
+        """
+        if self.again is None:
+            raise UsageError("This answer has left its connection: ask there.")
+        return self.again(self, text)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show; values and names of the database stay text."""
+        parts = [f"<p><strong>{html.escape(self.question)}</strong></p>"]
+        if self.abstained:
+            parts.append("<p>No answer: too unsure. This is the best guess.</p>")
+        parts.append(f"<p>{html.escape(self.words)}</p>")
+        if self.columns:
+            head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
+            rows = (
+                "<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>"
+                for row in self.rows[:_SHOWN]
+            )
+            parts.append(
+                f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+            )
+            if len(self.rows) > _SHOWN:
+                parts.append(f"<p>{len(self.rows) - _SHOWN} more rows.</p>")
+        parts.append(f"<pre>{html.escape(self.sql or '')}</pre>")
+        parts.append(f"<p>Confidence {self.confidence:.0%}. {html.escape(self.why)}</p>")
+        return "".join(parts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _plain, ({one.name: getattr(self, one.name) for one in fields(Answer)},)
+
+
+def changed(
+    before: Answer, words: str, sql: str, execution: Execution, hits: tuple[Hit, ...]
+) -> Answer:
+    """Return the answer to a follow-up that changed the SQL of the one `before`.
+
+    It is as sure as that one: only its statement was voted on.
+    """
+    made = Candidate(generator="follow-up", attempts=(Attempt(sql=sql, execution=execution),))
+    return Answer(
+        question=f"{before.question} {words}",
+        sql=sql,
+        execution=execution,
+        confidence=before.confidence,
+        abstained=before.abstained,
+        reason=before.reason,
+        choice=Choice(
+            candidate=0,
+            groups=(Group(members=(0,), votes=1.0),),
+            confidence=before.confidence,
+        ),
+        candidates=(made,),
+        hits=hits,
+        warnings=before.warnings,
+    )
+
+
+def _plain(known: dict[str, Any]) -> Answer:
+    return Answer(**known)
+
+
+def _cell(value: object) -> str:
+    return "<em>NULL</em>" if value is None else html.escape(str(json_value(value)))
+
+
+def _distinct(columns: tuple[str, ...]) -> list[str]:
+    """The names, later ones numbered where they repeat: data frames want that."""
+    found: list[str] = []
+    for name in columns:
+        fresh, number = name, 2
+        while fresh in found:
+            fresh, number = f"{name}_{number}", number + 1
+        found.append(fresh)
+    return found
