@@ -371,3 +371,15 @@ def test_prompts_show_no_value_of_a_secret_or_of_an_address() -> None:
     shown, left = harmless(schema, hits)
     assert [column.examples for column in shown.tables[0].columns] == [(), (), ("Oslo",)]
     assert [hit.column for hit in left] == ["city"]
+
+
+def test_an_unchanged_file_is_not_even_looked_through(path: Path, tmp_path: Path) -> None:
+    stamp = file_stamp(str(path))
+    first = surveyed(path, tmp_path / "home", stamp=stamp)
+    told: list[str] = []
+    watcher = Watcher(on_table=lambda name, _number, _of: told.append(name))
+    again = surveyed(path, tmp_path / "home", stamp=stamp, watcher=watcher)
+    assert (again.unchanged, again.values, told) == (first.read, first.values, [])
+    surveyed(path, tmp_path / "home", stamp=stamp, private=["*.name"])
+    with closing(index_of(path, tmp_path / "home")) as index:
+        assert not any(hit.column == "name" for hit in index.mentions("Guest Number7"))
