@@ -7,7 +7,7 @@ ifneq ($(DATA),)
 export QUORUM_DATA ?= $(DATA)
 endif
 
-.PHONY: demo test check bench train clean
+.PHONY: demo test check bench soak train clean
 
 demo: .venv/ready
 	$(BIN)/quorum demo
@@ -22,6 +22,9 @@ check: .venv/ready-dev
 
 bench: .venv/ready-dev
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+soak: .venv/ready-dev
+	$(BIN)/python benchmarks/serve_load.py --people 8 --questions 5000
 
 train: .venv/ready-dev
 	$(BIN)/quorum train embedded --out runs/embedded
