@@ -25,10 +25,12 @@ class Budget:
     """What one statement may still cost, and what ended it.
 
     `steps` counts SQLite's virtual machine instead of seconds: the same on every machine.
-    `received` counts bytes that a server has sent since the last whole row.
+    `received` counts bytes that a server has sent since the last whole row, or since the last
+    `together` rows where they may come together.
     """
 
     limits: Limits
+    together: int = 1
     steps: int | None = None
     received: int = 0
     stopped: Literal["", "deadline", "steps", "cancelled", "bytes"] = ""

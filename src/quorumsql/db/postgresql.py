@@ -142,7 +142,7 @@ class PostgreSQL:
         milliseconds = max(1, int(min(budget.limits.seconds, 1e6) * 1000))
         with connection.within(budget):
             connection.execute(_BEGIN.format(milliseconds=milliseconds, idle=milliseconds + 60_000))
-            found = _Result(connection, sql)
+            found = _Result(connection, sql, together=budget.together)
             yield found.columns, found.rows()
 
     def scope(self, connection: Connection, url: ServerUrl) -> Scope:  # noqa: ARG002
@@ -195,12 +195,15 @@ class PostgreSQL:
 class _Result:
     """A statement that runs: the names of its columns, then its rows."""
 
-    def __init__(self, connection: Watched, sql: str) -> None:
+    def __init__(self, connection: Watched, sql: str, *, together: int) -> None:
         self._connection = connection
         pgconn = connection.pgconn
         pgconn.send_query_params(sql.encode(), None)  # the extended protocol: one statement
         connection.wait(send(pgconn))
-        pgconn.set_single_row_mode()
+        if together > 1 and psycopg.capabilities.has_stream_chunked():
+            pgconn.set_chunked_rows_mode(together)
+        else:
+            pgconn.set_single_row_mode()
         self._first = self._next()
         self.columns: tuple[str, ...] = ()
         if self._first is not None:

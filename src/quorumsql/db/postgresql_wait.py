@@ -44,7 +44,8 @@ _AS_TEXT: Final = (
     *("tsmultirange", "tstzmultirange", "datemultirange"),
 )
 _DRAINED: Final = {
-    *(pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK),
+    *(pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_CHUNK),
+    *(pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK),
     *(pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.EMPTY_QUERY),
 }
 _TIMES: Final = ("date", "timestamp", "timestamptz", "interval", "time", "timetz")

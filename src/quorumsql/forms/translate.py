@@ -216,9 +216,7 @@ class _Select:
         query = node.this
         if isinstance(node.parent, exp.In):
             if self._dialect == "mysql" and query.args.get("limit"):
-                inner = exp.Subquery(
-                    this=query, alias=exp.TableAlias(this=exp.to_identifier("s"))
-                )
+                inner = exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("s")))
                 node.set("this", exp.select("*").from_(inner))
             return
         is_value = isinstance(node.parent, (*_COMPARED, exp.Between, exp.Binary))
