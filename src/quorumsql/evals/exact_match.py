@@ -38,7 +38,7 @@ Links: TypeAlias = Mapping[str, str]
 _CONNECTORS: Final = frozenset({"and", "or"})
 
 
-class OfficialStops(Exception):  # noqa: N818 - says what it is
+class OfficialStops(Exception):
     """The official script ends with an error on this statement, and gives no verdict."""
 
 

@@ -156,9 +156,7 @@ class _Reader:
     a statement may end there.
     """
 
-    def __init__(
-        self, found: Sequence[str], catalog: Catalog, aliases: Mapping[str, str]
-    ) -> None:
+    def __init__(self, found: Sequence[str], catalog: Catalog, aliases: Mapping[str, str]) -> None:
         self.words = found
         self.catalog = catalog
         self.aliases = aliases

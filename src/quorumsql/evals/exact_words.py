@@ -20,7 +20,9 @@ from types import MappingProxyType
 __all__ = ["NotParsed", "words"]
 
 _QUOTED = re.compile('"[^"]*"')
-_MARK = re.compile(r"[:,](?=\D)(.)", re.DOTALL)  # takes the next character with it: ",," is one step
+_MARK = re.compile(
+    r"[:,](?=\D)(.)", re.DOTALL
+)  # takes the next character with it: ",," is one step
 _ELLIPSIS = re.compile(r"\.\.\.")
 _SYMBOL = re.compile(r"[;@#$%&]")
 _LAST_STOP = re.compile(r"([^.])\.([\])}>]*)\s*$")
@@ -32,7 +34,7 @@ _SLURS = ("cannot", "gimme", "gonna", "gotta", "lemme")
 _COMPARISONS: Mapping[str, str] = MappingProxyType({"!": "!=", ">": ">=", "<": "<="})
 
 
-class NotParsed(Exception):  # noqa: N818 - says what it is; never leaves the exact match
+class NotParsed(Exception):
     """The statement is none that the official parser reads."""
 
 

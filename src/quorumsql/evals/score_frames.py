@@ -2,9 +2,9 @@
 
 A gold text may hold several references, one after the other with semicolons, and in braces columns
 of which any may be asked for: `SELECT {id, name} FROM t GROUP BY {}`. A prediction is right when it
-has the result of one of them, or has it among its columns. Rows that occur twice count once, columns
-go by the order of their names, and rows by their order only where the question or its category
-asks for one.
+has the result of one of them, or has it among its columns. Rows that occur twice count once,
+columns go by the order of their names, and rows by their order only where the question or its
+category asks for one.
 
 Source: Defog's SQL-Eval, https://github.com/defog-ai/sql-eval, its `eval.py`.
 

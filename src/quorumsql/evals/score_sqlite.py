@@ -62,7 +62,9 @@ class SqliteRunner:
         self._refused = ""
         self._connection = self._connect()
 
-    def run(self, sql: str, *, most: int | None = None, lenient: bool = True) -> list[Row] | Failure:
+    def run(
+        self, sql: str, *, most: int | None = None, lenient: bool = True
+    ) -> list[Row] | Failure:
         """Return the rows of `sql`, or why there are none.
 
         Args:

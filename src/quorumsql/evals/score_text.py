@@ -13,7 +13,14 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["first_statement", "official_prediction", "runnable", "without_distinct"]
+__all__ = [
+    "first_statement",
+    "official_prediction",
+    "runnable",
+    "tokens",
+    "with_year",
+    "without_distinct",
+]
 
 _THIS_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)
 _TOKEN = re.compile(
@@ -25,6 +32,7 @@ _TOKEN = re.compile(
       | `(?:``|[^`])*` | ´(?:´´|[^´])*´
       | %(?:\(\w+\))?s | (?<!\w)[$:]\w+ | \\\w+ | (?:@|\#\#|\#)[A-ZÀ-Ü]\w+
       | -?0x[\dA-F]+ | -?\d+(?:\.\d+)?E-?\d+
+      | (?![_A-ZÀ-Ü])-?(?:\d+\.\d*|\.\d+|\d+)(?![_A-ZÀ-Ü])
       | '(?:''|\\'|[^'])*' | "(?:""|\\"|[^"])*"
       | (?<![\w\])])\[[^\]\[]+\]
     )
@@ -36,6 +44,11 @@ _TOKEN = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+
+
+def tokens(sql: str) -> list[str]:
+    """Cut `sql` into tokens: quoted texts, words, numbers, signs and single spaces."""
+    return [match[0] for match in _TOKEN.finditer(sql)]
 
 
 def official_prediction(line: str) -> str:
