@@ -41,7 +41,8 @@ def server(folder: Path) -> Iterator[tuple[str, int]]:
     (folder / "quorum.toml").write_text(
         "[web]\nper_minute = 1000000\nwaiting = 1000\n", encoding="utf-8"
     )
-    env = {**os.environ, "QUORUM_HOME": str(folder), "QUORUM_CONFIG": str(folder / "quorum.toml")}
+    config = str(folder / "quorum.toml")
+    env = {**os.environ, "QUORUM_HOME": str(folder), "QUORUM_CONFIG": config}  # noqa: TID251
     line = [sys.executable, "-m", "quorumsql", "serve", "--port", "0"]
     line += ["--db", str(folder / "company.sqlite")]
     log = folder / "log"

@@ -49,6 +49,7 @@ LAYERS = [
     {"prompts"},  # pure functions that write what models read
     {"db", "llm", "neural", "stores", "stages"},  # adapters and stages do not see each other
     {"trace"},
+    {"spans"},  # what happened, told to OpenTelemetry
     {"survey"},  # reads a database (db) into files of ours (stores): the one place that joins them
     {"pipeline"},
     {"config"},

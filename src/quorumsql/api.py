@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Self
 from quorumsql.answered import Answered, changed
 from quorumsql.config import Settings, database_home, load_settings
 from quorumsql.domain import Answer, Execution, Failure, Hit, Question, Schema
-from quorumsql.errors import UsageError
+from quorumsql.errors import MissingExtra, UsageError
 from quorumsql.objects import answer_object, json_value
 from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator, LanguageModel, Ranker, ValueIndex
@@ -246,7 +246,10 @@ class Connection:
             ModelError: a model cannot be loaded, or every generator failed.
         """
         question = Question(text=stripped(text), evidence=evidence)  # before models are loaded
-        return self._answered(self._ready().answer(question, trace=trace))
+        pipeline = self._ready()
+        if not self._settings.telemetry.enabled:
+            return self._answered(pipeline.answer(question, trace=trace))
+        return self._answered(self._spanned(pipeline, question, trace or Trace()))
 
     async def aask(self, text: str, *, evidence: str = "", trace: Trace | None = None) -> Answered:
         """Do what `ask` does without blocking the event loop."""
@@ -272,6 +275,17 @@ class Connection:
         from quorumsql.explain import explain
 
         return explain(sql, self.dialect)
+
+    def _spanned(self, pipeline: Pipeline, question: Question, trace: Trace) -> Answer:
+        """Answer in a span of OpenTelemetry."""
+        try:
+            from quorumsql.spans import spanned
+        except ModuleNotFoundError as error:
+            raise MissingExtra("telemetry.enabled", "otel") from error
+        with spanned(self.dialect, content=self._settings.telemetry.content) as (heard, answered):
+            answer = pipeline.answer(question, trace=trace.also(heard))
+            answered(answer)
+        return answer
 
     def _answered(self, answer: Answer) -> Answered:
         return Answered.of(answer, dialect=self.dialect, again=self._follow)

@@ -38,10 +38,10 @@ from urllib.parse import urlsplit
 
 from quorumsql.domain import Limits
 from quorumsql.errors import ConfigError
-from quorumsql.llm.endpoint import OPENAI, Endpoint
 from quorumsql.llm.settings import EndpointSettings, LlmSettings
 from quorumsql.permissions import Names, Permissions
 from quorumsql.tokens import Token, WebSettings
+from quorumsql.trace import TelemetrySettings
 from quorumsql.urls import read_url
 
 __all__ = [
@@ -50,8 +50,8 @@ __all__ = [
     "Effort",
     "Settings",
     "database_home",
-    "endpoint_of",
     "load_settings",
+    "variables",
     "without_ray_telemetry",
 ]
 
@@ -141,6 +141,7 @@ class Settings:
     endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     web: WebSettings = field(default_factory=WebSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     who: str = field(default_factory=lambda: _user(os.environ))  # noqa: TID251
     home: Path = field(default_factory=lambda: _default_home(os.environ))  # noqa: TID251
     data: Path | None = None
@@ -174,38 +175,9 @@ class Settings:
         return self.llm.cascade if "auto" in self.generators else 0.0
 
 
-def endpoint_of(
-    settings: Settings,
-    name: str,
-    environ: Mapping[str, str] = os.environ,  # noqa: TID251
-    *,
-    needs_key: bool = True,
-) -> Endpoint:
-    """Return where the model `name` is and with which key; `name` may be that of an endpoint.
-
-    The key of OPENAI_API_KEY goes to OPENAI_BASE_URL only, never to another endpoint.
-
-    Raises:
-        ConfigError: the key that is needed is not there.
-    """
-    home = environ.get("OPENAI_BASE_URL") or OPENAI
-    section = settings.endpoints.get(name)
-    values = {} if section is None else asdict(section)
-    variable = values.pop("key_variable", None)
-    url = values.pop("base_url", None) or home
-    if variable is None and url == home:
-        variable = "OPENAI_API_KEY"
-        needed = url.rstrip("/") == OPENAI
-    else:
-        needed = variable is not None
-    key = (environ.get(variable) or "").strip() if variable else ""
-    if needed and needs_key and not key:
-        raise ConfigError(
-            f"There is no key for {url}: set {variable}, or OPENAI_BASE_URL for another service."
-        )
-    if not key.isascii() or not key.isprintable():
-        raise ConfigError(f"{variable} holds characters that no key has.")
-    return Endpoint(**{"model": name, **values, "base_url": url, "key": key})
+def variables() -> Mapping[str, str]:
+    """Return the variables of the environment, for keys that are read when they are needed."""
+    return os.environ  # noqa: TID251
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +305,7 @@ def _inner(kind: Any, name: str) -> Any:
             "permissions": Permissions,
             "llm": LlmSettings,
             "web": WebSettings,
+            "telemetry": TelemetrySettings,
         }
     elif kind is Token:
         inner = {"permissions": Permissions}

@@ -29,6 +29,7 @@ __all__ = [
     "Linked",
     "StageEnded",
     "StageStarted",
+    "TelemetrySettings",
     "Trace",
     "Warned",
     "read_events",
@@ -146,6 +147,14 @@ _KINDS: Mapping[str, Callable[..., Event]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """Whether questions become spans of OpenTelemetry, and whether these quote text and SQL."""
+
+    enabled: bool = False
+    content: bool = False
+
+
 class Trace:
     """The events of one question; `listener` hears each one as it happens."""
 
@@ -166,6 +175,18 @@ class Trace:
             if isinstance(event, StageEnded):
                 timings[event.stage] = timings.get(event.stage, 0.0) + event.ms
         return timings
+
+    def also(self, listener: Callable[[Event], None]) -> Trace:
+        """Return this trace with one more listener, who hears what is still to come."""
+        before = self._listener
+
+        def both(event: Event) -> None:
+            if before is not None:
+                before(event)
+            listener(event)
+
+        self._listener = both
+        return self
 
     def add(self, event: Event) -> None:
         """Record one event."""

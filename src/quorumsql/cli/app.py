@@ -13,6 +13,7 @@ from quorumsql.cli import (
     ablate,
     ask,
     batch,
+    chat,
     choose,
     compare,
     demo,
@@ -26,6 +27,7 @@ from quorumsql.cli import (
     schema,
     serve,
     sql,
+    trace,
     train,
     values,
 )
@@ -49,6 +51,7 @@ def build_app() -> typer.Typer:
         *(
             demo,
             ask,
+            chat,
             schema,
             index,
             values,
@@ -56,6 +59,7 @@ def build_app() -> typer.Typer:
             describe,
             examples,
             sql,
+            trace,
             serve,
             doctor,
             mcp,

@@ -8,8 +8,10 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -19,6 +21,7 @@ from quorumsql.errors import UsageError
 
 if TYPE_CHECKING:
     from quorumsql.stages.plan import Planned
+    from quorumsql.trace import Trace
 
 __all__ = ["register"]
 
@@ -60,6 +63,10 @@ Deadline = Annotated[
     float | None, typer.Option(metavar="S", min=0.1, help="Seconds models may take.")
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Ask models again, also what is known.")]
+TraceFile = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="FILE", help="Write what happens, for quorum trace."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what models would cost; ask none.")]
 
 
@@ -87,6 +94,7 @@ def ask(
     deadline: Deadline = None,
     no_cache: NoCache = False,
     dry_run: DryRun = False,
+    trace: TraceFile = None,
 ) -> None:
     """Ask a database a question.
 
@@ -120,7 +128,8 @@ def ask(
         if dry_run:
             _print_plan(database.plan(text, evidence=_clean(evidence)), as_json=as_json)
             raise typer.Exit(0)
-        answer = database.ask(text, evidence=_clean(evidence))
+        with _traced(trace) as events:
+            answer = database.ask(text, evidence=_clean(evidence), trace=events)
     if as_json:
         _print_json(_shortened(answer, limit))
     elif as_csv:
@@ -128,6 +137,25 @@ def ask(
     else:
         _print_page(answer, limit=limit or ROWS_SHOWN, guess=guess)
     raise typer.Exit(_code(answer))
+
+
+@contextmanager
+def _traced(path: Path | None) -> Iterator[Trace | None]:
+    """Yield what takes in events; they are in the file at `path` also where asking fails."""
+    if path is None:
+        yield None
+        return
+    from quorumsql.trace import Trace, write_events
+
+    events = Trace()
+    try:
+        yield events
+    finally:
+        try:
+            with path.open("w", encoding="utf-8", errors="replace") as file:
+                write_events(events.events, file)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
 
 
 def _question(argument: str) -> str:

@@ -1,0 +1,204 @@
+"""`quorum chat`: questions one after the other, each understood beside the one before.
+
+A follow-up such as "and by month?" changes the statement of the last answer; anything else is a new
+question. Where the terminal allows it, lines are edited, remembered and completed.
+
+What is not covered: terminals without readline (Windows) remember nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quorumsql.errors import QuorumError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from quorumsql.answered import Answered
+    from quorumsql.api import Connection
+
+__all__ = ["register"]
+
+HELP = """Ask in plain words, or go on from the last answer: "and by month?", "only 2024", "top 5".
+  /sql STATEMENT   run a reading statement
+  /schema          tables and columns
+  /why             the vote on the last answer
+  /new             forget the last answer
+  /quit            leave (or Ctrl-D)"""
+ROWS_SHOWN = 20
+BARS_SHOWN = 20
+WIDEST_BAR = 40
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `chat` to the program."""
+    app.command("chat")(chat)
+
+
+def chat(
+    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+) -> None:
+    """Talk to a database: question after question, until Ctrl-D."""
+    from quorumsql.api import connect
+    from quorumsql.cli.reading import reading
+    from quorumsql.cli.settings import settings_of
+
+    settings = settings_of()
+    with reading() as tell:
+        opened = connect(db, settings=settings, tell=tell)
+    with opened as database, _remembering(settings.home / "chat_history", database):
+        talk = _Talk(database)
+        if sys.stdin.isatty():
+            typer.echo(f"{database.name}: ask away; /help says what else there is.", err=True)
+        while (line := _read()) is not None and talk.hear(line.strip()):
+            pass
+
+
+class _Talk:
+    """A conversation: what was said last."""
+
+    def __init__(self, database: Connection) -> None:
+        self._database = database
+        self._last: Answered | None = None
+
+    def hear(self, line: str) -> bool:
+        """Do what a line says; False when it says to leave."""
+        if line in {"/quit", "/exit", "/q"}:
+            return False
+        try:
+            self._do(line)
+        except QuorumError as error:
+            typer.echo(f"quorum: {error}", err=True)
+        return True
+
+    def _do(self, line: str) -> None:
+        command, _, rest = line.partition(" ")
+        match command:
+            case "":
+                return
+            case "/help":
+                typer.echo(HELP)
+            case "/new":
+                self._last = None
+            case "/sql":
+                self._sql(rest)
+            case "/schema":
+                from quorumsql.cli.output import printable
+                from quorumsql.render import render
+
+                for one in render(self._database.schema, "compact").splitlines():
+                    typer.echo(printable(one))
+            case "/why":
+                typer.echo(self._last.why if self._last else "Nothing was asked yet.")
+            case _ if command.startswith("/"):
+                typer.echo(f"There is no {command[:40]!r}; /help lists what there is.", err=True)
+            case _:
+                self._ask(line)
+
+    def _ask(self, line: str) -> None:
+        from quorumsql.cli.output import page, show_answer
+
+        answer = self._answer(line)
+        self._last = answer
+        with page() as console:
+            show_answer(console, answer, limit=ROWS_SHOWN)
+            if not answer.abstained:
+                _plot(console, answer)
+
+    def _answer(self, line: str) -> Answered:
+        """A follow-up where the last statement can be changed so, else a new question."""
+        from quorumsql.follow import edited
+
+        last = self._last
+        if last is not None and last.sql:
+            hits = self._database.mentions(line) if len(line.split()) < 4 else ()
+            if edited(last.sql, line, self._database.schema, hits):
+                return last.follow_up(line)
+        return self._database.ask(line)
+
+    def _sql(self, statement: str) -> None:
+        from quorumsql.cli.output import page, show_failure, show_rows
+        from quorumsql.domain import Failure
+
+        found = self._database.sql(statement)
+        with page() as console:
+            if isinstance(found, Failure):
+                show_failure(console, found)
+            else:
+                show_rows(console, found, limit=ROWS_SHOWN)
+
+
+def _plot(console: Console, answer: Answered) -> None:
+    """Draw the chart of an answer with characters, where it is one of bars or a line."""
+    from rich.text import Text
+
+    from quorumsql.cli.output import printable
+
+    chart = answer.chart()
+    if chart is None or "color" in chart.spec["encoding"]:
+        return
+    sides = sorted(
+        (chart.spec["encoding"][axis] for axis in ("x", "y")),
+        key=lambda side: str(side["type"] == "quantitative"),
+    )
+    if [side["type"] == "quantitative" for side in sides] != [False, True]:
+        return
+    label, value = (side["field"] for side in sides)
+    pairs = [(str(row[label]), row[value] or 0.0) for row in chart.spec["data"]["values"]]
+    largest = max((abs(number) for _, number in pairs), default=0.0)
+    wide = max(len(printable(name)) for name, _ in pairs)
+    for name, number in pairs[:BARS_SHOWN] if largest else ():
+        bar = "█" * max(1, round(WIDEST_BAR * abs(number) / largest)) if number else ""
+        console.print(Text(f"{printable(name):<{wide}} {bar} {number:g}"), soft_wrap=True)
+
+
+def _read() -> str | None:
+    """The next line; None at the end."""
+    try:
+        return input("> " if sys.stdin.isatty() else "")
+    except EOFError:
+        return None
+
+
+@contextmanager
+def _remembering(path: Path, database: Connection) -> Iterator[None]:
+    """Edit, remember and complete lines while the block runs, where readline exists."""
+    try:
+        import readline
+    except ModuleNotFoundError:
+        yield
+        return
+    if not sys.stdin.isatty():
+        yield
+        return
+    with suppress(OSError):
+        readline.read_history_file(path)
+    readline.set_completer(_completer(database))
+    readline.parse_and_bind("tab: complete")
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            readline.set_history_length(1_000)
+            readline.write_history_file(path)
+
+
+def _completer(database: Connection) -> Callable[[str, int], str | None]:
+    """Completes names of tables and columns, and commands."""
+    tables = database.schema.tables
+    names = {t.name for t in tables} | {c.name for t in tables for c in t.columns}
+    words = sorted({*names, "/sql", "/schema", "/why", "/new", "/help", "/quit"})
+
+    def complete(text: str, place: int) -> str | None:
+        found = [word for word in words if word.lower().startswith(text.lower())]
+        return found[place] if place < len(found) else None
+
+    return complete

@@ -1,0 +1,88 @@
+"""`quorum chat`, `quorum trace` and OpenTelemetry: what happened, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from command import complaint, quorum
+from quorumsql import connect
+from quorumsql.spans import spanned
+from quorumsql.trace import Trace
+from scripted import Scripted
+
+ORDERS = 'SELECT COUNT(*) FROM "order"'
+CITIES = "SELECT country, COUNT(*) AS cities FROM city GROUP BY country"
+
+
+def test_a_conversation_in_the_terminal(shop: Path) -> None:
+    said = "How many orders?\nand by status?\n/why\n/sql SELECT 41 + 1 AS sum\n/nope\n"
+    said += "/sql DELETE FROM city\n"
+    done = quorum("chat", "--db", shop, script={"one": [ORDERS]}, stdin=said)
+    assert done.returncode == 0, done.stderr
+    assert "7" in done.stdout and "shipped" in done.stdout and "42" in done.stdout
+    assert "GROUP BY" in done.stdout and "generators" in done.stdout
+    assert "/help" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_chart_as_text(shop: Path) -> None:
+    done = quorum("chat", "--db", shop, script={"one": [CITIES]}, stdin="cities\n/quit\nnever\n")
+    assert "Portugal" in done.stdout and "█" * 40 in done.stdout and "never" not in done.stdout
+
+
+def test_a_trace_tells_the_story(shop: Path, tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    asked = quorum(
+        "ask", "--db", shop, "cities?", "--json", "--trace", file, script={"one": [CITIES]}
+    )
+    assert json.loads(asked.stdout)["row_count"] == 4
+    shown = quorum("trace", file)
+    assert shown.returncode == 0 and "refine" in shown.stdout and "chosen by" in shown.stdout
+    assert "missing" in complaint(quorum("trace", tmp_path / "missing"), 2)
+    file.write_text("no event\n", encoding="utf-8")
+    assert "Line 1" in complaint(quorum("trace", file), 2)
+
+
+@pytest.mark.parametrize("content", [False, True])
+def test_spans_follow_the_conventions(shop: Path, content: bool) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with connect(str(shop), generators=[Scripted("one", CITIES)]) as database:
+        with spanned("sqlite", content=content, provider=provider) as (heard, answered):
+            answered(database.ask("Which pomegranate?", trace=Trace(heard)))
+    *stages, root = exporter.get_finished_spans()
+    assert root.name == "invoke_agent quorumsql" and root.attributes is not None
+    assert root.attributes["gen_ai.operation.name"] == "invoke_agent"
+    assert root.attributes["db.system.name"] == "sqlite"
+    assert {"retrieve", "generate", "refine", "choose"} <= {span.name for span in stages}
+    assert root.context is not None
+    assert all(s.parent is not None and s.parent.span_id == root.context.span_id for s in stages)
+    (event,) = root.events
+    assert event.attributes is not None and event.attributes["db.response.returned_rows"] == 4
+    written = "".join(span.to_json() for span in (*stages, root))
+    assert ("pomegranate" in written) is content and ("SELECT" in written) is content
+
+
+def test_a_failure_is_marked_without_its_text() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with pytest.raises(ValueError), spanned("sqlite", provider=provider):
+        raise ValueError("secret")
+    (root,) = exporter.get_finished_spans()
+    assert root.status.status_code is StatusCode.ERROR and "secret" not in root.to_json()
+
+
+def test_telemetry_is_a_setting(shop: Path) -> None:
+    done = quorum(
+        "ask", "--db", shop, "cities?", "--json",
+        script={"one": [CITIES]}, env={"QUORUM_TELEMETRY_ENABLED": "true"},
+    )  # fmt: skip
+    assert json.loads(done.stdout)["row_count"] == 4
