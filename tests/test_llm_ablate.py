@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,16 @@ def test_half_of_the_candidates_are_the_first_of_each_generator() -> None:
                 ("g3", 0, True), ("g3", 1, False))  # fmt: skip
     assert figures(one)["majority only"] == 0.0
     assert figures(one)["majority, half of the candidates"] == 1.0
+
+
+def test_the_tail_of_a_beam_is_no_candidate() -> None:
+    beam = votes(("g1", 0, True), ("g1", 1, False), ("g1", 1, False))
+    weights = (0.8, 0.1, 0.1)
+    pool = zip(beam.candidates, weights, strict=True)
+    beam = replace(beam, candidates=tuple(replace(vote, weight=w) for vote, w in pool))
+    found = figures(beam)
+    assert found["majority only"] == 1.0
+    assert found["lower bound: every candidate"] == 1.0
 
 
 def test_no_candidate_is_no_answer() -> None:

@@ -6,14 +6,15 @@ What is not covered: embedded members (`api` loads them), and asking anything.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from quorumsql.config import Settings, endpoint_of
+from quorumsql.config import Settings, variables
 from quorumsql.domain import Brief, Ranking
 from quorumsql.errors import ConfigError, UnknownName
 from quorumsql.llm.cache import Cached, CompletionCache
-from quorumsql.llm.endpoint import Endpoint
+from quorumsql.llm.endpoint import OPENAI, Endpoint
 from quorumsql.llm.openai_compatible import OpenAICompatible
 from quorumsql.llm.prices import price_of
 from quorumsql.ports import LanguageModel, Ranker
@@ -22,7 +23,7 @@ from quorumsql.stages.session import NAMES, LanguageEnsemble
 from quorumsql.stages.shots import NearestShots
 from quorumsql.stores.examples import ExampleStore
 
-__all__ = ["Models", "check_names", "embedded_names", "examples_path", "prompted_names"]
+__all__ = ["Models", "check_names", "endpoint_of", "examples_path", "prompted_names"]
 
 _THOUGHTS = 8192  # tokens that a reasoning model may think on top of its reply
 
@@ -45,11 +46,6 @@ def check_names(settings: Settings) -> None:
         )
 
 
-def embedded_names(settings: Settings) -> tuple[str, ...]:
-    """Return the embedded generators that take part."""
-    return tuple(name for name in settings.named if name not in NAMES)
-
-
 def prompted_names(settings: Settings) -> tuple[str, ...]:
     """Return the generators that ask a language model."""
     return tuple(name for name in settings.named if name in NAMES)
@@ -58,6 +54,41 @@ def prompted_names(settings: Settings) -> tuple[str, ...]:
 def examples_path(settings: Settings) -> Path:
     """Return where solved questions are kept."""
     return settings.llm.examples or settings.home / "examples.jsonl"
+
+
+def endpoint_of(
+    settings: Settings,
+    name: str,
+    *,
+    environ: Mapping[str, str] | None = None,
+    needs_key: bool = True,
+) -> Endpoint:
+    """Return where the model `name` is and with which key; `name` may be that of an endpoint.
+
+    The key of OPENAI_API_KEY goes to OPENAI_BASE_URL only, never to another endpoint.
+
+    Raises:
+        ConfigError: the key that is needed is not there.
+    """
+    environ = variables() if environ is None else environ
+    home = environ.get("OPENAI_BASE_URL") or OPENAI
+    section = settings.endpoints.get(name)
+    values = {} if section is None else asdict(section)
+    variable = values.pop("key_variable", None)
+    url = values.pop("base_url", None) or home
+    if variable is None and url == home:
+        variable = "OPENAI_API_KEY"
+        needed = url.rstrip("/") == OPENAI
+    else:
+        needed = variable is not None
+    key = (environ.get(variable) or "").strip() if variable else ""
+    if needed and needs_key and not key:
+        raise ConfigError(
+            f"There is no key for {url}: set {variable}, or OPENAI_BASE_URL for another service."
+        )
+    if not key.isascii() or not key.isprintable():
+        raise ConfigError(f"{variable} holds characters that no key has.")
+    return Endpoint(**{"model": name, **values, "base_url": url, "key": key})
 
 
 class Models:

@@ -93,13 +93,22 @@ def agreement(predictions: Sequence[Prediction]) -> Mapping[str, Mapping[str, fl
 def _figure(
     name: str, predictions: Sequence[Prediction], rule: Rule, ranks: Mapping[str, int]
 ) -> Figure:
-    chosen = [rule(prediction.candidates, ranks) for prediction in predictions]
+    chosen = [rule(_candidates(prediction.candidates), ranks) for prediction in predictions]
     right = sum(vote is not None and vote.correct for vote in chosen)
     return Figure(name=name, accuracy=right / max(len(predictions), 1), n=len(predictions))
 
 
 def _ran(pool: Pool) -> list[Vote]:
     return [vote for vote in pool if vote.status in {"ok", "empty"}]
+
+
+def _candidates(pool: Pool) -> list[Vote]:
+    """What a generator stands for: the tail of a beam is no candidate of the paper's kind."""
+    ran = _ran(pool)
+    best: defaultdict[str, float] = defaultdict(float)
+    for vote in ran:
+        best[vote.generator] = max(best[vote.generator], vote.weight)
+    return [vote for vote in ran if vote.weight >= best[vote.generator] / 2]
 
 
 def _groups(pool: Pool) -> list[list[Vote]]:
@@ -123,8 +132,8 @@ def _majority(pool: Pool, _: Mapping[str, int]) -> Vote | None:
     return min(best, key=_length)
 
 
-def _by_accuracy(ranks: Mapping[str, int]) -> Callable[[Vote], tuple[int, int, str]]:
-    return lambda vote: (ranks.get(vote.generator, len(ranks)), *_length(vote))
+def _by_accuracy(ranks: Mapping[str, int]) -> Callable[[Vote], tuple[float, ...]]:
+    return lambda vote: (ranks.get(vote.generator, len(ranks)), -vote.weight, len(vote.sql))
 
 
 def _first_s1(pool: Pool, _: Mapping[str, int]) -> Vote | None:
