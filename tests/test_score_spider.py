@@ -24,9 +24,12 @@ def databases(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def judged(databases: Path, gold: str, prediction: str | None, **options: bool) -> Verdict:
+def judged(
+    databases: Path, gold: str, prediction: str | None, *, plug_value: bool = False
+) -> Verdict:
     item = Item(position=0, index=0, db_id="db", gold=gold, prediction=prediction)
-    with SpiderJudge(Options(metric="spider", db_dir=databases, seconds=1.0, **options)) as judge:
+    options = Options(metric="spider", db_dir=databases, seconds=1.0, plug_value=plug_value)
+    with SpiderJudge(options) as judge:
         return judge.judge(item)
 
 

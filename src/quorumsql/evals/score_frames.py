@@ -118,7 +118,7 @@ class _Frame:
 
 
 def _is_sorted(column: Sequence[tuple[object, ...]]) -> bool:
-    return list(column) == sorted(column)  # type: ignore[type-var]
+    return list(column) == sorted(column)
 
 
 def _order(cell: object) -> tuple[int, str, float | str]:

@@ -28,7 +28,7 @@ _WHOLE: Final = re.compile(r"[^tT]\d+")
 
 def ways(gold: str, predicted: str) -> int:
     """Return how many statements `plugged` would yield."""
-    return len(_values(gold)) ** _slots(predicted).count(_SLOT.lower())
+    return int(len(_values(gold)) ** _slots(predicted).count(_SLOT.lower()))
 
 
 def plugged(gold: str, predicted: str) -> Iterator[str]:
