@@ -58,9 +58,8 @@ def rechosen(predictions: Sequence[Prediction], ranks: Mapping[str, int]) -> tup
         rules[f"one generator: {name}"] = lambda pool, _, name=name: _best_of(pool, name)  # type: ignore[misc]
     figures = [_figure(name, predictions, rule, ranks) for name, rule in rules.items()]
     any_right = sum(any(v.correct for v in p.candidates) for p in predictions)
-    all_right = sum(
-        bool(_ran(p.candidates)) and all(v.correct for v in _ran(p.candidates)) for p in predictions
-    )
+    pools = [_candidates(prediction.candidates) for prediction in predictions]
+    all_right = sum(bool(pool) and all(vote.correct for vote in pool) for pool in pools)
     n = max(len(predictions), 1)
     figures += [
         Figure(name="upper bound: any candidate", accuracy=any_right / n, n=len(predictions)),
