@@ -161,6 +161,7 @@ def _show_tally(path: Path, verdicts: Sequence[Verdict]) -> None:
         if path.exists():
             command = f'quorum ask --db "{path}" "How many orders were cancelled?"'
             console.print(f"Your turn: {command}", soft_wrap=True)
+            console.print(f'In a browser: quorum serve --db "{path}"', soft_wrap=True)
 
 
 def _print_json(path: Path, verdicts: Sequence[Verdict]) -> None:

@@ -46,6 +46,7 @@ def serve(
     if not db:
         raise UsageError("Say which database to serve: --db URL, once or more.")
     from quorumsql.cli.settings import settings_of
+    from quorumsql.tokens import both
 
     settings = settings_of()
     if not settings.web.tokens and not _is_loopback(host):
@@ -63,6 +64,7 @@ def serve(
     for name, token in settings.web.tokens.items():
         if missing := set(token.databases) - set(urls):
             raise UsageError(f"web.tokens.{name} names a database not served: {min(missing)!r}.")
+        both(settings.permissions, token.permissions)  # refuses what contradicts itself
     for url in urls.values():
         _check(url, settings)
     place = _free(host, port)

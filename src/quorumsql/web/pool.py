@@ -26,7 +26,10 @@ from quorumsql.config import Settings, database_home
 from quorumsql.errors import QuorumError, UnknownName
 from quorumsql.tokens import Token, both
 
-__all__ = ["Busy", "Person", "Pool", "Turns"]
+__all__ = ["LOCAL", "Busy", "Person", "Pool", "Turns"]
+
+LOCAL = "local"
+"""Who asks where no token is configured."""
 
 T = TypeVar("T")
 
@@ -164,9 +167,14 @@ class Pool:
 
     def warm(self) -> None:
         """Open the first database and load the models, so that the first question is quick."""
-        everyone = Person(name="", queue="")
+        local = Person(name=LOCAL, queue="")
         name = next(iter(self._urls))
-        self._give((everyone.name, name), self._take(everyone, name))
+        connection = self._take(local, name)
+        connection.mentions("warm")  # reads the schema and the index of values
+        if self._settings.web.tokens:
+            connection.close()  # it may read everything, and so is no token's
+        else:
+            self._give((LOCAL, name), connection)
 
     def close(self) -> None:
         """Give everything back."""
@@ -185,10 +193,10 @@ class Pool:
                 first = next(iter(self._urls))
                 self._first = connect(self._urls[first], settings=self._settings)
                 self._first.load()
-        settings = replace(self._settings, who=person.name or self._settings.who)
+        settings = self._settings
         if person.token is not None:
             permissions = both(settings.permissions, person.token.permissions)
-            settings = replace(settings, permissions=permissions)
+            settings = replace(settings, who=person.name, permissions=permissions)
         return connect(self._urls[name], settings=settings, like=self._first)
 
     def _give(self, key: tuple[str, str], connection: Connection) -> None:

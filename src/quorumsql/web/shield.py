@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quorumsql.tokens import WebSettings, digest
-from quorumsql.web.pool import Person
+from quorumsql.web.pool import LOCAL, Person
 
 __all__ = ["OPEN", "POLICY", "Shield", "log_to", "problem"]
 
@@ -111,7 +111,7 @@ class Shield:
         tab = headers.get("quorum-client", "")[:64]
         if not self._tokens:
             client = scope.get("client") or ("",)
-            return Person(name="local", queue=f"{client[0]} {tab}"), None
+            return Person(name=LOCAL, queue=f"{client[0]} {tab}"), None
         kind, _, given = headers.get("authorization", "").partition(" ")
         ask = {"www-authenticate": "Bearer"}
         if kind.lower() != "bearer" or not given.strip():

@@ -45,7 +45,7 @@ export function table(columns, rows, caption) {
   });
   return make("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption },
     make("table", {},
-      make("thead", {}, make("tr", {}, ...columns.map((name) => make("th", { scope: "col", text: name || "(no name)" })))),
+      make("thead", {}, make("tr", {}, ...columns.map((name, place) => make("th", { scope: "col", class: numbers[place] ? "number" : undefined, text: name || "(no name)" })))),
       make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells(row))))));
 }
 

@@ -1,0 +1,136 @@
+"""Parts of the server on their own: turns, tokens in settings, history, files."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from quorumsql.config import load_settings
+from quorumsql.domain import Rows
+from quorumsql.errors import ConfigError, UnknownName
+from quorumsql.permissions import Names, Permissions
+from quorumsql.stores.history import Asked, History
+from quorumsql.tokens import both, digest, new_token
+from quorumsql.web.files import csv_of, parquet_of
+from quorumsql.web.pool import Busy, Turns
+
+ENTRY = Asked(id="a", at="2026-01-01T00:00:00Z", question="q", sql="SELECT 1")
+
+
+def test_turns_go_round_those_who_wait() -> None:
+    order: list[str] = []
+
+    async def work(turns: Turns, who: str) -> None:
+        async with turns.turn(who):
+            order.append(who)
+            await asyncio.sleep(0)
+
+    async def everybody() -> None:
+        turns = Turns(1, waiting=100)
+        many = [asyncio.create_task(work(turns, "greedy")) for _ in range(10)]
+        await asyncio.sleep(0)
+        few = [asyncio.create_task(work(turns, name)) for name in ("ana", "ben")]
+        await asyncio.gather(*many, *few)
+
+    asyncio.run(everybody())
+    assert len(order) == 12 and max(order.index("ana"), order.index("ben")) <= 4
+
+
+def test_a_seat_is_not_lost_when_somebody_stops_waiting() -> None:
+    async def everybody() -> None:
+        turns = Turns(1, waiting=2)
+        async with turns.turn("a"):
+            waiting = [asyncio.create_task(turns._take("b")) for _ in range(2)]
+            await asyncio.sleep(0)
+            with pytest.raises(Busy):
+                await turns._take("b")
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        async with asyncio.timeout(5), turns.turn("c"):
+            pass
+
+    asyncio.run(everybody())
+
+
+def test_tokens_come_from_the_configuration(tmp_path: Path) -> None:
+    token = new_token()
+    file = tmp_path / "quorum.toml"
+    text = f'[web.tokens.ana]\nsha256 = "{digest(token)}"\nexpires = 2020-01-01\n'
+    file.write_text(text + '[web.tokens.ana.permissions.deny]\ntables = ["staff"]\n', "utf-8")
+    found = load_settings(file, environ={}).web.tokens["ana"]
+    assert found.expired() and found.opens("any") and found.permissions.deny.tables == ("staff",)
+    assert not replace(found, databases=("shop",)).opens("other")
+    for bad, words in (
+        (text.replace("expires", "expirez"), "expirez"),
+        (text.replace(digest(token), token), "64 hexadecimal"),
+        (text.replace("tokens.ana", 'tokens."../x"'), "letters"),
+        ("[web]\nworkers = 0\n", "workers"),
+    ):
+        file.write_text(bad, encoding="utf-8")
+        with pytest.raises(ConfigError, match=words):
+            load_settings(file, environ={})
+
+
+def test_a_token_only_ever_takes_away() -> None:
+    server = Permissions(deny=Names(tables=("staff",)), rows={"orders": "id < 9"})
+    token = Permissions(allow=Names(tables=("orders",)), deny=Names(columns=("orders.total",)))
+    found = both(server, token)
+    assert found.allow == token.allow and found.rows == server.rows
+    assert found.deny == Names(tables=("staff",), columns=("orders.total",))
+    with pytest.raises(ConfigError):
+        both(token, token)
+    with pytest.raises(ConfigError):
+        both(server, Permissions(rows={"ORDERS": "id < 99"}))
+
+
+def test_history_keeps_what_is_saved_and_forgets_what_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quorumsql.stores.history._KEPT", 5)
+    monkeypatch.setattr("quorumsql.stores.history._LONGEST_FILE", 2_000)
+    history = History(tmp_path / "deep" / "history.jsonl")
+    history.add(ENTRY)
+    history.mark("a", saved=True)
+    for number in range(50):
+        history.add(replace(ENTRY, id=f"n{number}"))
+    found = history.all()
+    assert found[0].id == "n49" and found[-1].id == "a" and len(found) < 20
+    with (tmp_path / "deep" / "history.jsonl").open("a") as file:
+        file.write("{broken\n")
+    history.mark("n49", removed=True)
+    assert history.all()[0].id == "n48"
+    with pytest.raises(UnknownName):
+        history.mark("nobody", saved=True)
+
+
+def test_files_hold_the_rows(tmp_path: Path) -> None:
+    rows = Rows(
+        columns=("n", "n", 'a "b"', "day", "money", "mixed"),
+        rows=(
+            (1, True, "é, \n'", datetime.date(2024, 1, 2), Decimal("1.5"), b"\x00"),
+            (None, False, None, None, None, 7),
+        ),
+    )
+    assert csv_of(rows).decode().splitlines()[0] == 'n,n,"a ""b""",day,money,mixed'
+    file = tmp_path / "rows.parquet"
+    file.write_bytes(parquet_of(rows))
+    found = duckdb.execute(f"SELECT * FROM '{file}'")
+    assert [column[0] for column in found.description] == [
+        "n",
+        "n_2",
+        'a "b"',
+        "day",
+        "money",
+        "mixed",
+    ]
+    assert found.fetchall()[0] == (1, True, "é, \n'", datetime.date(2024, 1, 2), 1.5, "0x00")
+    empty = tmp_path / "empty.parquet"
+    empty.write_bytes(parquet_of(replace(rows, rows=())))
+    assert duckdb.execute(f"SELECT COUNT(*) FROM '{empty}'").fetchall() == [(0,)]
