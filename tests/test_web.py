@@ -205,6 +205,19 @@ def test_the_log_has_no_content(server: Served, ana: httpx2.Client) -> None:
     assert "pomegranate" not in "".join(lines) and "quorum_test" not in "".join(lines)
 
 
+def test_a_database_that_is_gone_is_said_to_be_until_it_is_back(server: Served) -> None:
+    ana = server.client("ana")
+    place, away = server.folder / "other.sqlite", server.folder / "away"
+    place.rename(away)
+    try:
+        gone = ana.post("/v1/ask", json={**QUESTION, "database": "other"})
+        assert gone.status_code == 503 and "'other'" in message(gone)
+        assert str(server.folder) not in gone.text
+    finally:
+        away.rename(place)
+    assert ana.post("/v1/ask", json={**QUESTION, "database": "other"}).status_code == 200
+
+
 def test_bad_usage_is_one_line(shop: Path) -> None:
     assert "--db" in complaint(quorum("serve"), 2)
     assert "missing.db" in complaint(quorum("serve", "--db", "missing.db"), 2)

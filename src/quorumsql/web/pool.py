@@ -23,7 +23,7 @@ import anyio
 
 from quorumsql.api import Connection, connect
 from quorumsql.config import Settings, database_home
-from quorumsql.errors import QuorumError, UnknownName
+from quorumsql.errors import DatabaseError, QuorumError, UnknownName
 from quorumsql.tokens import Token, both
 
 __all__ = ["LOCAL", "Busy", "Person", "Pool", "Turns"]
@@ -163,7 +163,15 @@ class Pool:
             return result
 
         async with self._turns.turn(person.queue):
-            return await anyio.to_thread.run_sync(alone, limiter=self._limiter)
+            try:
+                return await anyio.to_thread.run_sync(alone, limiter=self._limiter)
+            except DatabaseError as error:
+                if person.token is None:
+                    raise
+                # Where a database lies is nobody's business who comes with a token.
+                raise DatabaseError(
+                    f"The database {name!r} cannot be read at the moment: try again later."
+                ) from error
 
     def warm(self) -> None:
         """Open the first database and load the models, so that the first question is quick."""
