@@ -159,7 +159,7 @@ def _ask(folder: Path) -> dict[str, Any]:
 
 
 def _datasketch(folder: Path) -> dict[str, Any]:
-    from datasketch import MinHash, MinHashLSH  # type: ignore[import-not-found]
+    from datasketch import MinHash, MinHashLSH
 
     def minhash(text: str) -> Any:
         found = MinHash(num_perm=100)

@@ -15,8 +15,15 @@ from quorumsql.stores import values_file
 from quorumsql.stores.known import Known, reading, writing
 from quorumsql.stores.values_disk import DiskValueIndex
 from quorumsql.stores.values_file import BlockWriter, seal
-from quorumsql.stores.values_keys import compact, fold, fold_all, keys_of, look_up_keys, near_keys
-from quorumsql.stores.values_keys import squeezed
+from quorumsql.stores.values_keys import (
+    compact,
+    fold,
+    fold_all,
+    keys_of,
+    look_up_keys,
+    near_keys,
+    squeezed,
+)
 from quorumsql.stores.values_words import dates_in, other_words
 
 CITIES = ["New York", "York", "São Paulo", "Reykjavík", "San José", "O'Fallon", "東京", "Caribbean"]

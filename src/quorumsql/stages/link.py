@@ -120,8 +120,9 @@ class Prepared:
         for t, table in enumerate(schema.tables):
             names = (table.name, table.comment, *_texts(table.columns))
             spread.update({word for name in names for word in self.words(name)})
-            for c, item in enumerate((table, *table.columns), start=-1):
-                for text in (item.name, item.comment):
+            said = [(table.name, table.comment), *((c.name, c.comment) for c in table.columns)]
+            for c, texts in enumerate(said, start=-1):
+                for text in texts:
                     for word in (*self.words(text), "".join(self.words(text))):
                         places[word].add((t, c))
         every = max(len(schema.tables), 2)
