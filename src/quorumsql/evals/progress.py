@@ -53,8 +53,12 @@ class Bar:
 
     def advance(self, prediction: Prediction) -> None:
         """Count one more prediction."""
+        self.count(right=prediction.correct)
+
+    def count(self, *, right: bool) -> None:
+        """Count one more question."""
         self._seen += 1
-        self._right += prediction.correct
+        self._right += right
         share = f"accuracy {self._right / self._seen:6.1%}"
         self._progress.update(self._task, advance=1, description=share)
         if not self._console.is_terminal and self._seen % _EVERY == 0:

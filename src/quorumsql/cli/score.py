@@ -1,0 +1,118 @@
+"""`quorum score`: score predictions that anyone has made by the official rules.
+
+What is not covered: how verdicts come about (`evals.score`), and making predictions
+(`cli.evaluate`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from quorumsql.evals.score import Scored
+    from quorumsql.evals.score_items import Verdict
+
+__all__ = ["register"]
+
+_SHOWN = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `score` to the program."""
+    app.command("score")(score)
+
+
+def score(
+    metric: Annotated[
+        Literal["spider", "spider-exact", "bird", "sql-eval", "strict"],
+        typer.Option(help="By whose rules: spider, spider-exact, bird, sql-eval or strict."),
+    ],
+    gold: Annotated[Path, typer.Option(help="Gold: lines of SQL, tab, database; JSON; CSV.")],
+    pred: Annotated[Path, typer.Option(help="Predictions: lines of SQL, JSON, JSON lines, CSV.")],
+    db_dir: Annotated[Path | None, typer.Option(help="Folder that holds NAME/NAME.sqlite.")] = None,
+    db: Annotated[
+        str | None,
+        typer.Option(help="For sql-eval and strict: a URL, {db_id} standing for a name."),
+    ] = None,
+    tables: Annotated[
+        Path | None, typer.Option(help="Spider's tables.json: exact-set match, too.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a verdict per question, a JSON object per line.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="How many processes.", min=1)] = 2,
+    seconds: Annotated[
+        float, typer.Option(help="How long one statement may run.", min=0.001, max=86_400.0)
+    ] = 60.0,
+    keep_distinct: Annotated[
+        bool, typer.Option("--keep-distinct", help="Spider: DISTINCT counts.")
+    ] = False,
+    plug_value: Annotated[
+        bool, typer.Option("--plug-value", help="Spider: fill in the values of gold.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score predictions made by anyone as the official script of a benchmark does.
+
+    Every question of the gold file gets a verdict: right, wrong, error, timeout, cap, refused,
+    missing, or unscored with a reason; all are in the denominator.
+    """
+    from quorumsql.evals.progress import Bar
+    from quorumsql.evals.score import score as scored_by
+    from quorumsql.evals.score import write_verdicts
+    from quorumsql.evals.score_files import read_job
+    from quorumsql.evals.score_items import Options
+
+    options = Options(
+        metric=metric,
+        db_dir=db_dir,
+        url=db,
+        tables=tables if metric in {"spider", "spider-exact"} else None,
+        keep_distinct=keep_distinct,
+        plug_value=plug_value,
+        seconds=seconds,
+    )
+    job = read_job(gold, pred)
+    with Bar(len(job.items)) as bar:
+
+        def count(verdict: Verdict) -> None:
+            bar.count(right=bool(verdict.exact if metric == "spider-exact" else verdict.exec))
+
+        found = scored_by(job, options, workers=workers, watch=count)
+    if out is not None:
+        write_verdicts(out, found)
+    _tell(found)
+    _print(found, as_json=as_json)
+
+
+def _tell(found: Scored) -> None:
+    """Say on stderr what was odd about the files, and what has no verdict."""
+    from quorumsql.cli.output import printable
+
+    for note in found.job.notes:
+        typer.echo(printable(note), err=True)
+    lacking = [v for v in found.verdicts if v.status == "unscored" or "no exact" in v.reason]
+    for verdict in lacking[:_SHOWN]:
+        typer.echo(f"question {verdict.position}: {printable(verdict.reason)}", err=True)
+    if len(lacking) > _SHOWN:
+        typer.echo(f"… and {len(lacking) - _SHOWN} more; --out FILE names them all", err=True)
+
+
+def _print(found: Scored, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found.summary(), indent=2))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from quorumsql.cli.output import page
+
+    table = Table("figure", "value")
+    for name, value in found.rows():
+        table.add_row(Text(name), Text(value))
+    with page() as console:
+        console.print(table)
