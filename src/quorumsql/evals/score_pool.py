@@ -9,8 +9,8 @@ What is not covered: how a verdict comes about (`score_spider`, `score_bird`, `s
 
 from __future__ import annotations
 
-import faulthandler
-import os
+import signal
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -77,16 +77,15 @@ class _Scoring:
 
     @contextmanager
     def session(self) -> Iterator[Callable[[Sequence[_Placed]], Iterator[Verdict]]]:
-        """Open a judge, and a place for what a process that ends itself would say."""
-        with judge_of(self.options) as judge, open(os.devnull, "wb") as nowhere:
+        """Open a judge for all jobs."""
+        with judge_of(self.options) as judge:
 
             def answer(job: Sequence[_Placed]) -> Iterator[Verdict]:
+                files = self._files(job[0].item)
                 for placed in job:
-                    seconds = self._longest(placed.item)
-                    if seconds is not None:
-                        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
-                    found = _judged(judge, placed.item)
-                    faulthandler.cancel_dump_traceback_later()
+                    seconds = self._longest(placed.item, files)
+                    with _ending_after(seconds):
+                        found = _judged(judge, placed.item)
                     yield found
 
             yield answer
@@ -95,16 +94,35 @@ class _Scoring:
         """Return the verdict on an item that processes die of."""
         return unscored(item.item, why)
 
-    def _longest(self, item: Item) -> float | None:
-        """How long an item may take when every statement keeps its deadline."""
-        if self.options.plug_value:
-            return None  # there may be thousands of statements
-        files = 1
+    def _files(self, item: Item) -> int:
+        """On how many databases a prediction runs."""
         if self.options.metric == "spider" and self.options.db_dir is not None:
             with suppress(DatabaseError, OSError):
-                files = len(database_files(self.options.db_dir, item.db_id, suite=True))
+                return len(database_files(self.options.db_dir, item.db_id, suite=True))
+        return 1
+
+    def _longest(self, item: Item, files: int) -> float:
+        """How long an item may take when every statement keeps its deadline; 0 is for ever."""
+        if self.options.plug_value:
+            return 0.0  # there may be thousands of statements
         golds = len(references(item.gold)) if self.options.metric == "sql-eval" else 1
         return self.grace + self.options.seconds * (2 + golds) * files
+
+
+@contextmanager
+def _ending_after(seconds: float) -> Iterator[None]:
+    """Let the system end this process when the block takes longer; 0 lets it take for ever.
+
+    Nothing else is left where neither the engine nor Python looks up from its work.
+    """
+    if sys.platform == "win32":
+        yield  # which has no such alarm
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 def _judged(judge: JudgeBase, item: Item) -> Verdict:
