@@ -31,21 +31,24 @@ def main(
     """Print a Markdown table; exit 1 when a verdict differs."""
     spider = data / "spider"
     items, expected = pool(data)
-    print("| sharing | predictions | workers | wall s | exec differs | exact differs |")
-    print("|---|---|---|---|---|---|")
+    print("| sharing | predictions | workers | wall s | CPU s | exec differs | exact differs |")
+    print("|---|---|---|---|---|---|---|")
     worst = 0
     for share in (False, True):
         options = Options(
             metric="spider", db_dir=spider / "database", tables=spider / "tables.json", share=share
         )
-        start = time.perf_counter()
+        start, before = time.perf_counter(), cpu_seconds()
         found = {v.position: v for v in verdicts(items, options, workers=workers)}
-        wall = time.perf_counter() - start
+        wall, cpu = time.perf_counter() - start, cpu_seconds() - before
         pairs = [(found[item.position].exec, found[item.position].exact) for item in items]
         wrong = [sum(a[i] != b[i] for a, b in zip(pairs, expected, strict=True)) for i in (0, 1)]
         worst = max(worst, *wrong)
         counts = " | ".join(map(str, wrong))
-        print(f"| {share} | {len(items)} | {workers} | {wall:.1f} | {counts} |", flush=True)
+        print(
+            f"| {share} | {len(items)} | {workers} | {wall:.1f} | {cpu:.1f} | {counts} |",
+            flush=True,
+        )
     main_peak, worker_peak = (
         resource.getrusage(who).ru_maxrss / 1024
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -53,6 +56,12 @@ def main(
     print(f"\nPeak memory: {main_peak:.0f} + {workers} × {worker_peak:.0f} MB")
     if worst:
         raise typer.Exit(1)
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its workers that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def pool(data: Path) -> tuple[list[Item], list[tuple[bool, bool]]]:

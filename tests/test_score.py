@@ -137,8 +137,8 @@ def test_what_is_odd_about_a_file_is_told(bench: Path) -> None:
 
     assert notes(lines(RIGHT)) == ""
     assert "3 predictions for 5 questions" in notes(lines(RIGHT[:3]))
-    assert "line 6 name no question" in notes(lines([*RIGHT, "SELECT 1"]))
-    assert "lines 1, 2" in notes(objects([(7, "SELECT 1"), (-1, "SELECT 1"), (0, "SELECT 2")]))
+    assert "no question of the gold file: line 6." in notes(lines([*RIGHT, "SELECT 1"]))
+    assert ": lines 1, 2." in notes(objects([(7, "SELECT 1"), (-1, "SELECT 1"), (0, "SELECT 2")]))
     assert "replaced by later" in notes(objects([(0, "SELECT 1"), (0, "SELECT 2")]))
     assert "not UTF-8" in notes(lines(["SELECT 'Zoë'"]).encode("latin-1"))
     reordered = lines([f"{sql}\t{db_id}" for sql, db_id in reversed(GOLD)])

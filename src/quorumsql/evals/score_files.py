@@ -77,7 +77,7 @@ def read_job(gold: Path, predictions: Path) -> Job:
     ]
     if others:
         notes.append(
-            f"{predictions}: {_lines(others)} name another database than gold: in another order?"
+            f"{predictions}: another database than gold's on {_lines(others)}: in another order?"
         )
     if len(found) < len(questions):
         notes.append(
@@ -222,9 +222,9 @@ def _placed(
             twice.append(found[key].place)
         found[key] = answer
     if extra:
-        notes.append(f"{path}: {_lines(extra)} name no question of the gold file; not scored.")
+        notes.append(f"{path}: not scored, for no question of the gold file: {_lines(extra)}.")
     if twice:
-        notes.append(f"{path}: {_lines(twice)} are replaced by later ones for the same question.")
+        notes.append(f"{path}: replaced by later ones for the same question: {_lines(twice)}.")
     return found
 
 
@@ -245,7 +245,7 @@ def _text(path: Path, notes: list[str]) -> str:
             lines.append(line.decode("cp1252", "replace"))
             odd.append(number)
     if odd:
-        notes.append(f"{path}: {_lines(odd)} are not UTF-8; read as Windows-1252.")
+        notes.append(f"{path}: not UTF-8, read as Windows-1252: {_lines(odd)}.")
     return "\n".join(lines)
 
 
