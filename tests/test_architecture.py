@@ -53,7 +53,7 @@ LAYERS = [
     {"survey"},  # reads a database (db) into files of ours (stores): the one place that joins them
     {"pipeline"},
     {"config"},
-    {"assemble"},
+    {"assemble", "opening"},
     {"answered"},
     {"api"},
     {"evals"},

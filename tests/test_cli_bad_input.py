@@ -51,9 +51,9 @@ def test_missing_file(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda w: w[0])
 def test_file_that_is_no_database(tmp_path: Path, words: tuple[str, ...]) -> None:
-    path = tmp_path / "notes.txt"
+    path = tmp_path / "notes.doc"
     path.write_text("These are notes, and they are long enough to be looked at.\n" * 40)
-    assert "notes.txt" in complaint(quorum(words[0], "--db", path, *words[1:], script=ANSWER), 2)
+    assert "notes.doc" in complaint(quorum(words[0], "--db", path, *words[1:], script=ANSWER), 2)
 
 
 def test_folder_as_database(tmp_path: Path) -> None:

@@ -13,10 +13,8 @@ through one connection at the same time.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -24,10 +22,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from quorumsql.answered import Answered, changed
-from quorumsql.config import Settings, database_home, load_settings
+from quorumsql.config import Settings, load_settings
 from quorumsql.domain import Answer, Execution, Failure, Hit, Question, Schema
 from quorumsql.errors import MissingExtra, UsageError
 from quorumsql.objects import answer_object, json_value
+from quorumsql.opening import DESCRIPTIONS, known_folder, open_guarded, read_descriptions
 from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator, LanguageModel, Ranker, ValueIndex
 from quorumsql.stages.calibrate import Calibration, load, promised
@@ -35,7 +34,6 @@ from quorumsql.trace import Event, Trace
 
 if TYPE_CHECKING:
     from quorumsql.assemble import Models
-    from quorumsql.stages.describe import Descriptions
     from quorumsql.stages.plan import Planned
     from quorumsql.stages.session import LanguageEnsemble
 
@@ -50,9 +48,6 @@ __all__ = [
     "policy_of",
     "read_descriptions",
 ]
-
-DESCRIPTIONS = "descriptions.toml"
-"""Name of the file of descriptions in a database's folder."""
 
 _CALIBRATION = Path(__file__).parent / "neural" / "weights" / "calibration.json"
 
@@ -92,86 +87,6 @@ def connect(
     return Connection(
         database, settings=settings, generators=generators, model=model, url=url, like=like
     )
-
-
-def open_guarded(
-    url: str, *, settings: Settings, tell: Callable[[str, float], None] | None = None
-) -> Database:
-    """Open a database as far as it may be read, with a record of what is asked of it.
-
-    Raises:
-        ConfigError: the permissions name what the database does not have.
-        DatabaseError: the database cannot be opened.
-        UsageError: the audit log cannot be written.
-    """
-    from quorumsql.db import AuditedDatabase, PermittedDatabase, open_database
-    from quorumsql.stores.audit import AuditLog
-
-    home = database_home(settings, url)
-    database = open_database(
-        url, limits=settings.limits, home=home, functions=settings.functions, tell=tell
-    )
-    with ExitStack() as undo:
-        undo.callback(database.close)
-        audit = None
-        if settings.audit.enabled:
-            audit = AuditLog(
-                database_home(settings, url),
-                who=settings.who,
-                database=database.name,
-                dialect=database.dialect,
-                values=settings.audit.values,
-                bytes=settings.audit.bytes,
-                files=settings.audit.files,
-            )
-            database = AuditedDatabase(database, audit)
-        if settings.permissions:
-            database = PermittedDatabase(
-                database, settings.permissions, functions=settings.functions, audit=audit
-            )
-        undo.pop_all()
-    if settings.private:  # descriptions quote values
-        return database
-    return _described(database, known_folder(settings, url) / DESCRIPTIONS)
-
-
-def known_folder(settings: Settings, url: str) -> Path:
-    """Return the folder for what a survey of this database finds.
-
-    Who may read only a part of a database has a survey of their own.
-    """
-    folder = database_home(settings, url)
-    if not settings.permissions:
-        return folder
-    own = hashlib.sha256(repr(settings.permissions).encode()).hexdigest()[:12]
-    return folder / f"as-{own}"
-
-
-def _described(database: Database, path: Path) -> Database:
-    """The database with the descriptions of this file, if there is one."""
-    if not path.is_file():
-        return database
-    from quorumsql.db.described import DescribedDatabase
-    from quorumsql.stages.describe import described
-
-    descriptions = read_descriptions(path)
-    return DescribedDatabase(database, lambda schema: described(schema, descriptions))
-
-
-def read_descriptions(path: Path) -> Descriptions:
-    """Return the descriptions in the file at `path`; none when it is not there.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    from quorumsql.stages.describe import Descriptions, read_text
-
-    try:
-        return read_text(path.read_text(encoding="utf-8"), name=str(path))
-    except FileNotFoundError:
-        return Descriptions()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.") from error
 
 
 class Connection:

@@ -94,11 +94,12 @@ _PROTECTING = ("QUORUM_PERM", "QUORUM_AUDIT")
 class AuditSettings:
     """How statements are recorded.
 
-    `values` keeps the values in them; a log of `bytes` is put aside, of which the last `files`
-    are kept.
+    Where `enabled` is not set, a home that cannot be written is done without; where it is true,
+    nothing runs then. `values` keeps the values; a log of `bytes` is put aside, of which the
+    last `files` are kept.
     """
 
-    enabled: bool = True
+    enabled: bool | None = None
     values: bool = False
     bytes: int = 16 * 1024 * 1024
     files: int = 20

@@ -72,6 +72,8 @@ class AuditLog:
         self._files = files
         with self._explained():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._locked():
+                pass  # shows now, not at the first statement, that nothing can be written
 
     def began(self, sql: str, *, names: Collection[str] = ()) -> str:
         """Record a statement before it runs; return its id.
