@@ -71,8 +71,8 @@ class OpenJudge(JudgeBase):
 
     def _opened(self, place: str) -> tuple[Database, Judge]:
         database = open_database(place, limits=self.limits)
-        metric = "strict" if self.options.metric == "strict" else "sql-eval"
-        return database, Judge(database, metric=metric)
+        strict = self.options.metric == "strict"
+        return database, Judge(database, metric="strict" if strict else "sql-eval")
 
 
 def _close(pair: tuple[Database, Judge]) -> None:
