@@ -108,7 +108,8 @@ def absent(tasks: Iterable[Task]) -> Mapping[str, int]:
     for task in tasks:
         if task.database not in places:
             at_server = "://" in task.database
-            places[task.database] = at_server or Path(task.database).expanduser().exists()
+            found = bool(task.database) and Path(task.database).expanduser().exists()
+            places[task.database] = at_server or found
         missing[task.db_id] += not places[task.database]
     return {name: count for name, count in missing.items() if count}
 
