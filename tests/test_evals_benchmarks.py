@@ -24,7 +24,7 @@ from quorumsql.evals.datasets import (
     load_spider,
     load_sql_eval,
 )
-from quorumsql.evals.descriptions import Described, descriptions_beside
+from quorumsql.evals.descriptions import commented, descriptions_beside
 from quorumsql.evals.diagnose import ERRORS, differs_in, error_of
 from quorumsql.evals.filters import NAMES
 from quorumsql.evals.run import evaluate
@@ -123,12 +123,11 @@ def test_descriptions_reach_the_schema(tmp_path: Path) -> None:
     text += 'WEIGHT,weight,"in kilos, caf\xe9",\nname,,,\n'
     (folder / "Pet.csv").write_bytes(text.encode("utf-8").replace(b"\xc3\xa9", b"\xe9"))
     with closing(open_database(str(tmp_path / PETS))) as database:
-        described = Described(database, descriptions_beside(str(tmp_path / PETS)))
-        table = described.schema().table("pet")
+        schema = commented(database.schema(), descriptions_beside(str(tmp_path / PETS)))
+        table = schema.table("pet")
         assert table is not None
         assert [column.comment for column in table.columns][:2] == ["", ""]
         assert "in kilos" in table.columns[2].comment
-        assert described.name == "pets" and described.dialect == "sqlite"
 
 
 def sql_eval_file(path: Path, rows: list[dict[str, str]]) -> Path:

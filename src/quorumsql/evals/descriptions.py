@@ -16,63 +16,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from quorumsql.domain import Execution, Limits, Schema, Table
-from quorumsql.ports import Database
+from quorumsql.domain import Schema, Table
 
-__all__ = ["Described", "descriptions_beside"]
+__all__ = ["commented", "descriptions_beside"]
 
 _LONGEST = 400
 
 
-class Described:
-    """A database whose schema carries comments; everything else is as it was."""
+def commented(schema: Schema, comments: Mapping[tuple[str, str], str]) -> Schema:
+    """Return `schema` with `comments`, which are by table and column, both in lower case."""
 
-    def __init__(self, database: Database, comments: Mapping[tuple[str, str], str]) -> None:
-        """Wrap `database`; `comments` are by table and column, both in lower case."""
-        self._database = database
-        self._comments = comments
-
-    def __getattr__(self, name: str) -> object:
-        """Whatever a database offers beyond the port."""
-        return getattr(self._database, name)
-
-    @property
-    def name(self) -> str:
-        """Short name of the database."""
-        return self._database.name
-
-    @property
-    def dialect(self) -> str:
-        """Name of the SQL it speaks."""
-        return self._database.dialect
-
-    def schema(self) -> Schema:
-        """The schema, with comments where the files have one."""
-        schema = self._database.schema()
-        return replace(schema, tables=tuple(self._with_comments(table) for table in schema.tables))
-
-    def execute(self, sql: str, *, limits: Limits | None = None) -> Execution:
-        """Run one reading statement."""
-        return self._database.execute(sql, limits=limits)
-
-    def values(self, table: str, column: str, *, limit: int) -> tuple[object, ...]:
-        """Return distinct values."""
-        return self._database.values(table, column, limit=limit)
-
-    def close(self) -> None:
-        """Give back what is held."""
-        self._database.close()
-
-    def _with_comments(self, table: Table) -> Table:
-        columns = tuple(
-            replace(
-                column,
-                comment=self._comments.get((table.name.lower(), column.name.lower()))
-                or column.comment,
-            )
-            for column in table.columns
+    def with_comments(table: Table) -> Table:
+        said = [comments.get((table.name.lower(), c.name.lower())) for c in table.columns]
+        columns = zip(table.columns, said, strict=True)
+        return replace(
+            table, columns=tuple(replace(c, comment=words or c.comment) for c, words in columns)
         )
-        return replace(table, columns=columns)
+
+    return replace(schema, tables=tuple(map(with_comments, schema.tables)))
 
 
 def descriptions_beside(database: str) -> dict[tuple[str, str], str]:

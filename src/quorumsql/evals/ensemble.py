@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 
 from quorumsql.api import Connection, connect, open_guarded
 from quorumsql.config import Settings
-from quorumsql.evals.descriptions import Described, descriptions_beside
+from quorumsql.db.described import DescribedDatabase
+from quorumsql.evals.descriptions import commented, descriptions_beside
 from quorumsql.evals.worker import Asks
 
 __all__ = ["Ensemble", "weights_digest"]
@@ -53,6 +55,8 @@ class Ensemble:
             with connect(database, settings=self._settings) as connection:
                 yield connection
             return
-        opened = Described(open_guarded(database, settings=self._settings), comments)
+        opened = DescribedDatabase(
+            open_guarded(database, settings=self._settings), partial(commented, comments=comments)
+        )
         with Connection(opened, settings=self._settings) as connection:
             yield connection
