@@ -9,15 +9,15 @@ What is not covered: judging examples. Only approved ones are shown to models, a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from quorumsql.errors import UnknownName, UsageError
+from quorumsql.errors import UnknownName
 from quorumsql.prompts.write import Shot
+from quorumsql.stores.records import add_records, read_records
 
 __all__ = ["Example", "ExampleStore"]
 
@@ -77,7 +77,7 @@ class ExampleStore:
             name = _identity(shot, database)
             if name not in known:
                 fresh[name] = Example(id=name, shot=shot, database=database, approved=approved)
-        self._append(_record(example) for example in fresh.values())
+        add_records(self._path, map(_record, fresh.values()))
         return tuple(fresh.values())
 
     def approve(self, ids: Iterable[str]) -> int:
@@ -100,39 +100,11 @@ class ExampleStore:
         names = list(dict.fromkeys(ids))
         known = [example.id for example in self.all()]
         whole = [_whole(name, known) for name in names]
-        self._append({"id": name, what: True} for name in whole)
+        add_records(self._path, [{"id": name, what: True} for name in whole])
         return len(whole)
 
     def _records(self) -> Iterator[Mapping[str, Any]]:
-        try:
-            text = self._path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise UsageError(f"{self._path}: cannot be read: {error.strerror}.") from error
-        for line in text.splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict) and isinstance(record.get("id"), str):
-                yield record
-
-    def _append(self, records: Iterable[Mapping[str, Any]]) -> None:
-        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        if not lines:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a+b") as file:
-                file.seek(0, 2)
-                if file.tell():  # a line that was cut must not swallow ours
-                    file.seek(-1, 2)
-                    if file.read(1) != b"\n":
-                        lines = "\n" + lines
-                file.write(lines.encode("utf-8", "replace"))
-        except OSError as error:
-            raise UsageError(f"{self._path}: cannot be written: {error.strerror}.") from error
+        return (one for one in read_records(self._path) if isinstance(one.get("id"), str))
 
 
 def _identity(shot: Shot, database: str) -> str:

@@ -22,7 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from quorumsql.errors import UnknownName, UsageError
+from quorumsql.errors import UnknownName
+from quorumsql.stores.records import add_records, read_records
 
 __all__ = ["Asked", "History", "now"]
 
@@ -78,7 +79,7 @@ class History:
             UsageError: the file cannot be written.
         """
         with self._lock:
-            self._append(asdict(entry))
+            add_records(self._path, [asdict(entry)])
             if self._path.stat().st_size > _LONGEST_FILE:
                 self._shorten()
 
@@ -91,7 +92,7 @@ class History:
         if not any(entry.id == name for entry in self.all()):
             raise UnknownName("question", name, ())
         with self._lock:
-            self._append({"id": name, **marks})
+            add_records(self._path, [{"id": name, **marks}])
 
     def _shorten(self) -> None:
         entries = self.all()
@@ -102,28 +103,7 @@ class History:
         os.replace(fresh, self._path)
 
     def _records(self) -> Iterator[Mapping[str, Any]]:
-        try:
-            text = self._path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise UsageError(f"{self._path}: cannot be read: {error.strerror}.") from error
-        for line in text.splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict) and isinstance(record.get("id"), str):
-                yield record
-
-    def _append(self, record: Mapping[str, Any]) -> None:
-        line = json.dumps(record) + "\n"
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line)
-        except OSError as error:
-            raise UsageError(f"{self._path}: cannot be written: {error.strerror}.") from error
+        return (one for one in read_records(self._path) if isinstance(one.get("id"), str))
 
 
 def now() -> str:

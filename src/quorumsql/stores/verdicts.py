@@ -7,12 +7,11 @@ What is not covered: using them. Nothing learns from a verdict before somebody h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from quorumsql.errors import UsageError
+from quorumsql.stores.records import add_records, read_records
 
 __all__ = ["Verdict", "VerdictStore"]
 
@@ -43,20 +42,13 @@ class VerdictStore:
         Raises:
             UsageError: the file cannot be written.
         """
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(verdict)) + "\n")
-        except OSError as error:
-            raise UsageError(f"{self._path}: cannot be written: {error.strerror}.") from error
+        add_records(self._path, [asdict(verdict)])
 
     def all(self) -> Iterator[Verdict]:
         """Yield what was said, oldest first; damaged lines are passed over."""
-        if not self._path.is_file():
-            return
         known = {one.name for one in fields(Verdict)}
-        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for record in read_records(self._path):
             try:
-                yield Verdict(**{k: v for k, v in json.loads(line).items() if k in known})
-            except (ValueError, TypeError, AttributeError):
+                yield Verdict(**{k: v for k, v in record.items() if k in known})
+            except TypeError:
                 continue

@@ -1,0 +1,60 @@
+"""JSON lines that are only added to: what examples, history and verdicts are kept in.
+
+Several processes may add at once. A line that is damaged is passed over, and one that was cut short
+does not swallow the next.
+
+What is not covered: rotation and locks; the audit log has its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from quorumsql.errors import UsageError
+
+__all__ = ["add_records", "read_records"]
+
+
+def read_records(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the records of a file, oldest first; none when it is not there.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record
+
+
+def add_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write `records` behind those of a file, all in one piece.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    if not lines:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.open("a+b") as file:
+            if file.seek(0, 2):  # a line that was cut must not swallow ours
+                file.seek(-1, 2)
+                if file.read(1) != b"\n":
+                    lines = "\n" + lines
+            file.write(lines.encode("utf-8", "replace"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error

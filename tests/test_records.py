@@ -1,0 +1,41 @@
+"""JSON lines that are only added to survive what happens to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quorumsql.errors import UsageError
+from quorumsql.stores.history import Asked, History
+from quorumsql.stores.records import add_records, read_records
+from quorumsql.stores.verdicts import Verdict, VerdictStore
+
+
+def test_a_line_that_was_cut_does_not_swallow_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "some.jsonl"
+    assert list(read_records(path)) == []
+    add_records(path, [{"n": 1}])
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"n": 2, "cut')
+    add_records(path, [{"n": 3}])
+    assert list(read_records(path)) == [{"n": 1}, {"n": 3}]
+
+
+def test_history_and_verdicts_go_on_behind_a_cut_line(tmp_path: Path) -> None:
+    history, verdicts = tmp_path / "history.jsonl", tmp_path / "verdicts.jsonl"
+    for path in (history, verdicts):
+        path.write_text('{"id": "x", "at', encoding="utf-8")
+    said = Verdict(at="now", who="ana", question="q", sql="s", confidence=0.5, right=True)
+    VerdictStore(verdicts).add(said)
+    assert list(VerdictStore(verdicts).all()) == [said]
+    asked = Asked(id="a", at="now", question="q", sql="s")
+    History(history).add(asked)
+    assert [entry.id for entry in History(history).all()] == ["a"]
+
+
+def test_what_cannot_be_read_or_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        list(read_records(tmp_path))
+    with pytest.raises(UsageError, match="cannot be written"):
+        add_records(tmp_path, [{"n": 1}])
