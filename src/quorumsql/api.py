@@ -6,8 +6,7 @@
 A connection reads the schema, indexes values and loads models when it first needs them,
 and keeps them: the second question costs only its own work.
 
-What is not covered: keeping the index between processes, and asking from several threads
-through one connection at the same time.
+What is not covered: asking from several threads through one connection at the same time.
 """
 
 from __future__ import annotations
