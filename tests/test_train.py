@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,15 +19,17 @@ from quorumsql.db import open_database
 from quorumsql.domain import Brief, Question
 from quorumsql.errors import UsageError
 from quorumsql.neural.members import load_members
-from quorumsql.neural.tokenise import Tokeniser
+from quorumsql.neural.relate import BY_NAME
+from quorumsql.neural.tokenise import FEATURES, ROLES, Tokeniser
 from quorumsql.stores.values import MemoryValueIndex
+from quorumsql.train.data import MASK, Blur, load_examples
 from quorumsql.train.embedded import Plan, train
 from quorumsql.train.export import export
 from quorumsql.train.model import Shape
 
 TINY = Shape(width=48, heads=4, hidden=64, shared_layers=2, decoder_layers=2, decoder_heads=4,
              decoder_hidden=64)  # fmt: skip
-PLAN = Plan(passes=2, batch=2, warm_up=2, files=("train.json",))
+PLAN = Plan(passes=2, batch=2, warm_up=2, synthetic=0, files=("train.json",))
 QUESTIONS = {
     "How many pets are there?": "SELECT count(*) FROM pet",
     "List the names of all owners": "SELECT name FROM owner",
@@ -130,7 +135,7 @@ def test_a_checkpoint_of_another_plan_is_refused(
     data: Path, tmp_path: Path, tokenizer: Path
 ) -> None:
     run(data, tmp_path / "out", tokenizer)
-    other = Plan(passes=3, batch=2, files=("train.json",))
+    other = Plan(passes=3, batch=2, synthetic=0, files=("train.json",))
     with pytest.raises(UsageError, match="another plan"):
         run(data, tmp_path / "out", tokenizer, plan=other)
 
@@ -163,3 +168,43 @@ def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "--data DIR" in done.stderr
+
+
+def test_synthetic_questions_grow_fewer_and_are_gone_in_the_last_pass(
+    data: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    plan = Plan(passes=3, batch=2, warm_up=2, synthetic=8, files=("train.json",))
+    _, events = run(data, tmp_path / "out", tokenizer, plan=plan)
+    kinds = [event["event"] for event in events[1:]]
+    ends = [n for n, kind in enumerate(kinds) if kind == "pass"]
+    steps = [ends[0], ends[1] - ends[0] - 1, ends[2] - ends[1] - 1]
+    assert steps == [len(QUESTIONS) + 4, len(QUESTIONS) + 2, len(QUESTIONS)]
+
+
+def test_blurred_questions_keep_their_values(data: Path, tokenizer: Path) -> None:
+    reads = Tokeniser(tokenizer)
+    (example,) = [
+        e for e in load_examples(data, ("train.json",), reads)
+        if e.database == "one" and "Dog" in e.question
+    ]  # fmt: skip
+    clear = reads.encode(example.question, example.pieces, example.hits)
+    blurred = Blur(random.Random(1), masked=1.0, blind=1.0)(clear)
+    (first, last), *_ = clear.span_bounds.tolist()
+    asked = [n for n, role in enumerate(clear.features[:, 0]) if role == ROLES.index("question")]
+    hidden = [n for n in asked if blurred.ids[n] == MASK]
+    assert hidden == [n for n in asked if not first <= n < last]
+    assert clear.pairs.max() > 0 and not np.isin(blurred.pairs, BY_NAME).any()
+    assert not blurred.features[:, list(FEATURES).index("name")].any()
+
+
+def test_a_fold_learns_from_its_half_only(data: Path, tmp_path: Path, tokenizer: Path) -> None:
+    learned = 0
+    for fold in (0, 1):
+        plan = replace(PLAN, passes=1, fold=fold)
+        try:
+            _, events = run(data, tmp_path / str(fold), tokenizer, plan=plan)
+        except UsageError as error:
+            assert "nothing to learn from" in str(error)
+        else:
+            learned += events[0]["examples"]
+    assert learned == 2 * len(QUESTIONS)

@@ -30,8 +30,13 @@ def embedded(
     ] = None,
     passes: Annotated[int | None, typer.Option(help="Passes over the questions.", min=1)] = None,
     synthetic: Annotated[
-        int, typer.Option(metavar="N", help="Synthetic questions beside the real ones.", min=0)
-    ] = 0,
+        int | None,
+        typer.Option(metavar="N", help="Synthetic questions beside the real ones.", min=0),
+    ] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(help="Learn from half 0 or 1 of the databases only.", min=0, max=1),
+    ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     weights: Annotated[
         Path | None, typer.Option(help="Start from this members.pt, not from MiniLM.")
@@ -54,7 +59,7 @@ def embedded(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        _run(folder, out, passes, synthetic, accelerator, weights, measure, progress)
+        _run(folder, out, passes, synthetic, fold, accelerator, weights, measure, progress)
     typer.echo(f"{out / 'weights'}: ready to ship", err=True)
 
 
@@ -66,7 +71,8 @@ def _run(
     data: Path,
     out: Path,
     passes: int | None,
-    synthetic: int,
+    synthetic: int | None,
+    fold: int | None,
     accelerator: str,
     weights: Path | None,
     measured: bool,
@@ -86,8 +92,8 @@ def _run(
             progress.update(bar, completed=event["step"], total=event["of"], description=words)
 
     trained = start.train_embedded(
-        data, out, passes=passes, synthetic=synthetic, accelerator=accelerator, weights=weights,
-        report=report,
+        data, out, passes=passes, synthetic=synthetic, fold=fold, accelerator=accelerator,
+        weights=weights, report=report,
     )  # fmt: skip
     if measured:
         second = progress.add_task("measuring", total=None)

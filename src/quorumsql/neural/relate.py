@@ -19,12 +19,14 @@ import numpy.typing as npt
 from quorumsql.domain import ColumnRef
 from quorumsql.neural.spans import Span
 
-__all__ = ["PAIRS", "Item", "Names", "relate", "stem"]
+__all__ = ["BY_NAME", "PAIRS", "Item", "Names", "relate", "stem"]
 
 Ints = npt.NDArray[np.int64]
 
 EXACT, PARTIAL, STORED, NEAR = 1, 3, 5, 7
 """From a word to an item; one more from the item to the word."""
+BY_NAME = (EXACT, EXACT + 1, PARTIAL, PARTIAL + 1)
+"""Those that names alone tell, in both directions."""
 SAME, OWNER, OWNED, SIBLING = 9, 10, 11, 12
 REFERS, REFERRED, TABLE_REFERS, TABLE_REFERRED = 13, 14, 15, 16
 PAIRS = 17

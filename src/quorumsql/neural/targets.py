@@ -125,7 +125,7 @@ def targets(tree: Query, form: str, grammar: Grammar, encoded: Encoded) -> Targe
 
 def pad(rows: Sequence[Targets], encoded: Sequence[Encoded], items: int, spans: int) -> Written:
     """Stack the targets of one form; each example has up to `items` items and `spans` spans."""
-    size, length = len(rows), max(len(r.actions) for r in rows)
+    size, length = len(rows), -(-max(len(r.actions) for r in rows) // 4) * 4
     words = len(KEYWORDS)
     total = words + items + spans
     inputs = np.full((size, length), total, np.int64)

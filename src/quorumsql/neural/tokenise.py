@@ -30,6 +30,7 @@ __all__ = [
     "FEATURES",
     "MAX_POSITIONS",
     "RELATIONS",
+    "ROLES",
     "Encoded",
     "SchemaPieces",
     "Tokeniser",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,11 +24,26 @@ from quorumsql.forms.read import Unreadable, read
 from quorumsql.forms.tree import Query
 from quorumsql.forms.write import implicit
 from quorumsql.joins import JoinGraph
+from quorumsql.neural.relate import BY_NAME
 from quorumsql.neural.targets import align, pad, targets
-from quorumsql.neural.tokenise import Encoded, SchemaPieces, Tokeniser, pooling
+from quorumsql.neural.tokenise import FEATURES, ROLES, Encoded, SchemaPieces, Tokeniser, pooling
 from quorumsql.stores.values import MemoryValueIndex
 
-__all__ = ["Batch", "Example", "Steps", "collate", "held_out", "load_examples", "trim"]
+__all__ = [
+    "MASK",
+    "Batch",
+    "Blur",
+    "Example",
+    "Steps",
+    "collate",
+    "fold_of",
+    "held_out",
+    "load_examples",
+    "trim",
+]
+
+MASK = 103
+"""The word piece that BERT-like encoders know as a hidden word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,37 @@ def held_out(examples: Sequence[Example], share: float) -> frozenset[str]:
         taken.append(name)
         found += sum(e.database == name for e in examples)
     return frozenset(taken)
+
+
+def fold_of(database: str) -> int:
+    """0 or 1: the half that a database belongs to when members are trained on halves."""
+    return sha256(f"fold {database}".encode()).digest()[0] % 2
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """Hides words of a question, and now and then which names its words match.
+
+    Members that can copy every name learn to do nothing else, and fail where people say a
+    column's name in other words.
+    """
+
+    rng: random.Random
+    masked: float
+    blind: float
+
+    def __call__(self, encoded: Encoded) -> Encoded:
+        """Return `encoded` with less to go by; what its spans point to is left alone."""
+        ids, features, pairs = encoded.ids.copy(), encoded.features, encoded.pairs
+        kept = {t for first, last in encoded.span_bounds.tolist() for t in range(first, last)}
+        for token in np.flatnonzero(features[:, 0] == ROLES.index("question")).tolist():
+            if self.rng.random() < self.masked and token not in kept:
+                ids[token] = MASK
+        if self.rng.random() < self.blind:
+            features = features.copy()
+            features[:, list(FEATURES).index("name")] = 0
+            pairs = np.where(np.isin(pairs, BY_NAME), 0, pairs)
+        return replace(encoded, ids=ids, features=features, pairs=pairs)
 
 
 def trim(example: Example, rng: random.Random, *, budget: int) -> SchemaPieces:
@@ -176,15 +222,16 @@ def collate(
     pieces: Sequence[SchemaPieces],
     tokeniser: Tokeniser,
     grammars: Mapping[str, Grammar],
+    blur: Callable[[Encoded], Encoded] = lambda encoded: encoded,
 ) -> Batch:
-    """Encode and pad `examples`, each with its own view of the schema."""
+    """Encode, blur and pad `examples`, each with its own view of the schema."""
     encoded = [
-        tokeniser.encode(e.question, p, e.hits) for e, p in zip(examples, pieces, strict=True)
+        blur(tokeniser.encode(e.question, p, e.hits)) for e, p in zip(examples, pieces, strict=True)
     ]
     size = len(examples)
-    length = max(len(e.ids) for e in encoded)
-    items = max(len(e.columns) + len(e.tables) for e in encoded)
-    spans = max(1, *(len(e.spans) for e in encoded))
+    length = _up(max(len(e.ids) for e in encoded), 16)
+    items = _up(max(len(e.columns) + len(e.tables) for e in encoded), 8)
+    spans = _up(max(len(e.spans) for e in encoded), 4)
     ids, position = np.zeros((size, length), np.int64), np.zeros((size, length), np.int64)
     features = np.zeros((size, length, encoded[0].features.shape[1]), np.int64)
     mask = np.zeros((size, length), bool)
@@ -212,6 +259,11 @@ def collate(
         spans=torch.from_numpy(span_pool),
         steps=steps,
     )
+
+
+def _up(number: int, step: int) -> int:
+    """The next multiple: few different shapes, since a kernel is made for each new one."""
+    return -(-max(number, 1) // step) * step
 
 
 def _steps(

@@ -1,8 +1,8 @@
 """Train the embedded members together: one trunk, one loss per form, resumable.
 
 Each pass reads every question once, at most `per_database` of a database, with its schema
-shuffled and trimmed anew, and between them the synthetic questions of the plan. What the package
-ships is the moving average of the weights.
+shuffled and trimmed anew, and between them synthetic questions: all of the plan's in the first
+pass, ever fewer, none in the last. What the package ships is the moving average of the weights.
 
 What is not covered: several GPUs.
 """
@@ -13,8 +13,10 @@ import json
 import math
 import random
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,17 @@ from quorumsql.errors import UsageError
 from quorumsql.forms.grammar import KEYWORDS, Grammar
 from quorumsql.forms.linear import FORMS
 from quorumsql.neural.tokenise import Tokeniser
-from quorumsql.train.data import Batch, Example, Steps, collate, held_out, load_examples, trim
+from quorumsql.train.data import (
+    Batch,
+    Blur,
+    Example,
+    Steps,
+    collate,
+    fold_of,
+    held_out,
+    load_examples,
+    trim,
+)
 from quorumsql.train.model import Ensemble, Member, Shape
 
 __all__ = ["Plan", "train"]
@@ -39,13 +51,19 @@ class Plan:
     How their run differed from a fresh one stands in docs/experiments.md.
     """
 
-    passes: int = 8
+    passes: int = 6
     batch: int = 32
-    budget: int = 48
+    budget: int = 56
     wide_budget: int = 120
     wide_share: float = 0.2
     per_database: int = 200
     held_out: float = 0.08
+    fold: int | None = None
+    """0 or 1: learn from that half of the databases only, to answer about the other."""
+    masked: float = 0.1
+    """Share of a question's word pieces, outside values, that training hides."""
+    blind: float = 0.15
+    """Share of questions that are read without knowing which names their words match."""
     frozen_layers: int = 2
     encoder_rate: float = 1.5e-4
     decoder_rate: float = 6e-4
@@ -53,7 +71,7 @@ class Plan:
     decay: float = 0.01
     average: float = 0.998
     seed: int = 7
-    synthetic: int = 0
+    synthetic: int = 14_000
     files: tuple[str, ...] = ("train.json", "train_others.json")
 
 
@@ -92,20 +110,23 @@ def train(
     torch.manual_seed(plan.seed)
     examples = load_examples(data, plan.files, tokeniser)
     apart = held_out(examples, plan.held_out)
-    real = [e for e in examples if e.database not in apart]
+    real = [e for e in examples if e.database not in apart and _in_fold(e.database, plan.fold)]
+    if not real:
+        raise UsageError(f"There is nothing to learn from in fold {plan.fold}: too few databases.")
     learn = real + (_synthetic(real, data, tokeniser, plan) if plan.synthetic else [])
     check = [e for e in examples if e.database in apart][::2]
     shape, grammars = shape or Shape(), {form: Grammar(form) for form in FORMS}
     run = _begin(plan, shape, start, device)
     checkpoint, weights = out / "checkpoint.pt", out / "members.pt"
     _resume(run, plan, checkpoint, device)
-    per_pass = len(_mixed(learn, len(real), plan, 0))
-    total = plan.passes * per_pass
+    ends = list(accumulate(len(_mixed(learn, len(real), plan, n)) for n in range(plan.passes)))
+    total = ends[-1]
     report({"event": "start", "examples": len(real), "synthetic": len(learn) - len(real),
             "held_out": sorted(apart), "steps": total, "resumed_at": run.step})  # fmt: skip
     saved = time.monotonic()
     while run.step < total:
-        number, offset = divmod(run.step, per_pass)
+        number = bisect_right(ends, run.step)
+        offset = run.step - (ends[number - 1] if number else 0)
         for rows in _mixed(learn, len(real), plan, number)[offset:]:
             batch = _batch(learn, rows, run.step, number, plan, tokeniser, grammars)
             losses = _step(run, batch, plan, total, device)
@@ -134,7 +155,12 @@ def _batch(
     """The batch of `step` in pass `number`: the same whenever training gets there."""
     rng = random.Random(f"{plan.seed}-{step}")
     pieces = [trim(examples[r], rng, budget=_budget(r, number, plan)) for r in rows]
-    return collate([examples[r] for r in rows], pieces, tokeniser, grammars)
+    blur = Blur(rng, masked=plan.masked, blind=plan.blind)
+    return collate([examples[r] for r in rows], pieces, tokeniser, grammars, blur)
+
+
+def _in_fold(database: str, fold: int | None) -> bool:
+    return fold is None or fold_of(database) == fold
 
 
 def _begin(plan: Plan, shape: Shape, start: Mapping[str, Tensor] | None, device: str) -> _Run:
@@ -176,6 +202,7 @@ def _synthetic(
 def _mixed(examples: Sequence[Example], real: int, plan: Plan, number: int) -> list[list[int]]:
     """Batches of pass `number`: the first `real` examples and the synthetic rest, never in one."""
     made = [[real + row for row in rows] for rows in _order(examples[real:], plan, number)]
+    made = made[: round(len(made) * (1 - number / max(plan.passes - 1, 1)))]
     batches = _order(examples[:real], plan, number) + made
     if made:
         random.Random(f"{plan.seed}-mix-{number}").shuffle(batches)

@@ -24,13 +24,13 @@ __all__ = ["Ensemble", "Member", "Shape", "Trunk"]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes. The defaults are MiniLM-L6 with its last layer repeated per member."""
+    """Sizes. The defaults are MiniLM-L6 with its last layer once more per member."""
 
     vocabulary: int = 30_522
     width: int = 384
     heads: int = 12
     hidden: int = 1_536
-    shared_layers: int = 5
+    shared_layers: int = 6
     plain_layers: int = 2
     """How many of the lowest layers know no relations between tokens."""
     top_layers: int = 1
@@ -83,12 +83,23 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None, pairs: Tensor) -> Tensor:
         """(B, T, D), with pairs (B, T, T) → (B, T, D)."""
         if self.related is not None:
-            bias = self.related(pairs).permute(0, 3, 1, 2)
+            bias = self._bias(pairs)
             mask = bias if mask is None else mask + bias
         seen = attend(self.query(x), self.key(x), self.value(x), self.heads, mask)
         x = self.norm1(x + self.out(seen))
         result: Tensor = self.norm2(x + self.down(F.gelu(self.up(x))))
         return result
+
+    def _bias(self, pairs: Tensor) -> Tensor:
+        """(B, T, T) → (B, heads, T, T); while training as a product, since its gradient is fast."""
+        assert self.related is not None
+        if not self.training:
+            looked_up: Tensor = self.related(pairs).permute(0, 3, 1, 2)
+            return looked_up
+        weight = self.related.weight
+        kinds = torch.arange(PAIRS, device=pairs.device, dtype=pairs.dtype)[:, None]
+        chosen = (kinds == pairs.flatten()).to(weight.dtype)
+        return (weight.T @ chosen).view(self.heads, *pairs.shape).transpose(0, 1)
 
 
 class Trunk(nn.Module):
@@ -227,7 +238,7 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleDict({name: Member(shape) for name in names})
 
     def load_minilm(self, weights: dict[str, Tensor]) -> None:
-        """Start from a BERT-like encoder: shared layers first, the rest for every member."""
+        """Start from a BERT-like encoder: shared layers first, its last one for every member."""
         trunk = self.trunk
         with torch.no_grad():
             trunk.words.weight.copy_(weights["embeddings.word_embeddings.weight"])
@@ -239,8 +250,8 @@ class Ensemble(nn.Module):
                 _copy_layer(layer, weights, number)
             for member in self.members.values():
                 assert isinstance(member, Member)
-                for number, layer in enumerate(member.top, start=len(trunk.layers)):
-                    _copy_layer(layer, weights, number)
+                for layer in member.top:
+                    _copy_layer(layer, weights, _last_layer(weights))
 
     def freeze(self, layers: int) -> None:
         """Keep the word embeddings and the lowest `layers` of the trunk as they are."""
@@ -264,6 +275,10 @@ PARTS = {
     "down": "output.dense",
     "norm2": "output.LayerNorm",
 }
+
+
+def _last_layer(weights: dict[str, Tensor]) -> int:
+    return max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
 
 
 def _copy_layer(layer: nn.Module, weights: dict[str, Tensor], number: int) -> None:

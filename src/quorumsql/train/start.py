@@ -34,7 +34,8 @@ def train_embedded(
     out: Path,
     *,
     passes: int | None,
-    synthetic: int = 0,
+    synthetic: int | None = None,
+    fold: int | None = None,
     accelerator: str,
     weights: Path | None = None,
     report: Callable[[dict[str, Any]], None],
@@ -50,7 +51,9 @@ def train_embedded(
     if accelerator not in ACCELERATORS:
         raise UnknownName("accelerator", accelerator, ACCELERATORS)
     cuda = torch.cuda.is_available() if accelerator == "auto" else accelerator == "cuda"
-    plan = replace(Plan(), passes=passes or Plan().passes, synthetic=synthetic)
+    plan = replace(Plan(), passes=passes or Plan().passes, fold=fold)
+    if synthetic is not None:
+        plan = replace(plan, synthetic=synthetic)
     minilm = get_model_path()
     tokenizer = minilm / "tokenizer.json"
     out.mkdir(parents=True, exist_ok=True)
