@@ -13,7 +13,9 @@ import pytest
 from quorumsql.db import open_database
 from quorumsql.domain import Brief, Column, Question, Rows, Schema, Table
 from quorumsql.errors import ModelError, UnknownName
+from quorumsql.neural.graphs import Floats
 from quorumsql.neural.members import WEIGHTS, EmbeddedMember, load_members
+from quorumsql.neural.tokenise import Encoded
 from quorumsql.ports import Database
 from quorumsql.stores.values import MemoryValueIndex
 
@@ -69,6 +71,24 @@ def test_members_answer_the_same_in_any_order_and_from_threads(
     for thread in threads:
         thread.join()
     assert found == alone
+
+
+def test_questions_that_alternate_cost_one_pass_of_the_trunk_each(
+    members: tuple[EmbeddedMember, ...], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs, passes = members[0]._reader.graphs, list[object]()
+    passed = graphs._passed
+
+    def counted(encoded: Encoded) -> Floats:
+        passes.append(encoded)
+        return passed(encoded)
+
+    monkeypatch.setattr(graphs, "_passed", counted)
+    asked = [brief(database, q) for q in ("How many orders are there?", "List all customers")]
+    for member in members:
+        for one in asked:
+            member.generate(one)
+    assert len(passes) == len(asked)
 
 
 def test_one_member_can_be_asked_for(members: tuple[EmbeddedMember, ...]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ __all__ = ["Graphs", "Memory"]
 Floats = npt.NDArray[np.float32]
 _Feeds: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
+_AT_ONCE = 8
+"""Questions whose pass of the trunk is kept: a server answers several at once, and the members of
+one would else throw out what those of another are about to read."""
+
 _LOAD_ERRORS = (  # onnxruntime's errors have no common base
     onnxruntime_pybind11_state.Fail,
     onnxruntime_pybind11_state.InvalidArgument,
@@ -41,6 +46,15 @@ class Memory:
     memory: Floats
     inputs: Floats
     keys: Floats
+
+
+class _Pass:
+    """One question's pass of the trunk, made by the first member that needs it."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        self.encoded = encoded
+        self.lock = threading.Lock()
+        self.states: Floats | None = None
 
 
 class Graphs:
@@ -65,7 +79,7 @@ class Graphs:
                 "install quorumsql again, or run quorum train embedded."
             ) from error
         self._lock = threading.Lock()
-        self._last: tuple[Encoded, Floats] | None = None
+        self._passes: deque[_Pass] = deque(maxlen=_AT_ONCE)
 
     def encode(self, encoded: Encoded, member: str) -> Memory:
         """Return what the decoder of `member` reads; members share one pass of the trunk."""
@@ -78,19 +92,28 @@ class Graphs:
 
     def _states(self, encoded: Encoded) -> Floats:
         with self._lock:
-            if self._last is None or self._last[0] is not encoded:
-                parts = []
-                for number in range(int(encoded.chunk[-1]) + 1):
-                    own = encoded.chunk == number
-                    feeds: _Feeds = {
-                        "ids": encoded.ids[own],
-                        "position": encoded.position[own],
-                        "features": encoded.features[own],
-                        "pairs": encoded.pairs[np.ix_(own, own)],
-                    }
-                    parts.append(_run(self._trunk, feeds)[0])
-                self._last = (encoded, np.concatenate(parts))
-            return self._last[1]
+            mine = next((one for one in self._passes if one.encoded is encoded), None)
+            if mine is None:
+                mine = _Pass(encoded)
+                self._passes.append(mine)
+        with mine.lock:
+            if mine.states is None:
+                mine.states = self._passed(encoded)
+            return mine.states
+
+    def _passed(self, encoded: Encoded) -> Floats:
+        """The states of the trunk, chunk after chunk."""
+        parts = []
+        for number in range(int(encoded.chunk[-1]) + 1):
+            own = encoded.chunk == number
+            feeds: _Feeds = {
+                "ids": encoded.ids[own],
+                "position": encoded.position[own],
+                "features": encoded.features[own],
+                "pairs": encoded.pairs[np.ix_(own, own)],
+            }
+            parts.append(_run(self._trunk, feeds)[0])
+        return np.concatenate(parts)
 
     def step(
         self, member: str, memory: Memory, actions: npt.NDArray[np.int64], step: int, past: Floats

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,8 @@ __all__ = ["WEIGHTS", "EmbeddedMember", "load_members"]
 
 WEIGHTS = Path(__file__).parent / "weights"
 BEAM = 8
+AT_ONCE = 8
+"""Questions, and schemas, whose arrays are kept."""
 LEFT_OUT = 3.0
 """Fine, in nats, for a value that the question names and the SQL leaves out; from databases
 held out of training (docs/experiments.md)."""
@@ -107,28 +110,35 @@ class EmbeddedMember:
 
 
 class _Reader:
-    """What members share about one question: its arrays, made once, and the join graph."""
+    """What members share about one question: its arrays, made once, and the join graph.
+
+    A few are kept, since a server answers several questions, about several databases, at once.
+    """
 
     def __init__(self, graphs: Graphs) -> None:
         self.graphs = graphs
         self._lock = threading.Lock()
-        self._schema: tuple[Schema, SchemaPieces, JoinGraph] | None = None
-        self._brief: tuple[Brief, Encoded] | None = None
+        self._schemas: deque[tuple[Schema, SchemaPieces, JoinGraph]] = deque(maxlen=AT_ONCE)
+        self._briefs: deque[tuple[Brief, Encoded]] = deque(maxlen=AT_ONCE)
 
     def encoded(self, brief: Brief) -> Encoded:
-        """Arrays of `brief`; the last brief's are kept."""
+        """Arrays of `brief`; those of the last few briefs are kept."""
         with self._lock:
-            if self._brief is None or self._brief[0] is not brief:
-                pieces, _ = self._of_schema(brief.schema)
-                text = brief.question.text
-                made = self.graphs.tokeniser.encode(text, pieces, brief.hits)
-                self._brief = (brief, made)
-            return self._brief[1]
+            for known, made in self._briefs:
+                if known is brief:
+                    return made
+            pieces, _ = self._of_schema(brief.schema)
+            made = self.graphs.tokeniser.encode(brief.question.text, pieces, brief.hits)
+            self._briefs.append((brief, made))
+            return made
 
     def _of_schema(self, schema: Schema) -> tuple[SchemaPieces, JoinGraph]:
-        if self._schema is None or self._schema[0] is not schema:
-            self._schema = (schema, self.graphs.tokeniser.pieces(schema), JoinGraph(schema))
-        return self._schema[1], self._schema[2]
+        for known, pieces, graph in self._schemas:
+            if known is schema:
+                return pieces, graph
+        made = (schema, self.graphs.tokeniser.pieces(schema), JoinGraph(schema))
+        self._schemas.append(made)
+        return made[1], made[2]
 
     def sql(
         self, hypothesis: Hypothesis, form: str, encoded: Encoded, brief: Brief
