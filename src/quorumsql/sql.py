@@ -31,6 +31,8 @@ __all__ = [
     "tables_of",
 ]
 
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 
 def is_ordered(sql: str, dialect: str) -> bool:
     """Return whether the outermost query has an ORDER BY, so that the order of rows counts."""
@@ -60,10 +62,10 @@ def quote(name: str, dialect: str) -> str:
     Plain names stay plain: ASCII letters, digits and underscores, no reserved word, and no
     letter that the dialect would change to the other case.
     """
-    known = Dialect.get_or_raise(_known(dialect))
+    known = Dialect.get(dialect) or Dialect  # the class: a schema has hundreds of names
     reserved = SQLITE_RESERVED if dialect == "sqlite" else RESERVED
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name.upper() not in reserved
-    match known.normalization_strategy:
+    plain = _PLAIN.fullmatch(name) and name.upper() not in reserved
+    match known.NORMALIZATION_STRATEGY:
         case NormalizationStrategy.LOWERCASE:
             plain = plain and name == name.lower()
         case NormalizationStrategy.UPPERCASE:

@@ -26,6 +26,7 @@ RULE = (
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MARKS = str.maketrans({"【": "[", "】": "]"})
+_SUSPECT = re.compile(rf"[\r\n\t【】]|```|={{10}}|{_CONTROL.pattern}")
 _COMMENT = 300
 
 
@@ -38,8 +39,9 @@ def fenced(name: str, text: str) -> str:
 
 def inert(text: str) -> str:
     """Return one line of text that opens no section and no code block."""
-    flat = " ".join(_CONTROL.sub(" ", text).split(" "))
-    flat = re.sub(r"\s*[\r\n\t]+\s*", " ", flat)
+    if _SUSPECT.search(text) is None:  # nearly all names and values: a question has thousands
+        return text
+    flat = re.sub(r"\s*[\r\n\t]+\s*", " ", _CONTROL.sub(" ", text))
     return flat.translate(_MARKS).replace("```", "'''").replace("==========", "=")
 
 
@@ -67,14 +69,19 @@ def harmless(
 
 def _table(table: Table, *, private: bool) -> Table:
     columns = tuple(_column(c, private=private) for c in table.columns if _is_plain(c.name))
-    return replace(table, columns=columns, comment=inert(table.comment)[:_COMMENT])
+    comment = inert(table.comment)[:_COMMENT]
+    if comment == table.comment and columns == table.columns:
+        return table  # and so are its columns: what is the same is compared in no time
+    return replace(table, columns=columns, comment=comment)
 
 
 def _column(column: Column, *, private: bool) -> Column:
     private = private or bool(is_private(column.name, column.examples))
     examples = () if private else tuple(map(_value, column.examples))
-    comment = inert(column.comment)[:_COMMENT]
-    return replace(column, examples=examples, comment=comment, type=inert(column.type))
+    comment, kind = inert(column.comment)[:_COMMENT], inert(column.type)
+    if (examples, comment, kind) == (column.examples, column.comment, column.type):
+        return column  # a copy costs more than the look
+    return replace(column, examples=examples, comment=comment, type=kind)
 
 
 def _hit(hit: Hit) -> Hit:
