@@ -142,6 +142,15 @@ def test_a_token_never_sees_what_is_anothers(server: Served, ana: httpx2.Client)
     assert ben.post("/v1/ask", json=QUESTION, headers=key).headers["quorum-run"] != first
 
 
+def test_people_who_share_a_connection_are_told_apart_in_the_audit_log(server: Served) -> None:
+    for who in ("ana", "ben"):
+        server.client(who).post("/v1/sql", json={"sql": f"SELECT '{who}' AS who FROM city"})
+    (log,) = (server.folder / "home" / "databases").glob("shop-*/audit.jsonl")
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    said = [one["who"] for one in records if " AS who FROM city" in one.get("sql", "")]
+    assert said == ["ana", "ben"]
+
+
 def _user(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 

@@ -59,6 +59,7 @@ def connect(
     model: LanguageModel | None = None,
     tell: Callable[[str, float], None] | None = None,
     like: Connection | None = None,
+    who: Callable[[], str] | None = None,
 ) -> Connection:
     """Open a database for questions; it is only ever read.
 
@@ -69,6 +70,7 @@ def connect(
         model: prompted generators ask this model instead of the one that the settings name.
         tell: is told which data file is being read, and how much of it is, in percent.
         like: a connection with the same generators, which shares the models it has loaded.
+        who: tells on whose behalf a statement runs, for the audit log; else the settings do.
 
     Raises:
         ConfigError: the settings are wrong.
@@ -82,7 +84,7 @@ def connect(
         from quorumsql.assemble import check_names
 
         check_names(settings)
-    database = open_guarded(url, settings=settings, tell=tell)
+    database = open_guarded(url, settings=settings, tell=tell, who=who)
     return Connection(
         database, settings=settings, generators=generators, model=model, url=url, like=like
     )

@@ -26,9 +26,15 @@ DESCRIPTIONS = "descriptions.toml"
 
 
 def open_guarded(
-    url: str, *, settings: Settings, tell: Callable[[str, float], None] | None = None
+    url: str,
+    *,
+    settings: Settings,
+    tell: Callable[[str, float], None] | None = None,
+    who: Callable[[], str] | None = None,
 ) -> Database:
     """Open a database as far as it may be read, with a record of what is asked of it.
+
+    `who` says on whose behalf, whenever something is asked; the settings do when it is absent.
 
     Raises:
         ConfigError: the permissions name what the database does not have.
@@ -43,7 +49,7 @@ def open_guarded(
     )
     with ExitStack() as undo:
         undo.callback(database.close)
-        audit = _audit(settings, home, database)
+        audit = _audit(settings, home, database, who)
         if audit is not None:
             database = AuditedDatabase(database, audit)
         if settings.permissions:
@@ -56,7 +62,9 @@ def open_guarded(
     return _described(database, known_folder(settings, url) / DESCRIPTIONS)
 
 
-def _audit(settings: Settings, home: Path, database: Database) -> AuditLog | None:
+def _audit(
+    settings: Settings, home: Path, database: Database, who: Callable[[], str] | None
+) -> AuditLog | None:
     """The record of this database's statements; None where none is kept."""
     from quorumsql.stores.audit import AuditLog
 
@@ -66,7 +74,7 @@ def _audit(settings: Settings, home: Path, database: Database) -> AuditLog | Non
     try:
         return AuditLog(
             home,
-            who=settings.who,
+            who=who or settings.who,
             database=database.name,
             dialect=database.dialect,
             values=wanted.values,

@@ -20,7 +20,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +42,7 @@ class AuditLog:
         self,
         folder: Path,
         *,
-        who: str,
+        who: str | Callable[[], str],
         database: str,
         dialect: str,
         values: bool = False,
@@ -53,7 +53,7 @@ class AuditLog:
 
         Args:
             folder: where the log lies.
-            who: on whose behalf statements run.
+            who: on whose behalf statements run, or who tells whenever one does.
             database: its name, for people.
             dialect: sqlglot's name of its SQL.
             values: keep values instead of replacing them by `?`.
@@ -107,7 +107,8 @@ class AuditLog:
 
     def _write(self, event: str, statement: str, **fields: Any) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        record = {"at": at, "event": event, "id": statement, "who": self._who, **fields}
+        who = self._who if isinstance(self._who, str) else self._who()
+        record = {"at": at, "event": event, "id": statement, "who": who, **fields}
         line = json.dumps(record, ensure_ascii=False) + "\n"
         with self._explained(), self._locked():
             path = self._folder / _NAME

@@ -2,8 +2,9 @@
 
 A connection is used by one question at a time. `Turns` hands out the seats, going round the
 people who wait, so that a hundred questions of one do not keep another from theirs. `Pool` keeps
-a connection per person and database, since what may be read differs between people; the models
-are loaded once and shared by all.
+connections per database and permissions: people who may read the same take turns with the same
+ones, so that a schema and an index are not read again for each of them. The models are loaded
+once and shared by all.
 
 What is not covered: several server processes; each has seats of its own.
 """
@@ -105,6 +106,27 @@ class Turns:
         self._free += 1
 
 
+class _Speaker:
+    """On whose behalf a connection runs statements at the moment, for the audit log."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A connection, and who tells on whose behalf it is used."""
+
+    connection: Connection
+    speaker: _Speaker
+
+    def close(self) -> None:
+        self.connection.close()
+
+
 class Pool:
     """Connections to the server's databases, opened when first needed."""
 
@@ -114,7 +136,7 @@ class Pool:
         self._settings = settings
         self._turns = Turns(settings.web.workers, settings.web.waiting)
         self._limiter = anyio.CapacityLimiter(settings.web.workers)
-        self._idle: OrderedDict[tuple[str, str], list[Connection]] = OrderedDict()
+        self._idle: OrderedDict[tuple[str, str], list[_Shared]] = OrderedDict()
         self._lock = threading.Lock()
         self._first: Connection | None = None
 
@@ -153,13 +175,13 @@ class Pool:
         """
 
         def alone() -> T:
-            connection = self._take(person, name)
+            key, shared = self._take(person, name)
             try:
-                result = work(connection)
+                result = work(shared.connection)
             except BaseException:
-                connection.close()  # it may be what is broken; the next one is opened anew
+                shared.close()  # it may be what is broken; the next one is opened anew
                 raise
-            self._give((person.name, name), connection)
+            self._give(key, shared)
             return result
 
         async with self._turns.turn(person.queue):
@@ -177,41 +199,44 @@ class Pool:
         """Open the first database and load the models, so that the first question is quick."""
         local = Person(name=LOCAL, queue="")
         name = next(iter(self._urls))
-        connection = self._take(local, name)
-        connection.mentions("warm")  # reads the schema and the index of values
-        if self._settings.web.tokens:
-            connection.close()  # it may read everything, and so is no token's
-        else:
-            self._give((LOCAL, name), connection)
+        key, shared = self._take(local, name)
+        shared.connection.mentions("warm")  # reads the schema and the index of values
+        self._give(key, shared)
 
     def close(self) -> None:
         """Give everything back."""
         with self._lock:
             idle = [one for group in self._idle.values() for one in group]
             self._idle.clear()
-        for connection in (*idle, *([self._first] if self._first else ())):
-            connection.close()
+        for one in (*idle, *([self._first] if self._first else ())):
+            one.close()
 
-    def _take(self, person: Person, name: str) -> Connection:
+    def _take(self, person: Person, name: str) -> tuple[tuple[str, str], _Shared]:
+        """A connection that reads what this person may read, and where to give it back."""
+        settings, who = self._settings, self._settings.who
+        if person.token is not None:
+            permissions = both(settings.permissions, person.token.permissions)
+            settings, who = replace(settings, permissions=permissions), person.name
+        key = (repr(settings.permissions), name)
         with self._lock:
-            group = self._idle.get((person.name, name))
+            group = self._idle.get(key)
             if group:
-                return group.pop()
+                found = group.pop()
+                found.speaker.name = who
+                return key, found
             if self._first is None:  # inside the lock: models are loaded once
                 first = next(iter(self._urls))
                 self._first = connect(self._urls[first], settings=self._settings)
                 self._first.load()
-        settings = self._settings
-        if person.token is not None:
-            permissions = both(settings.permissions, person.token.permissions)
-            settings = replace(settings, who=person.name, permissions=permissions)
-        return connect(self._urls[name], settings=settings, like=self._first)
+        speaker = _Speaker(who)
+        url = self._urls[name]
+        return key, _Shared(connect(url, settings=settings, like=self._first, who=speaker), speaker)
 
-    def _give(self, key: tuple[str, str], connection: Connection) -> None:
+    def _give(self, key: tuple[str, str], shared: _Shared) -> None:
         """Keep a connection for later; of those that idle longest some are closed."""
         closing = []
         with self._lock:
-            self._idle.setdefault(key, []).append(connection)
+            self._idle.setdefault(key, []).append(shared)
             self._idle.move_to_end(key)
             most = 4 * self._settings.web.workers
             while sum(map(len, self._idle.values())) > most:
