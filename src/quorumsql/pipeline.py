@@ -180,7 +180,7 @@ class Pipeline:
             self._lost(name, error, trace)
 
         with trace.stage("link"):
-            briefs = session.schemas(asked, everything, hits, lost)
+            briefs = session.schemas(asked, everything, hits, lost, prepared=self._prepared)
         trace.add(_linked(briefs[-1].schema, everything))
         with trace.stage("generate"):
             drafts = session.write(briefs, lost)

@@ -18,7 +18,7 @@ from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Column, Execution, Hit, Rows, Schema, Table
 
-__all__ = ["CHECKS", "Case", "advice"]
+__all__ = ["CHECKS", "Case", "Trees", "advice"]
 
 _NEAR = 80.0
 _LOOKED_AT = 5_000
@@ -36,11 +36,28 @@ class Case:
     private: bool = False
 
 
-def advice(case: Case) -> tuple[str, ...]:
+class Trees:
+    """Parse trees of one question's statements: several candidates write the same text."""
+
+    def __init__(self, dialect: str) -> None:
+        """Begin with none."""
+        self._dialect = dialect
+        self._known: dict[str, exp.Expr | None] = {}
+
+    def of(self, sql: str) -> exp.Expr | None:
+        """Return the tree of a statement, not to be changed; None where it does not parse."""
+        if sql not in self._known:
+            try:
+                self._known[sql] = sqlglot.parse_one(sql, read=self._dialect or None)
+            except (SqlglotError, RecursionError, ValueError):
+                self._known[sql] = None
+        return self._known[sql]
+
+
+def advice(case: Case, trees: Trees) -> tuple[str, ...]:
     """Return what the rules have to say, each once; nothing of SQL that does not parse."""
-    try:
-        tree = sqlglot.parse_one(case.sql, read=case.schema.dialect or None)
-    except (SqlglotError, RecursionError, ValueError):
+    tree = trees.of(case.sql)
+    if tree is None:
         return ()
     found = (text for check in CHECKS for text in check(tree, case))
     return tuple(dict.fromkeys(found))

@@ -23,7 +23,7 @@ from quorumsql.prompts.write import RECIPES
 from quorumsql.stages.budget import Allowance, CostOf, Purse
 from quorumsql.stages.columns import choose_columns, keywords_of
 from quorumsql.stages.explore import Explore
-from quorumsql.stages.link import link, within
+from quorumsql.stages.link import Prepared, link, within
 from quorumsql.stages.merge import SelfMoA
 from quorumsql.stages.narrow import narrow
 from quorumsql.stages.prompted import Prompted, Shots
@@ -103,20 +103,31 @@ class Session:
         return self._purse.seconds_left
 
     def schemas(
-        self, question: Question, everything: Schema, hits: Sequence[Hit], on_lost: Lost
+        self,
+        question: Question,
+        everything: Schema,
+        hits: Sequence[Hit],
+        on_lost: Lost,
+        *,
+        prepared: Prepared | None = None,
     ) -> tuple[Brief, ...]:
-        """Return what generators see: briefs with S1 and S2, one where both are the same."""
-        wide = self._linked(question, everything, hits, self._ensemble.wide)
+        """Return what generators see: briefs with S1 and S2, one where both are the same.
+
+        `prepared` is what linking knows of `everything`, where the caller has it already.
+        """
+        if prepared is None or prepared.schema is not everything:
+            prepared = Prepared(everything)
         found: tuple[Schema, ...] = ()
         if self._ensemble.linking == "model":
             try:
-                found = self._chosen(question, everything, wide, hits)
+                found = self._chosen(question, prepared, hits)
             except ModelError as error:
                 on_lost("schema linking", error)
         if not found:
-            found = self._ranked(question, everything, hits)
+            found = self._ranked(question, prepared, hits)
         if not found:
-            small = self._linked(question, everything, hits, self._ensemble.narrow)
+            small = self._linked(question, prepared, hits, self._ensemble.narrow)
+            wide = self._linked(question, prepared, hits, self._ensemble.wide)
             found = (small,) if small == wide else (small, wide)
         return tuple(
             Brief(question=question, schema=schema, hits=within(hits, schema)) for schema in found
@@ -213,14 +224,20 @@ class Session:
                 )
 
     def _ranked(
-        self, question: Question, everything: Schema, hits: Sequence[Hit]
+        self, question: Question, prepared: Prepared, hits: Sequence[Hit]
     ) -> tuple[Schema, ...]:
         """S1 and S2 by the ranker; a schema that is small enough is shown whole."""
-        if sum(len(table.columns) for table in everything.tables) <= self._ensemble.narrow:
-            return (everything,)
+        if prepared.width <= self._ensemble.narrow:
+            return (prepared.schema,)
         if self._ensemble.ranker is None:
             return ()
-        linked = link(question, everything, hits, max_columns=self._ensemble.wide)
+        linked = link(
+            question,
+            prepared.schema,
+            hits,
+            max_columns=self._ensemble.wide,
+            prepared=prepared,
+        )
         brief = Brief(question=question, schema=linked, hits=within(hits, linked))
         try:
             nested = narrow(linked, self._ensemble.ranker.rank(brief))
@@ -229,22 +246,29 @@ class Session:
         return tuple(dict.fromkeys((nested.precise, nested.wide)))
 
     def _linked(
-        self, question: Question, everything: Schema, hits: Sequence[Hit], columns: int
+        self, question: Question, prepared: Prepared, hits: Sequence[Hit], columns: int
     ) -> Schema:
         # A language model reads more than the embedded encoder: names may be long.
-        return link(question, everything, hits, max_columns=columns, max_pieces=12 * columns)
+        return link(
+            question,
+            prepared.schema,
+            hits,
+            max_columns=columns,
+            max_pieces=12 * columns,
+            prepared=prepared,
+        )
 
     def _chosen(
-        self, question: Question, everything: Schema, wide: Schema, hits: Sequence[Hit]
+        self, question: Question, prepared: Prepared, hits: Sequence[Hit]
     ) -> tuple[Schema, ...]:
         """Algorithm 1: keywords, retrieval with them, two rounds of columns."""
-        if sum(len(table.columns) for table in everything.tables) <= self._ensemble.narrow:
+        if prepared.width <= self._ensemble.narrow:
             return ()
         model = self._purse.model(self._ensemble.model, "link")
         words = keywords_of(question, model)
         asked = Question(text=question.text, evidence=" ".join([question.evidence, *words]).strip())
         found = [hit for word in words for hit in self._index.mentions(word)]
-        retrieved = self._linked(asked, everything, [*hits, *found], self._ensemble.wide)
-        if retrieved == everything:
-            retrieved = wide
+        retrieved = self._linked(asked, prepared, [*hits, *found], self._ensemble.wide)
+        if retrieved == prepared.schema:
+            retrieved = self._linked(question, prepared, hits, self._ensemble.wide)
         return choose_columns(question, retrieved, hits, model, pages=self._pages)
