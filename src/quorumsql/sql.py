@@ -29,6 +29,7 @@ __all__ = [
     "quote",
     "quote_table",
     "tables_of",
+    "tree_edges",
 ]
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -111,6 +112,34 @@ def columns_of(sql: str, dialect: str) -> tuple[ColumnRef, ...]:
         table = aliases.get(column.table, column.table) or _only_table(column)
         found[ColumnRef(table=table, column=column.name)] = None
     return tuple(found)
+
+
+def tree_edges(sql: str, dialect: str) -> tuple[tuple[str, str], ...]:
+    """Return the edges of the parse tree, (above, below), names in lower case.
+
+    Aliases of tables, and the tables that columns are qualified with, are left out: they differ
+    between statements that mean the same. A statement that does not parse is one edge by itself.
+    """
+    tree = _parse(sql, dialect)
+    if tree is None:
+        return (("", " ".join(sql.split()).lower()),)
+    return tuple(
+        ("" if node.parent is None else _labelled(node.parent), _labelled(node))
+        for node in tree.walk(prune=_is_alias)
+        if not _is_alias(node)
+    )
+
+
+def _is_alias(node: exp.Expr) -> bool:
+    """Whether this only says which of several tables is meant."""
+    return isinstance(node, exp.TableAlias) or (
+        node.arg_key == "table" and isinstance(node.parent, exp.Column)
+    )
+
+
+def _labelled(node: exp.Expr) -> str:
+    named = isinstance(node, exp.Identifier | exp.Literal)
+    return f"{node.key} {node.name.lower()}" if named else node.key
 
 
 def _only_table(column: exp.Column) -> str:

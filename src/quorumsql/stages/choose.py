@@ -4,25 +4,50 @@
 model: a unanimous ensemble gives its shortest SQL; otherwise the order in which the paper
 shows candidates to its selector (groups by votes, members of a group by their measured
 accuracy) decides by itself. `majority` is the plain vote for pools of unknown origin.
+`Ranked` and `Majority` are the two as selectors.
 
 An empty result votes like any other, since no row can be the right answer, but where votes
 are equal a result with rows wins: wrong conditions mostly end in nothing.
 
-What is not covered: reading the question. Both rules see SQL, results and weights only.
+What is not covered: reading the question. All rules here see SQL, results and weights only.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from quorumsql.domain import Candidate, Choice, Group, Rows
+from quorumsql.domain import Candidate, Choice, Group, Question, Rows, Schema
 from quorumsql.results import group_results
 from quorumsql.sql import is_ordered
 
-__all__ = ["choose", "group", "majority"]
+__all__ = ["Majority", "Ranked", "by_length", "choose", "group", "majority", "ran", "voted"]
 
 _Order: TypeAlias = Callable[[int], tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Majority:
+    """The plain vote as a `Selector`."""
+
+    def choose(self, question: Question, candidates: Sequence[Candidate], schema: Schema) -> Choice:
+        """Return the choice of `majority`."""
+        del question
+        return majority(candidates, dialect=schema.dialect)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The vote by weights and measured places of generators as a `Selector`."""
+
+    ranks: Mapping[str, int] = field(default_factory=dict)
+
+    def choose(self, question: Question, candidates: Sequence[Candidate], schema: Schema) -> Choice:
+        """Return the choice of `choose`."""
+        del question
+        return choose(candidates, ranks=self.ranks, dialect=schema.dialect)
 
 
 def choose(candidates: Sequence[Candidate], *, ranks: Mapping[str, int], dialect: str) -> Choice:
@@ -38,21 +63,21 @@ def choose(candidates: Sequence[Candidate], *, ranks: Mapping[str, int], dialect
         The chosen group first, the others by votes. `confidence` is the chosen group's
         share of all votes, not calibrated. Without any vote, `candidate` is None.
     """
-    voters = [i for i, c in enumerate(candidates) if _ran(c) and c.weight > 0]
+    voters = [i for i, c in enumerate(candidates) if ran(c) and c.weight > 0]
     last = len(ranks)
 
     def order(index: int) -> tuple[Any, ...]:
         one = candidates[index]
-        return (ranks.get(one.generator, last), -round(one.weight, 9), *_by_length(one))
+        return (ranks.get(one.generator, last), -round(one.weight, 9), *by_length(one))
 
-    groups = _ranked(candidates, voters, order, dialect, weighted=True)
+    groups = _ranked(candidates, voters, order, dialect, lambda i: candidates[i].weight)
     if not groups:
         return Choice(candidate=None)
     together = _unanimous(candidates, voters, groups)
     if together is None:
         return _choice(groups, "vote", groups[0].members[0])
     groups = (together, *(g for g in groups if g is not together))
-    shortest = min(together.members, key=lambda i: (_by_length(candidates[i]), order(i)))
+    shortest = min(together.members, key=lambda i: (by_length(candidates[i]), order(i)))
     return _choice(groups, "unanimous", shortest)
 
 
@@ -61,12 +86,27 @@ def majority(candidates: Sequence[Candidate], *, dialect: str) -> Choice:
 
     Neither weights, names nor the order of `candidates` matter to the SQL that is chosen.
     """
-    voters = [i for i, c in enumerate(candidates) if _ran(c)]
+    return voted(candidates, lambda _: 1.0, dialect=dialect)
+
+
+def voted(
+    candidates: Sequence[Candidate], votes: Callable[[Candidate], float], *, dialect: str
+) -> Choice:
+    """Choose the group with most votes, in it the shortest SQL; ties go to the shortest SQL.
+
+    Args:
+        candidates: those that failed have no vote.
+        votes: what one candidate's vote counts, 0 or more. Where nobody's counts, all are equal.
+        dialect: the SQL they are written in.
+    """
+    voters = [i for i, c in enumerate(candidates) if ran(c)]
+    if not any(votes(candidates[i]) > 0 for i in voters):
+        votes = _alike
 
     def order(index: int) -> tuple[Any, ...]:
-        return (*_by_length(candidates[index]), candidates[index].generator)
+        return (*by_length(candidates[index]), candidates[index].generator)
 
-    groups = _ranked(candidates, voters, order, dialect, weighted=False)
+    groups = _ranked(candidates, voters, order, dialect, lambda i: votes(candidates[i]))
     if not groups:
         return Choice(candidate=None)
     rule: Literal["unanimous", "vote"] = "unanimous" if len(groups) == 1 else "vote"
@@ -99,13 +139,12 @@ def _ranked(
     voters: Sequence[int],
     order: _Order,
     dialect: str,
-    *,
-    weighted: bool,
+    vote: Callable[[int], float],
 ) -> tuple[Group, ...]:
     """Groups by votes, ties by `order` of their best member; members by `order`."""
 
     def votes(members: Sequence[int]) -> float:
-        return sum(candidates[i].weight for i in members) if weighted else float(len(members))
+        return math.fsum(map(vote, members))  # in any order the same
 
     total = votes(voters)
     groups = [
@@ -125,7 +164,7 @@ def _unanimous(
 ) -> Group | None:
     """The group that holds every generator's likeliest survivor, if there is one."""
     best: dict[str, int] = {}
-    for index in sorted(voters, key=lambda i: (-candidates[i].weight, *_by_length(candidates[i]))):
+    for index in sorted(voters, key=lambda i: (-candidates[i].weight, *by_length(candidates[i]))):
         best.setdefault(candidates[index].generator, index)
     tops = set(best.values())
     return next((g for g in groups if tops <= set(g.members)), None)
@@ -137,10 +176,16 @@ def _choice(
     return Choice(candidate=candidate, groups=groups, confidence=groups[0].votes, rule=rule)
 
 
-def _ran(candidate: Candidate) -> bool:
+def _alike(_: Candidate) -> float:
+    return 1.0
+
+
+def ran(candidate: Candidate) -> bool:
+    """Whether the database gave rows, if only none."""
     return isinstance(candidate.final.execution, Rows)
 
 
-def _by_length(candidate: Candidate) -> tuple[int, str, str]:
+def by_length(candidate: Candidate) -> tuple[int, str, str]:
+    """Return what sorts the shortest SQL first, whatever its white space."""
     text = " ".join(candidate.sql.split())
     return (len(text), text, candidate.sql)
