@@ -335,7 +335,7 @@ class Connection:
         from quorumsql.assemble import Models
 
         self._models = Models(self._settings, self._model, dry=dry)
-        return self._models.ensemble(names)
+        return self._models.ensemble(names, ranker=self._ranker())
 
 
 def _is_embedded(name: str) -> bool:

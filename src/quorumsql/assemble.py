@@ -107,8 +107,13 @@ class Models:
         self._clients: dict[str, OpenAICompatible] = {}
         self._costs: dict[str, CostOf] = {}
 
-    def ensemble(self, generators: Sequence[str]) -> LanguageEnsemble:
+    def ensemble(
+        self, generators: Sequence[str], *, ranker: Ranker | None = None
+    ) -> LanguageEnsemble:
         """Return the ensemble that asks `generators`.
+
+        `ranker` filters large schemas; without one the embedded members are loaded for it when
+        the first is met.
 
         Raises:
             ConfigError: a key is missing, or a price that a budget needs.
@@ -133,7 +138,7 @@ class Models:
             allowance=allowance,
             cost_of=_dearest(costs),
             shots=NearestShots(store),
-            ranker=_Members(settings.hypotheses),
+            ranker=ranker or _Members(settings.hypotheses),
             samples=llm.samples,
             narrow=max(settings.max_columns // 2, 1),
             wide=settings.max_columns,
