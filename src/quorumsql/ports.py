@@ -25,7 +25,8 @@ from quorumsql.domain import (
 )
 
 __all__ = [
-    *("Audit", "Database", "Generator", "LanguageModel", "Ranker", "Selector", "ValueIndex"),
+    *("Audit", "Database", "Generator", "LanguageModel", "Ranker", "Reader", "Selector"),
+    "ValueIndex",
 ]
 
 
@@ -136,6 +137,16 @@ class Ranker(Protocol):
 
     def rank(self, brief: Brief) -> Ranking:
         """Return the ranking of the columns and tables of the brief's schema."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads question, SQL and result of candidates that have run."""
+
+    def score(
+        self, question: Question, candidates: Sequence[Candidate], schema: Schema
+    ) -> tuple[float, ...]:
+        """Return per candidate the log odds that it is right; what did not run has -inf."""
         ...
 
 

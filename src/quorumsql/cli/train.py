@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands `train …` to the program."""
     group = typer.Typer(help="Train the models that the package ships.", no_args_is_help=True)
     group.command("embedded")(embedded)
+    group.command("selector")(selector)
     app.add_typer(group, name="train")
 
 
@@ -61,6 +62,72 @@ def embedded(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         _run(folder, out, passes, synthetic, fold, accelerator, weights, measure, progress)
     typer.echo(f"{out / 'weights'}: ready to ship", err=True)
+
+
+def selector(
+    out: Annotated[Path, typer.Option(help="Folder for lessons, checkpoint, log and weights.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder in Spider's format; QUORUM_DATA/spider by default.")
+    ] = None,
+    run: Annotated[
+        list[Path] | None,
+        typer.Option(help="A run over train.json by members that had not seen its databases."),
+    ] = None,
+    fit: Annotated[
+        Path | None,
+        typer.Option(help="The run that votes and reading are weighed on; no lesson is about it."),
+    ] = None,
+    passes: Annotated[int | None, typer.Option(help="Passes over the lessons.", min=1)] = None,
+) -> None:
+    """Train the reader that chooses among candidates, and weigh it against their votes.
+
+    Runs again where it was interrupted. The result is a folder OUT/weights, whose files the
+    package carries beside the members'.
+    """
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from quorumsql.config import load_settings
+    from quorumsql.errors import UsageError
+
+    folder = data or _default_data(load_settings().data)
+    if folder is None or not folder.is_dir():
+        raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        _select(folder, out, tuple(run or ()), fit, passes, progress)
+    typer.echo(f"{out / 'weights'}: ready to ship", err=True)
+
+
+def _select(
+    data: Path,
+    out: Path,
+    runs: tuple[Path, ...],
+    fit: Path | None,
+    passes: int | None,
+    progress: Progress,
+) -> None:
+    from quorumsql.errors import MissingExtra
+
+    try:
+        from quorumsql.train.selector import ReaderPlan
+        from quorumsql.train.start_selector import databases_of, fit_selector, train_selector
+    except ImportError as error:
+        raise MissingExtra("Training", "train") from error
+    bar = progress.add_task("lessons", total=None)
+
+    def report(event: dict[str, Any]) -> None:
+        if event["event"] == "step":
+            words = f"training loss {event['loss']:.2f}"
+            progress.update(bar, completed=event["step"], total=event["of"], description=words)
+        elif event["event"] == "lesson":
+            progress.advance(bar)
+
+    plan = ReaderPlan() if passes is None else ReaderPlan(passes=passes)
+    apart = databases_of(fit) if fit else frozenset()
+    weights = train_selector(data, out, runs=runs, apart=apart, plan=plan, report=report)
+    if fit:
+        fit_selector(weights, fit, data)
 
 
 def _default_data(data: Path | None) -> Path | None:

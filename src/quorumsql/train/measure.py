@@ -69,7 +69,10 @@ def measure(
     predictions = list(read_predictions(out / "predictions.jsonl").values())
     scored = [p for p in predictions if p.unscored is None and p.sql is not None]
     calibration = fit(
-        [_share(p) for p in scored], [p.correct for p in scored], ranks=_ranks(predictions)
+        [_share(p) for p in scored],
+        [p.correct for p in scored],
+        databases=[p.db_id for p in scored],
+        ranks=_ranks(predictions),
     )
     save(calibration, weights / "calibration.json")
     return summary

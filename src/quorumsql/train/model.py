@@ -19,7 +19,7 @@ from quorumsql.forms.grammar import KEYWORDS
 from quorumsql.neural.relate import PAIRS
 from quorumsql.neural.tokenise import FEATURES, MAX_POSITIONS, RELATIONS
 
-__all__ = ["Ensemble", "Member", "Shape", "Trunk"]
+__all__ = ["EncoderLayer", "Ensemble", "Member", "Shape", "Trunk", "copy_layer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +247,11 @@ class Ensemble(nn.Module):
             trunk.norm.weight.copy_(weights["embeddings.LayerNorm.weight"])
             trunk.norm.bias.copy_(weights["embeddings.LayerNorm.bias"])
             for number, layer in enumerate(trunk.layers):
-                _copy_layer(layer, weights, number)
+                copy_layer(layer, weights, number)
             for member in self.members.values():
                 assert isinstance(member, Member)
                 for layer in member.top:
-                    _copy_layer(layer, weights, _last_layer(weights))
+                    copy_layer(layer, weights, _last_layer(weights))
 
     def freeze(self, layers: int) -> None:
         """Keep the word embeddings and the lowest `layers` of the trunk as they are."""
@@ -281,7 +281,8 @@ def _last_layer(weights: dict[str, Tensor]) -> int:
     return max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
 
 
-def _copy_layer(layer: nn.Module, weights: dict[str, Tensor], number: int) -> None:
+def copy_layer(layer: nn.Module, weights: dict[str, Tensor], number: int) -> None:
+    """Copy layer `number` of a BERT-like encoder into an `EncoderLayer`."""
     for ours, theirs in PARTS.items():
         part = getattr(layer, ours)
         part.weight.copy_(weights[f"encoder.layer.{number}.{theirs}.weight"])

@@ -1,0 +1,148 @@
+"""Choose by votes and by reading: a group of equal results is weighed by both.
+
+A reader gives each candidate the log odds that it answers the question (`ports.Reader`). What
+its group is worth adds that to its share of the votes, a conditional logit (McFadden 1974) whose
+few weights were fitted on questions about databases that neither the members nor the reader had
+seen. A unanimous pool is not read, as in XiYan-SQL (arXiv 2507.04701, Algorithm 3).
+
+No generator's name is looked at, nor is the order of the candidates, so the rule serves pools
+of any origin.
+
+What is not covered: calibration; the probability given is among the groups that there are, and
+the right result may be in none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from quorumsql.domain import Candidate, Choice, Group, Question, Rows, Schema
+from quorumsql.errors import ModelError
+from quorumsql.ports import Reader
+from quorumsql.stages.choose import choose, majority
+
+__all__ = ["FEATURES", "Weigher", "Weights", "features", "load_weights"]
+
+FEATURES = ("log_share", "share", "best_read", "mean_read", "tops", "empty", "nothing")
+"""log_share, share: of the votes. best_read, mean_read: log odds of the best text of the group,
+and of all its texts together. tops: share of generators whose first choice is in it. empty: no
+rows. nothing: one row of zeros and NULL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """What each feature counts, by name; a feature that is absent counts nothing."""
+
+    of: Mapping[str, float]
+
+    def value(self, row: Mapping[str, float]) -> float:
+        """Return what a group with these features is worth."""
+        return math.fsum(self.of.get(name, 0.0) * x for name, x in row.items())
+
+
+class Weigher:
+    """A `Selector` that reads."""
+
+    def __init__(
+        self, reader: Reader, weights: Weights, *, ranks: Mapping[str, int] | None = None
+    ) -> None:
+        """Take a reader and the weights; with `ranks`, members' weights are their votes.
+
+        Without `ranks` every candidate has one vote, and names do not matter.
+        """
+        self._reader, self._weights, self._ranks = reader, weights, ranks
+
+    def choose(self, question: Question, candidates: Sequence[Candidate], schema: Schema) -> Choice:
+        """Return the group that is worth most, and in it the candidate that reads best.
+
+        `confidence` is its probability among the groups, not calibrated.
+        """
+        choice = (
+            majority(candidates, dialect=schema.dialect)
+            if self._ranks is None
+            else choose(candidates, ranks=self._ranks, dialect=schema.dialect)
+        )
+        if choice.candidate is None or (self._ranks is None and len(choice.groups) == 1):
+            return choice
+        read = self._reader.score(question, candidates, schema)
+        rows = features(candidates, choice.groups, read)
+        values = [self._weights.value(row) for row in rows]
+        chances = _softmax(values)
+        order = sorted(range(len(values)), key=lambda place: -values[place])
+        best = choice.groups[order[0]]
+        if order[0] == 0 and choice.rule == "unanimous":
+            return replace(choice, confidence=chances[0])
+        return Choice(
+            candidate=_clearest(best, candidates, read),
+            groups=tuple(choice.groups[place] for place in order),
+            confidence=chances[order[0]],
+            rule="vote" if order[0] == 0 else "judged",
+        )
+
+
+def features(
+    candidates: Sequence[Candidate], groups: Sequence[Group], read: Sequence[float]
+) -> list[dict[str, float]]:
+    """Return the features of each group, by name."""
+    tops = _tops(candidates, groups)
+    rows: list[dict[str, float]] = []
+    for group in groups:
+        texts = {candidates[i].sql: read[i] for i in group.members if math.isfinite(read[i])}
+        scores = list(texts.values()) or [0.0]
+        execution = candidates[group.members[0]].final.execution
+        found = execution.rows if isinstance(execution, Rows) else ()
+        rows.append(
+            {
+                "log_share": math.log(max(group.votes, 1e-4)),
+                "share": group.votes,
+                "best_read": max(scores),
+                "mean_read": sum(scores) / len(scores),
+                "tops": len(tops & set(group.members)) / max(len(tops), 1),
+                "empty": float(not found),
+                "nothing": float(len(found) == 1 and all(v in (None, 0) for v in found[0])),
+            }
+        )
+    return rows
+
+
+def _tops(candidates: Sequence[Candidate], groups: Sequence[Group]) -> set[int]:
+    """The heaviest candidate of every generator."""
+    best: dict[str, int] = {}
+    for index in sorted(i for group in groups for i in group.members):
+        name = candidates[index].generator
+        if name not in best or candidates[index].weight > candidates[best[name]].weight:
+            best[name] = index
+    return set(best.values())
+
+
+def _clearest(group: Group, candidates: Sequence[Candidate], read: Sequence[float]) -> int:
+    return max(
+        group.members,
+        key=lambda i: (round(read[i], 4), -len(candidates[i].sql), candidates[i].sql),
+    )
+
+
+def _softmax(values: Sequence[float]) -> list[float]:
+    highest = max(values)
+    shares = [math.exp(value - highest) for value in values]
+    return [share / math.fsum(shares) for share in shares]
+
+
+def load_weights(path: Path) -> Weights:
+    """Read the weights of features from a JSON object of names and numbers.
+
+    Raises:
+        ModelError: the file is not such an object.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        of = {str(name): float(value) for name, value in record["weights"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} holds no weights ({error!r}); fit them again.") from error
+    if unknown := sorted(set(of) - set(FEATURES)):
+        raise ModelError(f"{path} weighs features that are not known: {', '.join(unknown)}.")
+    return Weights(of=of)

@@ -1,0 +1,180 @@
+"""What the reader learns from: questions of a training set, each with right and wrong candidates.
+
+Candidates are the gold query, controlled modifications of it (`train.modify`), and whatever
+members wrote that were not trained on the question's database (`lessons_of_run`). Running them
+says which are right. Lessons are kept as JSON lines, so that making them can be interrupted.
+
+What is not covered: gold queries that do not run, or return more than `LIMITS` rows.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from quorumsql.db import open_database
+from quorumsql.domain import ColumnRef, Execution, Limits, Rows
+from quorumsql.evals.predictions import Prediction, read_predictions
+from quorumsql.forms.read import Unreadable, read
+from quorumsql.joins import JoinGraph
+from quorumsql.neural.retell import Names, retell, tell_result
+from quorumsql.ports import Database
+from quorumsql.results import same_result
+from quorumsql.sql import is_ordered
+from quorumsql.train.modify import Ground, modify
+
+__all__ = ["Exhibit", "Lesson", "lessons_of_run", "load_lessons", "make_lessons", "merged"]
+
+LIMITS = Limits(seconds=1.0, rows=5_000)
+MODIFICATIONS = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """One candidate as the reader reads it, and whether its rows are the gold's."""
+
+    sql: str
+    result: str
+    right: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One question with its candidates. `key` is the same in every run."""
+
+    key: str
+    database: str
+    question: str
+    candidates: tuple[Exhibit, ...]
+
+
+def make_lessons(
+    data: Path, files: Sequence[str], out: Path, *, watch: Callable[[Lesson], None] = lambda _: None
+) -> Path:
+    """Write the lessons of `files` in the Spider folder `data` to `out`; go on where it stopped."""
+    done = {lesson.key for lesson in load_lessons(out)} if out.is_file() else set()
+    rows: dict[str, list[tuple[str, dict[str, str]]]] = {}
+    for name in files:
+        for number, row in enumerate(json.loads((data / name).read_text(encoding="utf-8"))):
+            rows.setdefault(row["db_id"], []).append((f"{name}{number}", row))
+    with out.open("a", encoding="utf-8") as file:
+        for database, own in sorted(rows.items()):
+            left = [(key, row) for key, row in own if key not in done]
+            for lesson in _of_database(data, database, left) if left else ():
+                file.write(json.dumps(asdict(lesson), ensure_ascii=False) + "\n")
+                watch(lesson)
+    return out
+
+
+def load_lessons(path: Path) -> Iterator[Lesson]:
+    """Yield what `make_lessons` wrote; a line that was cut is passed over."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        own = tuple(Exhibit(**each) for each in record.pop("candidates"))
+        yield Lesson(**record, candidates=own)
+
+
+def lessons_of_run(run: Path, data: Path, *, questions: str) -> Iterator[Lesson]:
+    """Yield what members wrote in a run of `quorum eval` over the file `questions` of `data`.
+
+    Their statements run again, since a run does not keep all rows.
+    """
+    found: dict[str, list[Prediction]] = {}
+    for prediction in read_predictions(run / "predictions.jsonl").values():
+        if prediction.unscored is None:
+            found.setdefault(prediction.db_id, []).append(prediction)
+    for name, own in sorted(found.items()):
+        with closing(open_database(str(data / "database" / name / f"{name}.sqlite"))) as database:
+            names = Names(database.schema())
+            for prediction in own:
+                written: dict[str, tuple[Execution, bool]] = {}
+                for vote in prediction.candidates:
+                    text = retell(vote.sql, names)
+                    if vote.status in {"ok", "empty"} and text not in written:
+                        written[text] = (database.execute(vote.sql, limits=LIMITS), vote.correct)
+                yield Lesson(
+                    key=f"{questions}{prediction.index}",
+                    database=name,
+                    question=prediction.question,
+                    candidates=_exhibits(written),
+                )
+
+
+def merged(lessons: Iterable[Lesson]) -> list[Lesson]:
+    """Return one lesson per key, with the candidates of all that have it."""
+    found: dict[str, Lesson] = {}
+    for lesson in lessons:
+        before = found.get(lesson.key)
+        known = {c.sql for c in before.candidates} if before else set()
+        own = tuple(c for c in lesson.candidates if c.sql not in known)
+        found[lesson.key] = (
+            replace(before, candidates=before.candidates + own) if before else lesson
+        )
+    return list(found.values())
+
+
+def _of_database(
+    data: Path, name: str, rows: Iterable[tuple[str, dict[str, str]]]
+) -> Iterator[Lesson]:
+    database = open_database(str(data / "database" / name / f"{name}.sqlite"))
+    try:
+        schema = database.schema()
+        stored: dict[ColumnRef, Sequence[object]] = {}
+
+        def values(ref: ColumnRef) -> Sequence[object]:
+            if ref not in stored:
+                stored[ref] = database.values(ref.table, ref.column, limit=50)
+            return stored[ref]
+
+        ground = Ground(schema=schema, graph=JoinGraph(schema), values=values)
+        names = Names(schema)
+        for key, row in rows:
+            lesson = Lesson(key=key, database=name, question=row["question"], candidates=())
+            own = _candidates(row["query"], key, database, ground, names)
+            if own:
+                yield replace(lesson, candidates=own)
+    finally:
+        database.close()
+
+
+def _candidates(
+    gold: str, key: str, database: Database, ground: Ground, names: Names
+) -> tuple[Exhibit, ...]:
+    expected = database.execute(gold, limits=LIMITS)
+    if not isinstance(expected, Rows) or expected.truncated:
+        return ()
+    nothing = says_nothing(expected)
+    ordered = is_ordered(gold, ground.schema.dialect)
+    found: dict[str, tuple[Execution, bool]] = {retell(gold, names): (expected, True)}
+    try:
+        tree = read(gold, ground.schema)
+    except Unreadable:
+        return _exhibits(found)
+    for sql in modify(tree, ground, random.Random(key), count=MODIFICATIONS):
+        execution = database.execute(sql, limits=LIMITS)
+        if not isinstance(execution, Rows):
+            continue
+        right = same_result(execution, expected, ordered=ordered)
+        # Where gold finds nothing, finding nothing shows nothing.
+        if not nothing or not (right or not execution.rows):
+            found.setdefault(retell(sql, names), (execution, right))
+    return _exhibits(found)
+
+
+def _exhibits(found: Mapping[str, tuple[Execution, bool]]) -> tuple[Exhibit, ...]:
+    return tuple(
+        Exhibit(sql=sql, result=tell_result(execution), right=right)
+        for sql, (execution, right) in found.items()
+    )
+
+
+def says_nothing(rows: Rows) -> bool:
+    """Whether a result is empty, or one row of zeros and NULL."""
+    return not rows.rows or (len(rows.rows) == 1 and all(v in (None, 0) for v in rows.rows[0]))

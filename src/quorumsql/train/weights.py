@@ -1,0 +1,184 @@
+"""Fit what votes and reading count: a conditional logit over the groups of each question.
+
+Two sets of weights are fitted. One is for the members' own pools, where a vote is a share of a
+beam. The other is for pools of unknown origin with one vote per candidate; they are drawn from
+the members' pools as other systems might have answered: of each question it is drawn how
+easy it is for all of them, each then finds the right result with that chance, and otherwise makes
+a mistake that a member made, likely mistakes more often. So mistakes agree, as those of real
+systems do.
+
+What is not covered: training the reader. The runs that are given must be about databases that
+neither reader nor members have seen.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from quorumsql.db import open_database
+from quorumsql.domain import Attempt, Candidate, Execution, Limits, Question, Schema
+from quorumsql.errors import UsageError
+from quorumsql.evals.predictions import Prediction, read_predictions
+from quorumsql.ports import Reader
+from quorumsql.stages.choose import choose, majority
+from quorumsql.stages.weigh import FEATURES, features
+
+__all__ = ["POOL_FEATURES", "Case", "cases", "fit_weights", "simulated", "write_weights"]
+
+POOL_FEATURES = ("log_share", "share", "best_read", "mean_read", "empty", "nothing")
+LIMITS = Limits(seconds=2.0, rows=10_000)
+RIDGE = 1e-3
+SYSTEMS = (5, 26)
+EASE = (1.6, 0.35)
+"""Of a Beta distribution: most questions are easy for nearly all systems, some for none."""
+
+Case: TypeAlias = tuple[list[dict[str, float]], list[bool]]
+"""Per group of one question: its features, and whether it is right."""
+
+
+def cases(
+    run: Path, folder: Path, reader: Reader, *, seed: int = 5
+) -> tuple[list[Case], list[Case]]:
+    """Return the members' own pools of a run, and simulated pools of unknown systems.
+
+    Args:
+        run: a folder of `quorum eval spider`.
+        folder: the folder of its databases.
+        reader: scores the candidates.
+        seed: of the simulation.
+    """
+    own: list[Case] = []
+    foreign: list[Case] = []
+    by_database: dict[str, list[Prediction]] = {}
+    for prediction in read_predictions(run / "predictions.jsonl").values():
+        if prediction.unscored is None and prediction.candidates:
+            by_database.setdefault(prediction.db_id, []).append(prediction)
+    for name, predictions in sorted(by_database.items()):
+        with closing(open_database(str(folder / name / f"{name}.sqlite"))) as database:
+            schema = database.schema()
+            ran: dict[str, Execution] = {}
+            for prediction in predictions:
+                for vote in prediction.candidates:
+                    if vote.sql not in ran:
+                        ran[vote.sql] = database.execute(vote.sql, limits=LIMITS)
+                pool = _pool(prediction, ran)
+                right = [vote.correct for vote in prediction.candidates]
+                asked = Question(text=prediction.question)
+                own.append(_case(asked, pool, right, schema, reader, weighted=True))
+                rng = random.Random(f"{seed}-{prediction.index}")
+                drawn = list(simulated(pool, right, rng))
+                made = [pool[i] for i in drawn]
+                alone = [replace(c, generator=str(n), weight=1.0) for n, c in enumerate(made)]
+                flags = [right[i] for i in drawn]
+                foreign.append(_case(asked, alone, flags, schema, reader, weighted=False))
+                ran.clear()
+    return [c for c in own if c[0]], [c for c in foreign if c[0]]
+
+
+def _pool(prediction: Prediction, ran: Mapping[str, Execution]) -> list[Candidate]:
+    return [
+        Candidate(
+            generator=vote.generator,
+            attempts=(Attempt(sql=vote.sql, execution=ran[vote.sql]),),
+            weight=vote.weight,
+        )
+        for vote in prediction.candidates
+    ]
+
+
+def simulated(
+    pool: Sequence[Candidate], right: Sequence[bool], rng: random.Random
+) -> Iterator[int]:
+    """Yield which candidate each of some systems proposes; see the module for how."""
+    good = [i for i, flag in enumerate(right) if flag]
+    bad = [i for i, flag in enumerate(right) if not flag]
+    ease = rng.betavariate(*EASE)
+    sharp = rng.uniform(0.3, 1.5)
+    for _ in range(rng.randint(*SYSTEMS)):
+        side = good if good and (not bad or rng.random() < ease) else bad
+        odds = [(pool[i].weight + 1e-3) ** sharp for i in side]
+        yield rng.choices(side, odds)[0]
+
+
+def _case(
+    question: Question,
+    pool: Sequence[Candidate],
+    right: Sequence[bool],
+    schema: Schema,
+    reader: Reader,
+    *,
+    weighted: bool,
+) -> Case:
+    vote = (
+        choose(pool, ranks={}, dialect=schema.dialect)
+        if weighted
+        else majority(pool, dialect=schema.dialect)
+    )
+    read = reader.score(question, pool, schema)
+    rows = features(pool, vote.groups, read)
+    return rows, [any(right[i] for i in group.members) for group in vote.groups]
+
+
+def fit_weights(found: Sequence[Case], *, names: Sequence[str] = FEATURES) -> dict[str, float]:
+    """Return the weights that make right groups likeliest among their question's groups.
+
+    Questions without a right group, or without a wrong one, tell nothing and are passed over.
+
+    Raises:
+        UsageError: no question tells anything.
+    """
+    useful = [(rows, right) for rows, right in found if any(right) and not all(right)]
+    if not useful:
+        raise UsageError("No question has right and wrong groups: nothing to fit weights to.")
+    table = np.array([[row[n] for n in names] for rows, _ in useful for row in rows])
+    right = np.array([flag for _, flags in useful for flag in flags])
+    case = np.repeat(np.arange(len(useful)), [len(rows) for rows, _ in useful])
+    scale = table.std(axis=0)
+    scale[scale == 0] = 1.0
+    x = table / scale
+    w = np.zeros(len(names))
+    for _ in range(60):
+        step = _newton(w, x, right, case)
+        w = w + step
+        if float(np.abs(step).max()) < 1e-7:
+            break
+    return {name: round(float(v), 5) for name, v in zip(names, w / scale, strict=True)}
+
+
+def _newton(w: np.ndarray, x: np.ndarray, right: np.ndarray, case: np.ndarray) -> np.ndarray:
+    """One damped Newton step of the penalised likelihood, by expectation-maximisation's bound."""
+    value = x @ w
+    count = int(case[-1]) + 1
+    chance = _within(value, case, count)
+    among = np.zeros_like(value)
+    among[right] = _within(value[right], case[right], count)
+    size = len(w)
+    gradient = x.T @ (among - chance) / count - RIDGE * w
+    mean = np.zeros((count, size))
+    np.add.at(mean, case, chance[:, None] * x)
+    hessian = (x * chance[:, None]).T @ x / count - mean.T @ mean / count
+    return np.asarray(np.linalg.solve(hessian + RIDGE * np.eye(size), gradient))
+
+
+def _within(value: np.ndarray, case: np.ndarray, count: int) -> np.ndarray:
+    """Softmax of `value` inside each case."""
+    highest = np.full(count, -np.inf)
+    np.maximum.at(highest, case, value)
+    odds = np.exp(value - highest[case])
+    total = np.zeros(count)
+    np.add.at(total, case, odds)
+    return np.asarray(odds / total[case])
+
+
+def write_weights(path: Path, weights: Mapping[str, float], *, n: int) -> None:
+    """Write what `stages.weigh.load_weights` reads; `n` questions were fitted to."""
+    record = {"n": n, "weights": dict(weights)}
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,66 @@
+"""SQL in one plain form: what means the same reads the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from quorumsql.domain import Column, Failure, ForeignKey, Rows, Schema, Table
+from quorumsql.neural.retell import Names, retell, tell_result
+
+NAMES = Names(
+    Schema(
+        name="music",
+        tables=(
+            Table(name="singer", columns=(Column(name="Singer_ID"), Column(name="Song_Name"))),
+            Table(name="concert", columns=(Column(name="id"), Column(name="singer_id"))),
+        ),
+        foreign_keys=(
+            ForeignKey(
+                table="concert",
+                columns=("singer_id",),
+                referred_table="singer",
+                referred_columns=("Singer_ID",),
+            ),
+        ),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT T1.Song_Name AS s FROM singer AS T1;", "select song name from singer"),
+        ('select "song_name" from "singer"', "select song name from singer"),
+        (
+            "SELECT s.Song_Name FROM singer s JOIN concert c ON s.Singer_ID = c.singer_id",
+            "select singer song name from concert, singer",
+        ),
+        (
+            "SELECT singer.Song_Name FROM concert "
+            "JOIN singer ON concert.singer_id = singer.Singer_ID",
+            "select singer song name from concert, singer",
+        ),
+        (
+            "SELECT Song_Name FROM singer JOIN concert ON singer.Singer_ID = concert.id",
+            "select singer song name from singer join concert on singer singer id = concert id",
+        ),
+        (
+            "SELECT * FROM singer LEFT JOIN concert ON singer.Singer_ID = concert.singer_id",
+            "select * from singer left join concert on singer singer id = concert singer id",
+        ),
+        ('SELECT id FROM concert WHERE id = "Oslo"', "select id from concert where id = 'oslo'"),
+        ("SELEC nothing", "selec nothing"),
+    ],
+)
+def test_sql_is_retold(sql: str, told: str) -> None:
+    assert retell(sql, NAMES) == told
+
+
+def test_results_are_told_in_short() -> None:
+    rows = Rows(columns=("a", "b"), rows=((1, None), (2.123456, "long " * 9), (3, "x"), (4, "y")))
+    assert tell_result(rows) == "2 columns, 4 rows | 1, null | 2.123, long long long lon | 3, x"
+    assert tell_result(Rows(columns=("a",), rows=((1,),) * 300)).startswith(
+        "1 columns, over 100 rows"
+    )
+    assert tell_result(Failure(kind="timeout", message="x")) == "failed: timeout"
+    assert tell_result(None) == "not run"
