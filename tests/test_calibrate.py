@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import random
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorumsql.errors import ModelError
-from quorumsql.stages.calibrate import Calibration, confidence, fit, load, save
+from quorumsql.stages.calibrate import (
+    Calibration,
+    confidence,
+    fit,
+    held_out_chances,
+    load,
+    save,
+)
+from quorumsql.stages.curves import brier, expected_error
 
 shares = st.floats(min_value=0, max_value=1)
 
@@ -89,6 +99,8 @@ def test_a_file_that_does_not_exist_is_no_calibration(tmp_path: Path) -> None:
         '{"shares": [0.2, 0.1], "chances": [0.1, 0.2]}',
         '{"shares": [0.1, 0.2], "chances": [0.2, 0.1]}',
         '{"shares": ["x"], "chances": [0.2]}',
+        '{"version": 2, "of": []}',
+        '{"version": 2, "of": {"vote": {"shares": [0.2, 0.1], "chances": [0.1, 0.2]}}}',
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
@@ -96,3 +108,93 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match=r"calibration\.json is not a calibration"):
         load(path)
+
+
+def databases_like(count: int, seed: int) -> tuple[list[float], list[bool], list[str]]:
+    """Questions of `count` databases, some of which are harder than their scores say."""
+    dice = random.Random(seed)
+    scores: list[float] = []
+    correct: list[bool] = []
+    names: list[str] = []
+    for number in range(count):
+        shift = dice.gauss(0, 0.7)
+        for _ in range(dice.randint(10, 60)):
+            odds = dice.gauss(0.7, 1.4)
+            scores.append(1 / (1 + math.exp(-odds)))
+            correct.append(dice.random() < 1 / (1 + math.exp(0.5 - 1.3 * odds - shift)))
+            names.append(f"db{number}")
+    return scores, correct, names
+
+
+def test_a_platt_curve_finds_the_chances_behind_the_scores() -> None:
+    scores, correct, _ = databases_like(150, 1)
+    known = fit(scores, correct, method="platt")
+    assert known.method == "platt" and len(known.shares) == len(known.chances) > 10
+    for score in (0.3, 0.5, 0.8, 0.95):
+        odds = math.log(score / (1 - score))
+        assert confidence(score, known) == pytest.approx(
+            1 / (1 + math.exp(0.5 - 1.3 * odds)), abs=0.06
+        )
+
+
+def test_scores_that_are_no_shares_are_calibrated_too() -> None:
+    scores, correct, names = databases_like(60, 2)
+    odds = [9 * math.log(score / (1 - score)) - 100 for score in scores]
+    chances = held_out_chances(odds, correct, names)
+    assert expected_error(chances, correct) < 0.06
+    assert brier(chances, correct) < brier([0.5] * len(correct), correct)
+
+
+def test_the_curve_with_the_smaller_error_on_other_databases_is_kept() -> None:
+    dice = random.Random(3)
+    names = [number // 40 for number in range(400)]
+    odds = [dice.gauss(0, 2) for _ in names]
+    scores = [1 / (1 + math.exp(-one)) for one in odds]
+    smooth = [dice.random() < score for score in scores]
+    assert fit(scores, smooth, databases=names).method == "platt"  # made by that very curve
+    stepped = [dice.random() < (0.9 if score > 0.1 else 0.1) for score in scores * 20]
+    assert fit(scores * 20, stepped, databases=names * 20).method == "isotonic"
+
+
+def test_databases_are_left_out_whole() -> None:
+    scores = [0.5] * 40
+    correct = [True] * 20 + [False] * 20
+    chances = held_out_chances(scores, correct, ["a"] * 20 + ["b"] * 20, method="isotonic")
+    assert chances[0] < 0.1 and chances[-1] > 0.9  # each only knows the other
+
+
+def test_how_much_databases_differ_is_measured() -> None:
+    scores, correct, names = databases_like(80, 4)
+    assert 0.4 <= fit(scores, correct, databases=names).spread <= 1.0
+    dice = random.Random(5)
+    alike = [dice.random() < 0.6 for _ in scores]
+    assert fit(scores, alike, databases=names).spread <= 0.3
+
+
+def test_a_file_keeps_one_calibration_per_selector(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    vote = fit([0.2, 0.8], [False, True], ranks={"embedded/a": 0})
+    save(vote, path)
+    save(fit([-3.0, 5.0], [False, True]), path, of="trained")
+    assert load(path).shares == (0.2, 0.8)
+    assert load(path, of="trained").shares == (-3.0, 5.0)
+    assert load(path, of="trained").ranks == {"embedded/a": 0}
+    assert load(path, of="another") == Calibration(ranks={"embedded/a": 0})
+    save(vote, path)
+    assert load(path, of="trained").shares == ()  # new weights: nothing else was measured
+
+
+def test_a_file_of_the_first_version_is_the_votes(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text('{"shares": [0.1], "chances": [0.3], "ranks": {"a": 0}, "n": 5}')
+    assert load(path).chances == (0.3,)
+    save(Calibration(shares=(1.0,), chances=(0.5,)), path, of="trained")
+    assert (load(path).chances, load(path).ranks) == ((0.3,), {"a": 0})
+
+
+def test_calibration_error_is_of_bins_of_equal_mass() -> None:
+    assert expected_error([0.9] * 10, [True] * 9 + [False]) == pytest.approx(0.0)
+    assert expected_error([1.0] * 10, [True] * 5 + [False] * 5) == pytest.approx(0.5)
+    mixed = expected_error([0.0] * 50 + [1.0] * 50, [False] * 50 + [True] * 40 + [False] * 10)
+    assert mixed == pytest.approx(0.1)
+    assert expected_error([], []) == 0.0

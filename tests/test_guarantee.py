@@ -27,6 +27,41 @@ def test_the_promise_is_kept_on_new_questions_in_nineteen_of_twenty_draws() -> N
     assert len(kept) >= 190 and sum(kept) >= 0.95 * len(kept)
 
 
+def clustered(count: int, rng: random.Random) -> tuple[list[float], list[bool], list[int]]:
+    """Questions of `count` databases that differ much: whole databases are hard or easy."""
+    shares, correct, names = [], [], []
+    for name in range(count):
+        skill = rng.gauss(0.75, 0.2)
+        for _ in range(30):
+            share = rng.random()
+            shares.append(share)
+            correct.append(rng.random() < min(max(skill + 0.5 * (share - 0.5), 0.0), 1.0))
+            names.append(name)
+    return shares, correct, names
+
+
+def test_the_promise_is_kept_on_new_databases_whose_questions_resemble_each_other() -> None:
+    rng = random.Random(7)
+    kept: dict[bool, list[bool]] = {False: [], True: []}
+    for _ in range(60):
+        shares, correct, names = clustered(30, rng)
+        new_shares, new_correct, _ = clustered(30, rng)
+        for aware in (False, True):
+            share = sure_share(shares, correct, rate=0.22, databases=names if aware else None)
+            if share is not None:
+                answered = [r for s, r in zip(new_shares, new_correct, strict=True) if s >= share]
+                kept[aware].append(answered.count(False) <= 0.22 * len(answered))
+    assert sum(kept[True]) >= 0.95 * len(kept[True])
+    assert sum(kept[False]) < 0.95 * len(kept[False])  # what taking them for independent costs
+    assert len(kept[True]) >= 20
+
+
+def test_a_few_databases_promise_nothing() -> None:
+    assert sure_share([0.9] * 400, [True] * 400, rate=0.1, databases=["a", "b"] * 200) is None
+    many = [number % 20 for number in range(400)]
+    assert sure_share([0.9] * 400, [True] * 400, rate=0.1, databases=many) == 0.9
+
+
 def test_a_looser_rate_answers_more() -> None:
     found = dict(guarantees(*drawn(2_000, random.Random(1))))
     assert set(found) <= set(RATES) and len(found) >= 6

@@ -1,34 +1,57 @@
-"""Turn a vote share into the chance that the answer is right.
+"""Turn a selector's raw score into the chance that the answer is right.
 
-A share of 0.8 does not mean right four times in five. The map from one to the other is
-fitted once on held-out databases by isotonic regression (pool adjacent violators, Ayer et
-al. 1955): it may bend, but a larger share never means a smaller chance.
+A share of the vote of 0.8 does not mean right four times in five, nor does any selector's score.
+The map from one to the other is fitted once on held-out databases. Two curves are tried
+(`stages.curves`), each on databases that it was not fitted on, and the one with the smaller sum
+of expected calibration error and Brier score is kept: a larger score never means a smaller chance.
 
-What is not covered: anything but the share. Two questions with the same share get the
-same confidence.
+A file of calibrations holds one per selector, since their scores do not mean the same. A file of
+the first version, which knew the share of the vote only, is read as that.
+
+What is not covered: anything but the score, and one's own database; `stages.recalibrate` moves
+confidence to what people said of answers there.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
 from quorumsql.errors import ConfigError, ModelError
+from quorumsql.stages.curves import CURVES, Points, brier, expected_error, log_odds
 from quorumsql.stages.guarantee import guarantees
 
-__all__ = ["Calibration", "confidence", "fit", "load", "promised", "save"]
+__all__ = [
+    "VOTE",
+    "Calibration",
+    "confidence",
+    "fit",
+    "held_out_chances",
+    "load",
+    "promised",
+    "save",
+]
+
+VOTE: Final = "vote"
+"""The raw score that needs no selector: the share of the vote."""
+_FOLDS = 10
+_SPREADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """What was measured on held-out databases.
 
-    `shares` rise strictly, `chances` never fall; both empty means that a share stands for
-    itself. `ranks` gives each generator's place by accuracy, 0 for the best; `n` is the
-    number of questions. `guarantees` pairs rates of error with the share that keeps them.
+    `shares` (raw scores) rise strictly, `chances` never fall; both empty means that a score stands
+    for itself. `ranks` gives each generator's place by accuracy, 0 for the best; `n` is the
+    number of questions. `guarantees` pairs rates of error with the score that keeps them.
+    `method` names the curve. `spread` is how much databases differ beyond what the score says: the
+    standard deviation of their shift, in log odds.
     """
 
     shares: tuple[float, ...] = ()
@@ -36,6 +59,8 @@ class Calibration:
     ranks: Mapping[str, int] = field(default_factory=dict)
     n: int = 0
     guarantees: tuple[tuple[float, float], ...] = ()
+    method: str = "isotonic"
+    spread: float = 0.7
 
 
 def promised(max_error: float, calibration: Calibration) -> float:
@@ -56,7 +81,7 @@ def promised(max_error: float, calibration: Calibration) -> float:
 
 
 def confidence(share: float, calibration: Calibration) -> float:
-    """Return the chance in [0, 1] that the answer with this share of the votes is right.
+    """Return the chance in [0, 1] that the answer with this raw score is right.
 
     Linear between the measured points, constant outside them.
     """
@@ -77,39 +102,67 @@ def fit(
     shares: Sequence[float],
     correct: Sequence[bool],
     *,
+    databases: Sequence[Hashable] | None = None,
     ranks: Mapping[str, int] | None = None,
+    method: str | None = None,
 ) -> Calibration:
-    """Fit the map to one vote share and one verdict per question.
+    """Fit the map to one raw score and one verdict per question.
 
-    Chances keep half a question's distance from 0 and 1: no finite sample proves either.
+    Args:
+        shares: the selector's score of each answer, the higher the surer.
+        correct: whether the answer was right.
+        databases: the database of each question. With them the better curve is chosen, the
+            spread between databases is measured, and promises know that questions of one
+            database resemble each other; without them the curve is isotonic.
+        ranks: places of the generators, kept beside the map.
+        method: the curve to take, where it is known.
     """
-    if len(shares) != len(correct):
-        raise ValueError(f"{len(shares)} shares but {len(correct)} verdicts")
+    if not len(shares) == len(correct) == len(databases if databases is not None else shares):
+        raise ValueError(f"{len(shares)} shares but {len(correct)} verdicts, or databases")
     if not shares:
         return Calibration(ranks=dict(ranks or {}))
-    import numpy as np
-
-    points, inverse = np.unique(np.round(np.asarray(shares, dtype=float), 6), return_inverse=True)
-    counts = np.bincount(inverse).astype(float)
-    right = np.bincount(inverse, weights=np.asarray(correct, dtype=float))
-    blocks: list[_Block] = []
-    for x, count, hits in zip(points.tolist(), counts.tolist(), right.tolist(), strict=True):
-        block = _Block(count=count, hits=hits, share=x)
-        while blocks and blocks[-1].chance >= block.chance:
-            block = blocks.pop().merged(block)
-        blocks.append(block)
-    margin = 0.5 / len(shares)
-    return Calibration(
-        shares=tuple(round(b.share, 6) for b in blocks),
-        chances=tuple(min(max(b.chance, margin), 1 - margin) for b in blocks),
+    if method is None:
+        method = _better(shares, correct, databases) if databases is not None else "isotonic"
+    points = CURVES[method](shares, correct)
+    made = Calibration(
+        shares=tuple(score for score, _ in points),
+        chances=tuple(chance for _, chance in points),
         ranks=dict(ranks or {}),
         n=len(shares),
-        guarantees=guarantees(shares, correct),
+        guarantees=guarantees(shares, correct, databases=databases),
+        method=method,
     )
+    return made if databases is None else _with_spread(made, shares, correct, databases)
 
 
-def load(path: Path) -> Calibration:
-    """Read what `save` wrote; a file that does not exist is the empty calibration.
+def held_out_chances(
+    shares: Sequence[float],
+    correct: Sequence[bool],
+    databases: Sequence[Hashable],
+    *,
+    method: str | None = None,
+    folds: int = _FOLDS,
+) -> tuple[float, ...]:
+    """Return each answer's chance by a map fitted without its database.
+
+    With at most `folds` databases each is left out alone; with more, whole databases share folds.
+    """
+    names = list(dict.fromkeys(databases))
+    place = {name: number % folds for number, name in enumerate(names)}
+    found = [0.0] * len(shares)
+    for fold in range(min(folds, len(names))):
+        own = [i for i, name in enumerate(databases) if place[name] == fold]
+        rest = [i for i, name in enumerate(databases) if place[name] != fold]
+        others = [databases[i] for i in rest]
+        kind = method or _better([shares[i] for i in rest], [correct[i] for i in rest], others)
+        points = _curve(kind, [shares[i] for i in rest], [correct[i] for i in rest])
+        for i in own:
+            found[i] = confidence(shares[i], points)
+    return tuple(found)
+
+
+def load(path: Path, of: str = VOTE) -> Calibration:
+    """Read what `save` wrote of a selector; what is not there is the empty calibration.
 
     Raises:
         ModelError: the file is not a calibration.
@@ -118,15 +171,9 @@ def load(path: Path) -> Calibration:
         return Calibration()
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        read = Calibration(
-            shares=tuple(float(x) for x in record["shares"]),
-            chances=tuple(float(x) for x in record["chances"]),
-            ranks={str(name): int(rank) for name, rank in record.get("ranks", {}).items()},
-            n=int(record.get("n", 0)),
-            guarantees=tuple(
-                (float(rate), float(share)) for rate, share in record.get("guarantees", ())
-            ),
-        )
+        kept = {VOTE: record} if "shares" in record else dict(record["of"].items())
+        ranks = {str(name): int(rank) for name, rank in record.get("ranks", {}).items()}
+        read = _read(kept[of], ranks) if of in kept else Calibration(ranks=ranks)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is not a calibration ({error!r}); fit it again.") from error
     if not _rising(read):
@@ -134,37 +181,100 @@ def load(path: Path) -> Calibration:
     return read
 
 
-def save(calibration: Calibration, path: Path) -> None:
-    """Write a calibration as a small JSON object."""
+def save(calibration: Calibration, path: Path, of: str = VOTE) -> None:
+    """Write a selector's calibration as a small JSON object; other selectors' stay.
+
+    Raises:
+        ModelError: the file that is there is not a calibration.
+    """
+    others: dict[str, Any] = {}
+    if path.is_file() and of != VOTE:  # the vote is measured first: new weights, new file
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if "of" not in before:
+            before = {"of": {VOTE: _entry(load(path))}}
+        others = dict(before["of"])
     record = {
-        "shares": list(calibration.shares),
-        "chances": [round(chance, 6) for chance in calibration.chances],
-        "ranks": dict(calibration.ranks),
-        "n": calibration.n,
-        "guarantees": [list(pair) for pair in calibration.guarantees],
+        "version": 2,
+        "ranks": dict(calibration.ranks) or dict(load(path).ranks),
+        "of": {**others, of: _entry(calibration)},
     }
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
-    """Neighbouring points that share one chance; `share` is their mean."""
+def _better(shares: Sequence[float], correct: Sequence[bool], databases: Sequence[Hashable]) -> str:
+    """The curve with the smaller sum of calibration error and Brier score on other databases."""
+    if len(set(databases)) < 2:
+        return "isotonic"
 
-    count: float
-    hits: float
-    share: float
+    def badness(method: str) -> float:
+        chances = held_out_chances(shares, correct, databases, method=method)
+        return expected_error(chances, correct) + brier(chances, correct)
 
-    @property
-    def chance(self) -> float:
-        return self.hits / self.count
+    return min(CURVES, key=badness)
 
-    def merged(self, other: _Block) -> _Block:
-        count = self.count + other.count
-        share = (self.share * self.count + other.share * other.count) / count
-        return _Block(count=count, hits=self.hits + other.hits, share=share)
+
+def _curve(method: str, shares: Sequence[float], correct: Sequence[bool]) -> Calibration:
+    points: Points = CURVES[method](shares, correct) if shares else ()
+    return Calibration(shares=tuple(s for s, _ in points), chances=tuple(c for _, c in points))
+
+
+def _with_spread(
+    made: Calibration,
+    shares: Sequence[float],
+    correct: Sequence[bool],
+    databases: Sequence[Hashable],
+) -> Calibration:
+    """The calibration with the spread of databases that makes their verdicts likeliest."""
+    from dataclasses import replace
+
+    own: dict[Hashable, list[tuple[float, bool]]] = {}
+    for share, right, name in zip(shares, correct, databases, strict=True):
+        own.setdefault(name, []).append((log_odds(confidence(share, made)), right))
+    spread = max(_SPREADS, key=lambda one: math.fsum(_likely(part, one) for part in own.values()))
+    return replace(made, spread=spread)
+
+
+def _likely(verdicts: Sequence[tuple[float, bool]], spread: float) -> float:
+    """Log likelihood of one database's verdicts, its shift summed over a normal distribution."""
+    logs = []
+    for step in range(-12, 13):
+        shift = spread * step / 4
+        total = -(step**2) / 32
+        for odds, right in verdicts:
+            signed = odds + shift if right else -odds - shift
+            total -= math.log1p(math.exp(-signed))
+        logs.append(total)
+    top = max(logs)
+    return top + math.log(math.fsum(math.exp(x - top) for x in logs))
+
+
+def _entry(calibration: Calibration) -> dict[str, Any]:
+    return {
+        "method": calibration.method,
+        "shares": list(calibration.shares),
+        "chances": [round(chance, 6) for chance in calibration.chances],
+        "n": calibration.n,
+        "spread": calibration.spread,
+        "guarantees": [list(pair) for pair in calibration.guarantees],
+    }
+
+
+def _read(record: Mapping[str, Any], ranks: Mapping[str, int]) -> Calibration:
+    return Calibration(
+        shares=tuple(float(x) for x in record["shares"]),
+        chances=tuple(float(x) for x in record["chances"]),
+        ranks=ranks,
+        n=int(record.get("n", 0)),
+        guarantees=tuple(
+            (float(rate), float(share)) for rate, share in record.get("guarantees", ())
+        ),
+        method=str(record.get("method", "isotonic")),
+        spread=float(record.get("spread", 0.7)),
+    )
 
 
 def _rising(read: Calibration) -> bool:
-    strictly = all(a < b for a, b in zip(read.shares, read.shares[1:], strict=False))
+    pairs: Iterator[tuple[float, float]] = zip(read.shares, read.shares[1:], strict=False)
+    strictly = all(a < b for a, b in pairs)
     never_falls = all(a <= b for a, b in zip(read.chances, read.chances[1:], strict=False))
     return len(read.shares) == len(read.chances) and strictly and never_falls

@@ -1,58 +1,156 @@
-"""Answer only when sure enough: a vote share above which few answers are wrong.
+"""Answer only when sure enough: a score above which few answers are wrong.
 
-Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052): each of ten candidate shares is a
-hypothesis "more than this rate of the answers above it are wrong", tested by the exact binomial
-tail on held-out questions, with the risk of a false promise divided among the ten (Bonferroni).
+Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052) by a fixed sequence: ten scores, the
+highest first, each a hypothesis "more than this rate of the answers above it are wrong". The
+first one that is not rejected ends the walk, so no risk is divided among the ten. Where the walk
+begins depends on how many answers there are, not on which are right.
 
-What is not covered: questions unlike those it was learned from. The promise is about questions
-drawn alike, and questions about one database resemble each other more than that.
+Questions about one database resemble each other, so each hypothesis is tested twice and must fall
+both times: by Student's t over databases, each counting as one draw (errors less the allowed
+rate, for a set of new databases as large as this one), and by the binomial tail with as many
+questions as these are worth (Kish's effective sample size), which holds where no error was seen.
+Without names of databases every question is a draw of its own.
+
+What is not covered: a single database. The promise is about the answers for a set of new
+databases together; one of them can be harder than the rest.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 __all__ = ["RATES", "RISK", "guarantees", "sure_share"]
 
-RATES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
+RATES = (0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 RISK = 0.05
 """Chance that a promise is false."""
 STEPS = 10
+_FEWEST = 5
+"""Databases that must have been answered about; fewer say nothing of others."""
 
 
-def guarantees(shares: Sequence[float], correct: Sequence[bool]) -> tuple[tuple[float, float], ...]:
-    """Return pairs of an error rate and the share that keeps it; rates out of reach are missing."""
-    found = ((rate, sure_share(shares, correct, rate=rate)) for rate in RATES)
+def guarantees(
+    shares: Sequence[float],
+    correct: Sequence[bool],
+    *,
+    databases: Sequence[Hashable] | None = None,
+) -> tuple[tuple[float, float], ...]:
+    """Return pairs of an error rate and the score that keeps it; rates out of reach are missing."""
+    found = ((rate, sure_share(shares, correct, rate=rate, databases=databases)) for rate in RATES)
     return tuple((rate, share) for rate, share in found if share is not None)
 
 
 def sure_share(
-    shares: Sequence[float], correct: Sequence[bool], *, rate: float, risk: float = RISK
+    shares: Sequence[float],
+    correct: Sequence[bool],
+    *,
+    rate: float,
+    risk: float = RISK,
+    databases: Sequence[Hashable] | None = None,
 ) -> float | None:
-    """Return the lowest share such that at most `rate` of the answers with it or more are wrong.
+    """Return the lowest score such that at most `rate` of the answers with it or more are wrong.
 
-    With probability 1 - `risk` over the held-out questions this holds for new questions drawn
-    alike. None when these questions do not show it for any share.
+    Args:
+        shares: the score of each question's answer.
+        correct: whether that answer was right.
+        rate: share of wrong answers that may be.
+        risk: chance, over the draw of databases, that the promise is false.
+        databases: the database of each question; absent, each stands alone.
+
+    Returns:
+        The score, or None when these questions do not show it for any.
     """
-    ordered = sorted(zip(shares, correct, strict=True), key=lambda pair: -pair[0])
-    kept: list[float] = []
+    names = range(len(shares)) if databases is None else databases
+    kept: float | None = None
+    for lowest, wrong, answered in _sets(shares, correct, names):
+        count = sum(answered)
+        if kept is None and _tail(rate * count / 2, count, rate) > risk:
+            continue  # so few that half of the allowed errors would not convince
+        if _chance(wrong, answered, rate) > risk:
+            break
+        kept = lowest
+    return kept
+
+
+def _sets(
+    shares: Sequence[float], correct: Sequence[bool], names: Sequence[Hashable]
+) -> Iterator[tuple[float, list[int], list[int]]]:
+    """Yield ever larger sets of answers: lowest score, errors and answers of each database."""
+    ordered = sorted(zip(shares, correct, names, strict=True), key=lambda one: -one[0])
+    wrong: dict[Hashable, int] = {}
+    answered: dict[Hashable, int] = {}
+    done, before = 0, None
     for step in range(1, STEPS + 1):
         place = len(ordered) * step // STEPS
-        if not place:
+        if not place or ordered[place - 1][0] == before:
             continue
-        lowest = ordered[place - 1][0]
-        answered = [right for share, right in ordered if share >= lowest]
-        if _tail(answered.count(False), len(answered), rate) <= risk / STEPS:
-            kept.append(lowest)
-    return min(kept, default=None)
+        before = ordered[place - 1][0]
+        while done < len(ordered) and ordered[done][0] >= before:
+            _, right, name = ordered[done]
+            answered[name] = answered.get(name, 0) + 1
+            wrong[name] = wrong.get(name, 0) + (not right)
+            done += 1
+        yield before, list(wrong.values()), list(answered.values())
 
 
-def _tail(wrong: int, count: int, rate: float) -> float:
-    """Chance of at most `wrong` errors among `count` answers when each errs with `rate`."""
-    logs = (
-        math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
-        + k * math.log(rate) + (count - k) * math.log1p(-rate)
-        for k in range(wrong + 1)
-    )  # fmt: skip
-    return min(1.0, math.fsum(map(math.exp, logs)))
+def _chance(wrong: Sequence[int], answered: Sequence[int], rate: float) -> float:
+    """The larger of the two tests' chances to see so few errors if more than `rate` were wrong."""
+    groups, count = len(answered), sum(answered)
+    if groups < _FEWEST:
+        return 1.0
+    share = sum(wrong) / count
+    spread = math.fsum((w - share * a) ** 2 for w, a in zip(wrong, answered, strict=True))
+    spread *= groups / (groups - 1)
+    alone = count * share * (1 - share)
+    worth = count / max(1.0, spread / alone) if alone > 0 else float(count)
+    by_questions = _tail(share * worth, worth, rate)
+    if spread == 0:
+        return by_questions
+    excess = (sum(wrong) - rate * count) / math.sqrt(2 * spread)  # 2: these databases and new ones
+    return max(by_questions, _student(excess, groups - 1))
+
+
+def _tail(wrong: float, count: float, rate: float) -> float:
+    """Chance of at most `wrong` errors among `count` answers when each errs with `rate`.
+
+    The binomial tail, continued to numbers that are not whole by the incomplete beta function.
+    """
+    if count <= 0 or wrong >= count:
+        return 1.0
+    return 1.0 - _beta(wrong + 1.0, count - wrong, rate)
+
+
+def _student(t: float, freedom: int) -> float:
+    """Chance of a value of at most `t` under Student's distribution."""
+    half = 0.5 * _beta(freedom / 2, 0.5, freedom / (freedom + t * t))
+    return half if t <= 0 else 1.0 - half
+
+
+def _beta(a: float, b: float, x: float) -> float:
+    """The regularised incomplete beta function, by Lentz's continued fraction."""
+    if x <= 0.0 or x >= 1.0:
+        return float(x >= 1.0)
+    if x > (a + 1) / (a + b + 2):  # the fraction converges fast below
+        return 1.0 - _beta(b, a, 1.0 - x)
+    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    front += a * math.log(x) + b * math.log1p(-x)
+    tiny = 1e-300
+    c, d = 1.0, 1.0 / _away(1.0 - (a + b) * x / (a + 1), tiny)
+    found = d
+    for m in range(1, 1_000):
+        for part in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1.0 / _away(1.0 + part * d, tiny)
+            c = _away(1.0 + part / c, tiny)
+            found *= c * d
+        if abs(c * d - 1.0) < 1e-12:
+            break
+    return min(1.0, math.exp(front) * found / a)
+
+
+def _away(value: float, tiny: float) -> float:
+    """`value`, moved off zero."""
+    return value if abs(value) > tiny else tiny
