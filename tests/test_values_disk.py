@@ -9,10 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quorumsql.errors import UsageError
 from quorumsql.stores import values_file
-from quorumsql.stores.known import Known, reading, writing
+from quorumsql.stores.known import Known, reading, remove, writing
 from quorumsql.stores.values_disk import DiskValueIndex
 from quorumsql.stores.values_file import BlockWriter, seal
 from quorumsql.stores.values_keys import (
@@ -164,27 +166,70 @@ def test_many_segments_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(values_file, "_CHUNK", 1)
     with writing(tmp_path / "k.sqlite") as known:
         put(known, {"t": {"c": values}})
+        assert len(list(tmp_path.glob("k-*.keys"))) > 3
         assert known.connection.execute("SELECT count(*) FROM segment").fetchone()[0] > 3
     with closing(opened(tmp_path / "k.sqlite")) as index:
         for value in values[::97]:
             assert index.mentions(f"about {value.upper()} here")[0].value == value
 
 
+def test_small_segments_are_merged_and_old_files_go(tmp_path: Path) -> None:
+    path = tmp_path / "k.sqlite"
+    for number in range(6):
+        with writing(path) as known:
+            put(known, {f"t{number}": {"c": [f"value{number}", "lasting", "größe"]}})
+    assert len(list(tmp_path.glob("k-*.keys"))) <= 3
+    with closing(opened(path)) as index:
+        for number in range(6):
+            assert index.mentions(f"value{number}")[0].value == f"value{number}"
+        assert index.mentions("die Gröse")[0].value == "größe"
+
+
 def test_an_index_full_of_the_gone_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(values_file, "_MOST_SEGMENTS", 3)
+    monkeypatch.setattr(values_file, "_SPARE", 0)
     path = tmp_path / "k.sqlite"
-    for number in range(6):
+    for number in range(30):
         with writing(path) as known:
             put(known, {"t": {"c": [f"value{number}", "lasting"]}})
     found = reading(path)
     assert found is not None
     with closing(found):
-        assert found.connection.execute("SELECT count(*) FROM segment").fetchone()[0] <= 4
+        assert found.connection.execute("SELECT sum(size) FROM segment").fetchone()[0] <= 42
     with closing(opened(path)) as index:
-        assert [hit.value for hit in index.mentions("value5")] == ["value5"]
+        assert "value29" in [hit.value for hit in index.mentions("value29")]
         assert not any(hit.value == "value2" for hit in index.mentions("value2"))
+
+
+@pytest.mark.parametrize("left", [None, b"", b"short"])
+def test_lost_or_cut_keys_are_refused_in_one_line_and_made_anew(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    path = tmp_path / "k.sqlite"
+    with writing(path) as known:
+        put(known, TABLES)
+    (file,) = tmp_path.glob("k-*.keys")
+    if left is None:
+        file.unlink()
+    else:
+        file.write_bytes(left)
+    with pytest.raises(UsageError, match="quorum index --rebuild"):
+        opened(path)
+    with writing(path) as known:
+        seal(known)
+    with closing(opened(path)) as index:
+        assert index.mentions("Smith")[0].value == "Smith"
+
+
+def test_keys_of_an_interrupted_writer_are_cleared_away(tmp_path: Path) -> None:
+    left = tmp_path / "k-0123456789ab.keys"
+    left.write_bytes(b"half a file")
+    with writing(tmp_path / "k.sqlite") as known:
+        put(known, TABLES)
+    assert not left.exists()
+    remove(tmp_path / "k.sqlite")
+    assert not list(tmp_path.glob("k*keys"))
 
 
 def test_a_file_of_another_version_is_no_index_and_is_made_anew(tmp_path: Path) -> None:
@@ -262,12 +307,38 @@ def test_folding() -> None:
     assert compact(fold("New-York’s")) == compact(fold("new york s"))
 
 
-@pytest.mark.parametrize("wrong", ["pariss", "pars", "apris", "paris", "pqris", "aris", "pasir"])
-def test_one_typing_error_leaves_a_common_key(wrong: str) -> None:
-    stored = set(keys_of(["paris"], set()).hashes.tolist())
-    key = compact(fold(wrong))
-    (near,) = near_keys([squeezed(key)], ("left", "right"))
-    assert stored & (set(near.tolist()) | set(look_up_keys([key], "whole").tolist()))
+@given(
+    st.text("abz", min_size=1, max_size=9), st.sampled_from("drsi"), st.integers(0, 9), st.data()
+)
+@settings(deadline=None, max_examples=300)
+def test_one_typing_error_leads_to_a_stored_key(
+    stored: str, kind: str, at: int, data: st.DataObject
+) -> None:
+    """Also where letters are doubled, and where the error doubles or parts them."""
+    letter = data.draw(st.sampled_from("abz"))
+    at = at % (len(stored) + (kind == "i"))
+    match kind:
+        case "d":
+            wrong = stored[:at] + stored[at + 1 :]
+        case "r":
+            wrong = stored[:at] + letter + stored[at + 1 :]
+        case "i":
+            wrong = stored[:at] + letter + stored[at:]
+        case _:
+            wrong = stored[:at] + stored[at : at + 2][::-1] + stored[at + 2 :]
+    kept = set(look_up_keys([squeezed(stored)], "whole").tolist())
+    if wrong:
+        near, owners = near_keys([wrong], "whole")
+        exact = set(look_up_keys([squeezed(wrong)], "whole").tolist())
+        assert kept & (set(near.tolist()) | exact)
+        assert set(owners.tolist()) == {0}
+
+
+@pytest.mark.parametrize("wrong", ["jonesd", "bxes", "boxees", "citirs", "jomes"])
+def test_an_error_in_a_plural_ending_is_one_error(wrong: str) -> None:
+    stored = set(keys_of(["jones", "boxes", "cities"]).hashes.tolist())
+    near, _ = near_keys([wrong], "whole")
+    assert stored & set(near.tolist())
 
 
 def test_other_words_and_dates() -> None:

@@ -15,11 +15,12 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Hashes", "Sketch", "mixed", "text_hashes"]
+__all__ = ["Hashes", "Sketch", "edited_hashes", "mixed", "text_hashes"]
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
 _BASE: Final = 0x9E3779B97F4A7C15
+_BACK: Final = pow(_BASE, -1, 1 << 64)
 _PERIOD: Final = 512
 _POWERS: Final = np.array([pow(_BASE, n, 1 << 64) for n in range(_PERIOD)], dtype=np.uint64)
 _POWERS.flags.writeable = False
@@ -29,8 +30,7 @@ _KEPT: Final = 1024
 def text_hashes(texts: Sequence[str], salt: Hashes | int = 0) -> Hashes:
     """Return the hash of each text; another `salt` (one for all, or one each) gives others."""
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    joined = "".join(texts).encode("utf-32-le", "surrogatepass")
-    codes = np.frombuffer(joined, dtype=np.uint32).astype(np.uint64)
+    codes = _codes(texts)
     sums = np.zeros(len(texts), dtype=np.uint64)
     filled = lengths > 0
     if filled.any():
@@ -39,6 +39,54 @@ def text_hashes(texts: Sequence[str], salt: Hashes | int = 0) -> Hashes:
         terms = mixed(codes) * _POWERS[place % _PERIOD]
         sums[filled] = np.add.reduceat(terms, starts[filled])
     return mixed(sums + lengths.astype(np.uint64) * np.uint64(_BASE) + np.asarray(salt, np.uint64))
+
+
+def edited_hashes(
+    texts: Sequence[str], letters: str, salt: int = 0
+) -> tuple[Hashes, npt.NDArray[np.intp]]:
+    """Return the hashes of all texts that are one edit away, and the place of the text each is of.
+
+    An edit leaves a letter out, swaps two neighbours, or replaces or adds one by one of `letters`.
+    The edited texts are never made: a polynomial with one term changed is known from its parts,
+    so that a hundred thousand of them take milliseconds.
+
+    Args:
+        texts: none of them empty, each shorter than 512.
+        letters: what a letter may have been before a typing error.
+        salt: as for `text_hashes`.
+    """
+    base, back = np.uint64(_BASE), np.uint64(_BACK)
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    owner = np.repeat(np.arange(len(texts)), lengths)
+    starts = np.cumsum(lengths) - lengths
+    place = np.arange(len(owner)) - starts[owner]
+    own, other = mixed(_codes(texts)), mixed(_codes([letters]))
+    power = _POWERS[place]
+    terms = own * power
+    running = np.cumsum(terms) - terms
+    before = running - running[starts][owner]
+    whole = np.add.reduceat(terms, starts)
+    size = lengths.astype(np.uint64) * base
+    rest = (whole + size)[owner] - terms
+    behind = whole[owner] - before - terms
+    swapped = np.flatnonzero(place + 1 < lengths[owner])
+    more = (own[swapped + 1] - own[swapped]) * (power[swapped] - power[swapped + 1])
+    added = before + (behind + terms) * base + size[owner] + base
+    at_end = (whole + size + base)[:, None] + _POWERS[lengths][:, None] * other
+    bodies = (
+        (before + behind * back + size[owner] - base, owner),
+        ((rest[:, None] + power[:, None] * other).ravel(), np.repeat(owner, len(letters))),
+        ((added[:, None] + power[:, None] * other).ravel(), np.repeat(owner, len(letters))),
+        (at_end.ravel(), np.repeat(np.arange(len(texts)), len(letters))),
+        ((whole + size)[owner[swapped]] + more, owner[swapped]),
+    )
+    hashes = np.concatenate([sums for sums, _ in bodies]) + np.uint64(salt)
+    return mixed(hashes), np.concatenate([owners for _, owners in bodies])
+
+
+def _codes(texts: Sequence[str]) -> Hashes:
+    joined = "".join(texts).encode("utf-32-le", "surrogatepass")
+    return np.frombuffer(joined, dtype=np.uint32).astype(np.uint64)
 
 
 def mixed(numbers: Hashes) -> Hashes:

@@ -33,7 +33,10 @@ _LONGEST_FILE: Final = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One question or statement. `verdict` is "right", "wrong" or None."""
+    """One question or statement. `verdict` is "right", "wrong" or None.
+
+    `confidence` is what was shown, `shipped` what it was before verdicts on the database moved it.
+    """
 
     id: str
     at: str
@@ -44,6 +47,7 @@ class Asked:
     row_count: int = 0
     saved: bool = False
     verdict: str | None = None
+    shipped: float | None = None
 
 
 class History:

@@ -1,6 +1,7 @@
 """The file that holds what we know of one database: profiles, stored values, the index on them.
 
 One SQLite file per database, in WAL mode: any number of processes read it while one writes.
+Files of keys lie beside it, never changed once written; those that it does not name are leftovers.
 A writer holds a lock of its own for as long as it works; the system gives it back if the
 writer dies. What a writer has not finished is never seen by a reader and is thrown away by the
 next writer, so an interruption, a full disk or a crash costs work, never correctness.
@@ -10,6 +11,7 @@ What is not covered: network file systems on which SQLite's locks do not work.
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import time
@@ -20,10 +22,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from quorumsql.errors import UsageError
+from quorumsql.stores.values_segment import key_files
 
 __all__ = ["Known", "Source", "reading", "remove", "writing"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when the file's layout or the meaning of its keys changes: older files are made anew."""
 
 _TABLES: Final = """
@@ -41,10 +44,13 @@ CREATE TABLE block (
     id INTEGER PRIMARY KEY AUTOINCREMENT, part INTEGER NOT NULL, data BLOB NOT NULL
 );
 CREATE INDEX block_of_part ON block (part);
-CREATE TABLE segment (id INTEGER PRIMARY KEY, bits INTEGER NOT NULL, size INTEGER NOT NULL);
-CREATE TABLE posting (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE segment (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, file TEXT NOT NULL, size INTEGER NOT NULL,
+    words INTEGER NOT NULL, letters TEXT NOT NULL
+);
 """
 _POLL_SECONDS: Final = 0.2
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +166,18 @@ class Known:
         rows = self.connection.execute("SELECT id FROM source WHERE state = 'filling'").fetchall()
         self.drop(number for (number,) in rows)
 
+    def tidy(self) -> None:
+        """Delete files of keys that do not count: older ones, and those of an interrupted writer.
+
+        Readers that have them open keep them until they close.
+        """
+        rows = self.connection.execute("SELECT file FROM segment").fetchall()
+        counting = {name for (name,) in rows}
+        for file in key_files(self.path):
+            if file.name not in counting:
+                with suppress(OSError):  # some systems keep what is open
+                    file.unlink()
+
 
 def reading(path: Path) -> Known | None:
     """Open the file at `path`; None when there is none, or one of another version.
@@ -208,6 +226,9 @@ def remove(path: Path) -> None:
     for ending in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
             Path(f"{path}{ending}").unlink()
+    for file in key_files(path):
+        with suppress(OSError):
+            file.unlink()
 
 
 def _connect(uri: str) -> sqlite3.Connection:
@@ -233,6 +254,7 @@ def _prepare(known: Known) -> None:
             known.connection.execute(f"PRAGMA user_version = {FORMAT}")
     with known.transaction():
         known.drop_unfinished()
+    known.tidy()
 
 
 @contextmanager
@@ -261,17 +283,23 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         if "full" in str(error):
-            raise UsageError(
-                f"The disk is full: {path.parent} has no room for the index. Free some space, or "
-                "set QUORUM_HOME to another disk; what was finished is kept."
-            ) from error
+            raise _no_room(path) from error
         raise UsageError(f"The index {path} cannot be used: {error}.") from error
     except sqlite3.DatabaseError as error:
         raise UsageError(
             f"The index {path} is damaged ({error}): run quorum index --rebuild."
         ) from error
     except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise _no_room(path) from error
         raise UsageError(
             f"Cannot write {error.filename or path}: {error.strerror}. Set QUORUM_HOME to a "
             "folder that can be written."
         ) from error
+
+
+def _no_room(path: Path) -> UsageError:
+    return UsageError(
+        f"The disk is full: {path.parent} has no room for the index. Free some space, or "
+        "set QUORUM_HOME to another disk; what was finished is kept."
+    )

@@ -1,37 +1,40 @@
-"""Stored values and the index on them, inside the file of `known`.
+"""Stored values and the index on them: blocks in the file of `known`, segments of keys beside it.
 
-Values lie in blocks of up to 256. Keys lie in segments, as a log-structured store keeps them
-(O'Neil et al. 1996): a segment is one sorted array of hashes, cut into small buckets that are
-read one by one, so that a look-up touches a few kilobytes whatever the size of the whole.
+Values lie in blocks of up to 128 inside the file. Keys lie in segments, files of their own that
+are written once (`values_segment`); the file says which of them count, so that what readers see
+changes in one transaction. A small segment is merged into the next one, as in a log-structured
+store: there are never many.
 
-What is not covered: keys that very many values share; the first 512 of a segment are kept.
+What is not covered: values of more than 80 characters; they are left out.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from quorumsql.errors import UsageError
 from quorumsql.hashes import Hashes
 from quorumsql.stores.known import Known
-from quorumsql.stores.values_keys import keys_of
+from quorumsql.stores.values_keys import Keys, keys_of
+from quorumsql.stores.values_segment import Segment, SegmentWriter
 
 __all__ = ["BLOCK", "BlockWriter", "Finder", "seal"]
 
-BLOCK: Final = 256
+BLOCK: Final = 128
 LONGEST: Final = 80
 """Longer texts are prose: nobody names them in a question."""
 
-_CHUNK: Final = 64  # blocks whose keys are made at once
-_SEGMENT: Final = 12_000_000  # keys of a segment: about 400 MB while it is sorted
-_BUCKET: Final = 1_024
-_SHARED: Final = 512
-_MOST_SEGMENTS: Final = 24
-_KEYS_PER_VALUE: Final = 6
+_CHUNK: Final = 128  # blocks whose keys are made at once
+_SEGMENT: Final = 12_000_000  # keys of a segment: about 450 MB while it is sorted
+_KEYS_PER_VALUE: Final = 5
+_SPARE: Final = 1_000_000  # keys of values that are gone, which do no harm
+_LETTERS: Final = 64
 
 _Owners = npt.NDArray[np.uint32]
 
@@ -69,50 +72,81 @@ class BlockWriter:
 
 
 def _packed(values: Sequence[bytes]) -> bytes:
-    lengths = np.fromiter(map(len, values), dtype=np.uint16, count=len(values))
-    return len(values).to_bytes(2, "little") + lengths.tobytes() + b"".join(values)
+    """Their number, where each of them ends (all in two bytes), and the values."""
+    edges = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
+    return len(values).to_bytes(2, "little") + edges.astype("<u2").tobytes() + b"".join(values)
 
 
-def _unpacked(data: bytes, places: Iterable[int] | None = None) -> list[str]:
-    """The values of a block, or those at these places."""
+def _unpacked(data: bytes) -> list[str]:
+    """The values of a block."""
     count = int.from_bytes(data[:2], "little")
-    lengths = np.frombuffer(data, np.uint16, count, 2)
-    edges = [0, *lengths.cumsum(dtype=np.int64).tolist()]
     head = 2 + 2 * count
-    wanted = range(count) if places is None else places
-    return [data[head + edges[n] : head + edges[n + 1]].decode("utf-8") for n in wanted]
+    edges = np.frombuffer(data, "<u2", count, 2).tolist()
+    starts = [0, *edges[:-1]]
+    if data[head:].isascii():
+        text = data[head:].decode("ascii")
+        return [text[start:end] for start, end in zip(starts, edges, strict=True)]
+    body = data[head:]
+    return [body[start:end].decode("utf-8") for start, end in zip(starts, edges, strict=True)]
+
+
+def _value(data: bytes, place: int) -> str:
+    """One value of a block."""
+    count, at = int.from_bytes(data[:2], "little"), 2 + 2 * place
+    head = 2 + 2 * count
+    start = int.from_bytes(data[at - 2 : at], "little") if place else 0
+    end = int.from_bytes(data[at : at + 2], "little")
+    return data[head + start : head + end].decode("utf-8")
 
 
 def seal(known: Known, *, on_values: Callable[[int], None] | None = None) -> None:
     """Make keys for all blocks that have none yet; `on_values` hears how many more are done.
 
-    Every segment is written in one transaction together with how far it reaches, so that an
+    Every segment takes effect in one transaction together with how far it reaches, so that an
     interrupted call goes on where it stopped.
     """
-    segments, size = known.connection.execute("SELECT count(*), sum(size) FROM segment").fetchone()
+    size = known.connection.execute("SELECT sum(size) FROM segment").fetchone()[0] or 0
     live = known.connection.execute("SELECT sum(size) FROM part").fetchone()[0] or 0
-    if segments > _MOST_SEGMENTS or (size or 0) > 2 * _KEYS_PER_VALUE * live + 1_000_000:
-        with known.transaction():  # most of it is keys of values that are gone
-            known.connection.execute("DELETE FROM posting")
+    if size > 2 * _KEYS_PER_VALUE * live + _SPARE or not _whole(known):
+        with known.transaction():  # most of it is keys of values that are gone, or keys are lost
             known.connection.execute("DELETE FROM segment")
             known.write_note("sealed", "0")
             _seal_rest(known, on_values, nested=True)
     else:
         _seal_rest(known, on_values, nested=False)
+    known.tidy()
+
+
+def _whole(known: Known) -> bool:
+    try:
+        segments_of(known)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def segments_of(known: Known) -> list[Segment]:
+    """Return the segments that count.
+
+    Raises:
+        OSError, ValueError: a file is gone or cut.
+    """
+    rows = known.connection.execute("SELECT file, size, words FROM segment ORDER BY id")
+    return [Segment(known.path.with_name(file), size, words) for file, size, words in rows]
 
 
 def _seal_rest(known: Known, on_values: Callable[[int], None] | None, *, nested: bool) -> None:
     sealed = int(known.note("sealed") or 0)
-    growing = _Segment()
+    growing = _Growing()
     for last, texts, owners in _chunks(known, sealed):
-        growing.add(texts, owners)
+        growing.add(keys_of(texts), owners)
         sealed = last
         if on_values:
             on_values(len(texts))
-        if growing.size >= _SEGMENT:
+        if growing.keys.size >= _SEGMENT:
             growing.write(known, sealed, nested=nested)
-            growing = _Segment()
-    if growing.size:
+            growing = _Growing()
+    if growing.keys.size:
         growing.write(known, sealed, nested=nested)
 
 
@@ -131,105 +165,116 @@ def _chunks(known: Known, after: int) -> Iterator[tuple[int, list[str], _Owners]
         yield after, texts, np.concatenate(owners).astype(np.uint32)
 
 
-class _Segment:
-    """Keys that are not written yet."""
+class _Growing:
+    """A segment that is not written yet."""
 
     def __init__(self) -> None:
-        self.size = 0
-        self._words: set[int] = set()
-        self._hashes: list[Hashes] = []
-        self._owners: list[_Owners] = []
+        self.keys = SegmentWriter()
+        self._letters: Counter[str] = Counter()
 
-    def add(self, texts: Sequence[str], owners: _Owners) -> None:
-        keys = keys_of(texts, self._words)
-        self._hashes.append(keys.hashes)
-        self._owners.append(owners[keys.owners])
-        self.size += len(keys.hashes)
+    def add(self, keys: Keys, owners: _Owners) -> None:
+        self.keys.add(keys.hashes, owners[keys.owners])
+        self._letters.update(keys.letters)
 
     def write(self, known: Known, sealed: int, *, nested: bool) -> None:
-        hashes, owners = _sorted(self._hashes, self._owners)
-        bits = max(0, (len(hashes) // _BUCKET).bit_length())
+        replaced = self._take_small_ones(known)
+        path, size, words = self.keys.write(known.path)
+        letters = "".join(letter for letter, _ in self._letters.most_common(_LETTERS))
+        row = (path.name, size, words, letters)
         if nested:
-            self._insert(known, sealed, hashes, owners, bits)
+            _enter(known, row, replaced, sealed)
         else:
             with known.transaction():
-                self._insert(known, sealed, hashes, owners, bits)
+                _enter(known, row, replaced, sealed)
 
-    def _insert(
-        self, known: Known, sealed: int, hashes: Hashes, owners: _Owners, bits: int
-    ) -> None:
-        run = known.connection.execute
-        number = run("SELECT coalesce(max(id), 0) + 1 FROM segment").fetchone()[0]
-        run("INSERT INTO segment VALUES (?, ?, ?)", (number, bits, len(hashes)))
-        known.connection.executemany(
-            "INSERT INTO posting VALUES (?, ?)", _buckets(number, hashes, owners, bits)
+    def _take_small_ones(self, known: Known) -> list[int]:
+        """Take the keys of the last segments, as long as they are hardly more than what is new."""
+        taken: list[int] = []
+        rows = known.connection.execute(
+            "SELECT id, file, size, words, letters FROM segment ORDER BY id DESC"
         )
-        known.write_note("sealed", str(sealed))
+        for number, file, size, words, letters in rows.fetchall():
+            if size > 2 * self.keys.size or size + self.keys.size > _SEGMENT:
+                break
+            segment = Segment(known.path.with_name(file), size, words)
+            self.keys.add(np.array(segment.hashes), np.array(segment.owners))
+            self._letters.update(letters)
+            taken.append(number)
+        return taken
 
 
-def _sorted(hashes: list[Hashes], owners: list[_Owners]) -> tuple[Hashes, _Owners]:
-    """All keys by hash; of keys that very many values share, the first ones."""
-    every, own = np.concatenate(hashes), np.concatenate(owners)
-    hashes.clear()
-    owners.clear()
-    order = np.argsort(every, kind="stable")
-    every, own = every[order], own[order]
-    first = np.ones(len(every), bool)
-    first[1:] = every[1:] != every[:-1]
-    starts = np.flatnonzero(first)
-    rank = np.arange(len(every)) - np.repeat(starts, np.diff([*starts.tolist(), len(every)]))
-    kept = rank < _SHARED
-    return every[kept], own[kept]
-
-
-def _buckets(
-    segment: int, hashes: Hashes, owners: _Owners, bits: int
-) -> Iterator[tuple[int, bytes]]:
-    tops = (hashes >> np.uint64(64 - bits)) if bits else np.zeros(len(hashes), np.uint64)
-    edges = np.searchsorted(tops, np.arange(2**bits + 1, dtype=np.uint64)).tolist()
-    low = ((hashes << np.uint64(bits)) >> np.uint64(32)).astype(np.uint32)
-    for bucket, (start, end) in enumerate(itertools.pairwise(edges)):
-        if start < end:
-            data = low[start:end].tobytes() + owners[start:end].tobytes()
-            yield segment << 32 | bucket, data
+def _enter(
+    known: Known, row: tuple[str, int, int, str], replaced: Iterable[int], sealed: int
+) -> None:
+    run = known.connection.execute
+    for number in replaced:
+        run("DELETE FROM segment WHERE id = ?", (number,))
+    run("INSERT INTO segment (file, size, words, letters) VALUES (?, ?, ?, ?)", row)
+    known.write_note("sealed", str(sealed))
 
 
 class Finder:
     """Finds values by their keys. Reads what it needs and keeps nothing but the parts."""
 
     def __init__(self, known: Known) -> None:
+        """Take an open file.
+
+        Raises:
+            UsageError: files that belong to it are gone or damaged.
+        """
         self._known = known
         self.parts = known.parts()
-        rows = known.connection.execute("SELECT id, bits FROM segment ORDER BY id").fetchall()
-        self._segments = [(int(number), int(bits)) for number, bits in rows]
+        self._segments = self._mapped()
+        rows = known.connection.execute("SELECT letters FROM segment")
+        self.letters = "".join(dict.fromkeys("".join(letters for (letters,) in rows)))
 
-    def find(self, hashes: Hashes) -> list[list[int]]:
-        """Return for each key the numbers of the values that have it."""
-        found: list[list[int]] = [[] for _ in hashes]
-        for segment, bits in self._segments:
-            tops = (hashes >> np.uint64(64 - bits)) if bits else np.zeros(len(hashes), np.uint64)
-            low = ((hashes << np.uint64(bits)) >> np.uint64(32)).astype(np.uint32)
-            asking: dict[int, list[int]] = {}
-            for i, top in enumerate(tops.tolist()):
-                asking.setdefault(segment << 32 | top, []).append(i)
-            for place, data in self._rows("SELECT id, data FROM posting WHERE id IN", asking):
-                _look_into(data, low, asking[place], found)
+    def close(self) -> None:
+        """Let go of the files."""
+        self._segments = []
+
+    def _mapped(self) -> list[Segment]:
+        try:
+            for _ in range(3):  # a writer may replace segments between the list and the files
+                with suppress(FileNotFoundError):
+                    return segments_of(self._known)
+            return segments_of(self._known)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"The index {self._known.path} is damaged ({error}): run quorum index --rebuild."
+            ) from error
+
+    def present(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Return for each key whether a value may have it: wrongly in one case of a hundred."""
+        found = np.zeros(len(hashes), bool)
+        for segment in self._segments:
+            found |= segment.maybe(hashes)
         return found
 
-    def values(self, numbers: Sequence[int]) -> dict[int, tuple[int, str]]:
+    def find(self, hashes: Hashes, *, most: int | None = None) -> list[list[int]]:
+        """Return for each key the numbers of the values that have it; none where it is > `most`."""
+        found: list[list[int]] = [[] for _ in hashes]
+        places = np.flatnonzero(self.present(hashes))
+        places = places[np.argsort(hashes[places])]
+        spans = [(segment, *segment.spans(hashes[places])) for segment in self._segments]
+        counts = sum((ends - starts for _, starts, ends in spans), np.zeros(len(places), np.int64))
+        few = counts > 0 if most is None else (counts > 0) & (counts <= most)
+        for i in np.flatnonzero(few).tolist():
+            own = found[int(places[i])]
+            for segment, starts, ends in spans:
+                if starts[i] < ends[i]:
+                    own += segment.owners[starts[i] : ends[i]].tolist()
+        return found
+
+    def values(self, numbers: Iterable[int]) -> dict[int, tuple[int, str]]:
         """Return part and text of each of these values that is still there."""
         wanted: dict[int, list[int]] = {}
-        for number in numbers:
+        for number in dict.fromkeys(numbers):
             wanted.setdefault(number // BLOCK, []).append(number)
         found: dict[int, tuple[int, str]] = {}
-        rows = self._rows("SELECT id, part, data FROM block WHERE id IN", list(wanted))
-        for block, part, data in rows:
+        for block, part, data in self._blocks(wanted):
             if part in self.parts:
-                own = wanted[block]
-                for number, text in zip(
-                    own, _unpacked(data, [n % BLOCK for n in own]), strict=True
-                ):
-                    found[number] = (part, text)
+                for number in wanted[block]:
+                    found[number] = (part, _value(data, number % BLOCK))
         return found
 
     def of_part(self, part: int, limit: int) -> list[str]:
@@ -244,20 +289,11 @@ class Finder:
                 break
         return texts[:limit]
 
-    def _rows(self, sql: str, numbers: Iterable[int]) -> Iterator[Any]:
-        unique = sorted(set(numbers))
+    def _blocks(self, numbers: Iterable[int]) -> Iterator[Any]:
+        unique = sorted(numbers)
         for start in range(0, len(unique), 500):
             some = unique[start : start + 500]
-            yield from self._known.connection.execute(f"{sql} ({','.join('?' * len(some))})", some)
-
-
-def _look_into(data: bytes, low: _Owners, asking: Sequence[int], found: list[list[int]]) -> None:
-    """Add what one bucket knows about the keys number `asking`."""
-    count = len(data) // 8
-    keys = np.frombuffer(data, np.uint32, count)
-    wanted = low[asking]
-    starts = keys.searchsorted(wanted, "left")
-    ends = keys.searchsorted(wanted, "right")
-    for i in np.flatnonzero(starts < ends).tolist():
-        own = np.frombuffer(data, np.uint32, count, 4 * count)[starts[i] : ends[i]]
-        found[asking[i]] += own.tolist()
+            marks = ",".join("?" * len(some))
+            yield from self._known.connection.execute(
+                f"SELECT id, part, data FROM block WHERE id IN ({marks})", some
+            )

@@ -1,25 +1,28 @@
 """The keys under which a stored value is found, and those under which a question looks.
 
-A value is folded as people compare it: no case, accents, punctuation or plural endings. Its
-keys are hashes of the folded text as a whole (without its spaces), of either half of it with the
-length (doubled letters single; one typing error leaves one half intact: the pigeonhole argument
-of PassJoin, Li et al. 2011), of its words and pairs of words, and of either half of a word.
+A value is folded as people compare it: no case, accents, punctuation, plural endings or doubled
+letters. Its keys are hashes of the folded text as a whole (without its spaces), of its words and
+of pairs of words; where a plural ending was taken away, also of the text with it. Nothing is
+stored for typing errors: a question looks under the keys of all texts that are one error away
+from its words, tens of thousands of them, whose hashes are known without making the texts.
 
-What is not covered: two errors in different halves, and irregular plurals.
+What is not covered: two errors in one value, and irregular plurals.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from quorumsql.hashes import Hashes, text_hashes
+from quorumsql.hashes import Hashes, edited_hashes, text_hashes
 
 __all__ = [
     "KeyKind",
@@ -27,20 +30,22 @@ __all__ = [
     "compact",
     "fold",
     "fold_all",
+    "fold_both",
+    "foreign_letters",
     "keys_of",
     "look_up_keys",
     "near_keys",
     "squeezed",
 ]
 
-KeyKind: TypeAlias = Literal["whole", "left", "right", "word", "pair", "word-left", "word-right"]
+KeyKind: TypeAlias = Literal["whole", "word", "pair"]
+Owners: TypeAlias = npt.NDArray[np.uint32]
 
-_KINDS: Final = ("whole", "left", "right", "word", "pair", "word-left", "word-right")
-_SALTS: Final = {kind: (n + 1) * 0x9E3779B97F4A7C15 % 2**64 for n, kind in enumerate(_KINDS)}
-_PER_LENGTH: Final = np.uint64(0xD6E8FEB86659FD93)
-
-SHORTEST_NEAR: Final = 4
-"""Shorter texts have no near matches: every one would be near to many."""
+_SALTS: Final = {
+    kind: (n + 1) * 0x9E3779B97F4A7C15 % 2**64 for n, kind in enumerate(("whole", "word", "pair"))
+}
+_LATIN: Final = "abcdefghijklmnopqrstuvwxyz"
+_DIGITS: Final = "0123456789"
 
 _OWN_LETTERS: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ı": "i"}
@@ -58,6 +63,26 @@ _PLURALS: Final = (  # the letters first, then what stands before them: so the s
 
 def fold_all(texts: Sequence[str]) -> list[str]:
     """Return each text folded: words in lower case, singular, one space apart."""
+    return _lines(_singular(_lower(texts))) if texts else []
+
+
+def fold_both(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return each text folded, and each text folded but for its plural endings."""
+    if not texts:
+        return [], []
+    lower = _lower(texts)
+    singular = _singular(lower)
+    folded = _lines(singular)
+    return folded, (folded if singular == lower else _lines(lower))
+
+
+def fold(text: str) -> str:
+    """Return one text folded."""
+    return fold_all([text])[0]
+
+
+def _lower(texts: Sequence[str]) -> str:
+    """The texts, a line each, of lower-case letters and digits without accents."""
     joined = "\n".join(texts)
     if joined.count("\n") >= len(texts):
         joined = "\n".join(text.replace("\n", " ") for text in texts)
@@ -65,15 +90,17 @@ def fold_all(texts: Sequence[str]) -> list[str]:
     if not joined.isascii():
         joined = unicodedata.normalize("NFKD", joined.translate(_OWN_LETTERS))
         joined = _IDEOGRAPH.sub(r" \1 ", _MARKS.sub("", joined))
-    joined = _APART.sub(" ", joined)
+    return _APART.sub(" ", joined)
+
+
+def _singular(joined: str) -> str:
     for ending, singular in _PLURALS:
         joined = ending.sub(singular, joined)
-    return [" ".join(line.split()) for line in joined.split("\n")] if texts else []
+    return joined
 
 
-def fold(text: str) -> str:
-    """Return one text folded."""
-    return fold_all([text])[0]
+def _lines(joined: str) -> list[str]:
+    return [" ".join(line.split()) for line in joined.split("\n")]
 
 
 def compact(folded: str) -> str:
@@ -86,103 +113,121 @@ def squeezed(key: str) -> str:
     return _DOUBLED.sub(r"\1", key)
 
 
+def _squeezed_all(texts: Sequence[str]) -> list[str]:
+    return _DOUBLED.sub(r"\1", "\n".join(texts)).split("\n") if texts else []
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Keys of many values: `hashes[i]` belongs to value number `owners[i]`."""
+    """Keys of many values: `hashes[i]` belongs to value number `owners[i]`.
+
+    `letters` holds, once for every text that has one, letters beyond those of English.
+    """
 
     hashes: Hashes
-    owners: np.ndarray[tuple[int], np.dtype[np.uint32]]
+    owners: Owners
+    letters: str = ""
 
 
-def keys_of(texts: Sequence[str], known_words: set[int]) -> Keys:
-    """Return all keys under which `texts` are stored.
+def keys_of(texts: Sequence[str]) -> Keys:
+    """Return all keys under which `texts` are stored."""
+    folded, written = fold_both(texts)
+    lines = list(enumerate(folded))
+    if written is not folded:
+        pairs = enumerate(zip(folded, written, strict=True))
+        lines += [(owner, line) for owner, (other, line) in pairs if line != other]
+    owners = np.array([owner for owner, _ in lines], np.uint32)
+    wholes = _squeezed_all([line.replace(" ", "") for _, line in lines])
+    found = [(text_hashes(wholes, _SALTS["whole"]), owners), *_inner_keys(lines)]
+    return Keys(
+        np.concatenate([hashes for hashes, _ in found]),
+        np.concatenate([owners for _, owners in found]),
+        foreign_letters(folded),
+    )
 
-    Halves of words are keys of the first value that holds the word; `known_words` remembers
-    for the caller which words those were.
-    """
-    folded = fold_all(texts)
-    wholes = [line.replace(" ", "") for line in folded]
-    every = np.arange(len(texts), dtype=np.uint32)
-    found = [
-        (text_hashes(wholes, _SALTS["whole"]), every),
-        *_halves(wholes, every, "left", "right"),
-    ]
+
+def _inner_keys(lines: Sequence[tuple[int, str]]) -> Iterator[tuple[Hashes, Owners]]:
+    """Keys of the words of values with several, and of pairs of words of those with more."""
     words: list[str] = []
     word_owners: list[int] = []
     pairs: list[str] = []
     pair_owners: list[int] = []
-    for owner, line in enumerate(folded):
-        if " " in line:
-            parts = line.split(" ")
-            own = {part for part in parts if len(part) > 1}
-            words += own
-            word_owners += [owner] * len(own)
-            if len(parts) > 2:
-                pairs += [one + other for one, other in pairwise(parts)]
-                pair_owners += [owner] * (len(parts) - 1)
-    hashes, owners = text_hashes(words, _SALTS["word"]), np.array(word_owners, np.uint32)
-    found.append((hashes, owners))
-    found.append((text_hashes(pairs, _SALTS["pair"]), np.array(pair_owners, np.uint32)))
-    new = [i for i, h in enumerate(hashes.tolist()) if h not in known_words]
-    known_words.update(hashes[new].tolist())
-    found += _halves([words[i] for i in new], owners[new], "word-left", "word-right")
-    return Keys(
-        np.concatenate([hashes for hashes, _ in found]),
-        np.concatenate([owners for _, owners in found]),
-    )
+    several = [(owner, line) for owner, line in lines if " " in line]
+    squeezed_lines = _squeezed_all([line for _, line in several])
+    for (owner, _), line in zip(several, squeezed_lines, strict=True):
+        parts = line.split(" ")
+        own = {part for part in parts if len(part) > 1}
+        words += own
+        word_owners += [owner] * len(own)
+        if len(parts) > 2:
+            pairs += [
+                one + (other[1:] if one[-1] == other[0] and one[-1].isalpha() else other)
+                for one, other in pairwise(parts)
+            ]
+            pair_owners += [owner] * (len(parts) - 1)
+    yield text_hashes(words, _SALTS["word"]), np.array(word_owners, np.uint32)
+    yield text_hashes(pairs, _SALTS["pair"]), np.array(pair_owners, np.uint32)
 
 
-def _halves(
-    texts: Sequence[str],
-    owners: np.ndarray[tuple[int], np.dtype[np.uint32]],
-    left: KeyKind,
-    right: KeyKind,
-) -> Iterator[tuple[Hashes, np.ndarray[tuple[int], np.dtype[np.uint32]]]]:
-    texts = _DOUBLED.sub(r"\1", "\n".join(texts)).split("\n") if texts else []
-    long = [i for i, text in enumerate(texts) if len(text) >= SHORTEST_NEAR]
-    own = owners[long]
-    lengths = np.array([len(texts[i]) for i in long], np.uint64) * _PER_LENGTH
-    lefts = [texts[i][: len(texts[i]) // 2] for i in long]
-    rights = [texts[i][len(texts[i]) // 2 :] for i in long]
-    yield text_hashes(lefts, lengths + np.uint64(_SALTS[left])), own
-    yield text_hashes(rights, lengths + np.uint64(_SALTS[right])), own
+def foreign_letters(folded: Sequence[str]) -> str:
+    """Return the letters beyond those of English, each as often as texts have it."""
+    rare = [text for text in folded if not text.isascii()]
+    return "".join(c for text in rare for c in set(text) if c > "\x7f" and c.isalnum())
 
 
 def look_up_keys(texts: Sequence[str], kind: KeyKind) -> Hashes:
-    """Return the key of each compact text as a `whole`, a `word` or a `pair`."""
+    """Return the key of each squeezed compact text as a `whole`, a `word` or a `pair`."""
     return text_hashes(texts, _SALTS[kind])
 
 
-def near_keys(texts: Sequence[str], kinds: tuple[KeyKind, KeyKind]) -> list[Hashes]:
-    """Return for each squeezed text the keys that values one error away may have.
+def near_keys(
+    texts: Sequence[str], kind: KeyKind, letters: str = ""
+) -> tuple[Hashes, npt.NDArray[np.intp]]:
+    """Return the keys of what one typing error may have made of each text, and whose they are.
 
-    `kinds` is `("left", "right")` for whole values, `("word-left", "word-right")` for words.
+    Args:
+        texts: compact and not squeezed, shorter than 500 characters.
+        kind: which keys.
+        letters: those beyond English that stored values have.
     """
-    pieces: list[str] = []
-    salts: list[int] = []
-    counts: list[int] = []
-    for text in texts:
-        own = set(_near_pieces(text, kinds))
-        pieces += [piece for piece, _ in own]
-        salts += [salt for _, salt in own]
-        counts.append(len(own))
-    hashes = text_hashes(pieces, np.array(salts, np.uint64))
-    return np.split(hashes, np.cumsum(counts)[:-1]) if texts else []
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    short = _squeezed_all(texts)
+    for number, text in enumerate(short):
+        if text:
+            groups[_letters_for(text, letters)].append(number)
+    hashes: list[Hashes] = [np.empty(0, np.uint64)]
+    owners: list[npt.NDArray[np.intp]] = [np.empty(0, np.intp)]
+    for own, numbers in groups.items():
+        found, places = edited_hashes([short[n] for n in numbers], own, _SALTS[kind])
+        hashes.append(found)
+        owners.append(np.array(numbers, np.intp)[places])
+        rest = [(other, n) for n in numbers for other in _undoubled(texts[n], short[n], own)]
+        hashes.append(text_hashes([other for other, _ in rest], _SALTS[kind]))
+        owners.append(np.array([n for _, n in rest], np.intp))
+    return np.concatenate(hashes), np.concatenate(owners)
 
 
-def _near_pieces(text: str, kinds: tuple[KeyKind, KeyKind]) -> Iterator[tuple[str, int]]:
-    """Halves of texts of about this length, each with its salt."""
-    for length in (len(text) - 1, len(text), len(text) + 1):
-        if length < SHORTEST_NEAR:
-            continue
-        size = length * int(_PER_LENGTH)
-        half = length // 2
-        yield text[:half], (size + _SALTS[kinds[0]]) % 2**64
-        rest = length - half
-        if rest <= len(text):
-            yield text[len(text) - rest :], (size + _SALTS[kinds[1]]) % 2**64
-    if len(text) >= SHORTEST_NEAR:  # two letters changed places across the middle
-        half = len(text) // 2
-        swapped = text[: half - 1] + text[half] + text[half - 1] + text[half + 1 :]
-        size = len(text) * int(_PER_LENGTH)
-        yield swapped[:half], (size + _SALTS[kinds[0]]) % 2**64
+def _letters_for(text: str, foreign: str) -> str:
+    """What may have stood in the place of a letter of `text`."""
+    latin = _LATIN if any("a" <= c <= "z" for c in text) else ""
+    digits = _DIGITS if any("0" <= c <= "9" for c in text) else ""
+    return latin + digits + ("" if text.isascii() else foreign) or _LATIN
+
+
+def _undoubled(text: str, short: str, letters: str) -> Iterator[str]:
+    """Squeezed texts one error away from `text` that are two edits away from `short`.
+
+    An error can bring two equal letters together, or part them.
+    """
+    for i in range(1, len(short) - 1):
+        if short[i - 1] == short[i + 1] and short[i].isalpha():
+            yield short[:i] + short[i + 2 :]
+    if text == short:
+        return
+    for i, (one, other) in enumerate(pairwise(text)):
+        head, tail = text[: i + 1], text[i + 1 :]
+        if one == other and one.isalpha():
+            left, right = squeezed(head), squeezed(tail)
+            yield from (left + letter + right for letter in letters if letter != one)
+        elif one != other and (head[-2:-1] == one or tail[1:2] == other):
+            yield squeezed(head[:-1] + other + one + tail[1:])

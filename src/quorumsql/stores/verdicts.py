@@ -1,8 +1,13 @@
 """What people said of answers: right or wrong, as JSON lines, only ever added to.
 
-    {"at": "…", "who": "ana", "question": "…", "sql": "…", "confidence": 0.9, "right": true}
+    {"at": "…", "who": "ana", "question": "…", "sql": "…", "confidence": 0.9, "right": true, …}
+    {"id": "…", "undone": true, "who": "ana", "at": "…"}
 
-What is not covered: using them. Nothing learns from a verdict before somebody has approved it.
+`confidence` is what shipped calibration gave the answer, before earlier verdicts moved it, so that
+verdicts do not feed on each other. Of two verdicts of one person on one answer the later counts.
+All who ask a database share its file.
+
+What is not covered: what verdicts do (`stages.recalibrate`), and approving examples made from them.
 """
 
 from __future__ import annotations
@@ -10,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Final
 
+from quorumsql.errors import UnknownName
 from quorumsql.stores.records import add_records, read_records
 
 __all__ = ["Verdict", "VerdictStore"]
@@ -18,7 +25,11 @@ __all__ = ["Verdict", "VerdictStore"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One person's word on one answer."""
+    """One person's word on one answer.
+
+    `id` is the answer's in that person's history. `correction` is the SQL that would have been
+    right, where they know it.
+    """
 
     at: str
     who: str
@@ -27,6 +38,8 @@ class Verdict:
     confidence: float
     right: bool
     note: str = ""
+    id: str = ""
+    correction: str = ""
 
 
 class VerdictStore:
@@ -44,11 +57,40 @@ class VerdictStore:
         """
         add_records(self._path, [asdict(verdict)])
 
+    def undo(self, name: str, *, who: str, at: str) -> Verdict:
+        """Take back what `who` said of the answer `name`; return it.
+
+        Raises:
+            UnknownName: they have said nothing of it.
+            UsageError: the file cannot be written.
+        """
+        said = [one for one in self.all() if one.id == name and one.who == who]
+        if not said:
+            known = [one.id for one in self.all() if one.who == who]
+            raise UnknownName("verdict", name, known or ["(none)"])
+        add_records(self._path, [{"id": name, "who": who, "at": at, "undone": True}])
+        return said[-1]
+
     def all(self) -> Iterator[Verdict]:
-        """Yield what was said, oldest first; damaged lines are passed over."""
+        """Yield what stands, oldest first; damaged lines are passed over.
+
+        Raises:
+            UsageError: the file cannot be read.
+        """
         known = {one.name for one in fields(Verdict)}
-        for record in read_records(self._path):
+        found: dict[tuple[str, str], Verdict] = {}
+        for number, record in enumerate(read_records(self._path)):
+            name = str(record.get("id") or "")
+            place = (str(record.get("who")), name or f"{_UNNAMED}{number}")
+            found.pop(place, None)
+            if record.get("undone"):
+                continue
             try:
-                yield Verdict(**{k: v for k, v in record.items() if k in known})
+                found[place] = Verdict(**{k: v for k, v in record.items() if k in known})
             except TypeError:
                 continue
+        yield from found.values()
+
+
+_UNNAMED: Final = " line "
+"""Begins the place of a verdict without an id; no id has spaces."""
