@@ -49,7 +49,7 @@ NAMES = Names(
             "select * from singer left join concert on singer singer id = concert singer id",
         ),
         ('SELECT id FROM concert WHERE id = "Oslo"', "select id from concert where id = 'oslo'"),
-        ("SELEC nothing", "selec nothing"),
+        ("SELECT (1;", "select (1"),
     ],
 )
 def test_sql_is_retold(sql: str, told: str) -> None:

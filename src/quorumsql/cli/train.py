@@ -38,6 +38,9 @@ def embedded(
         int | None,
         typer.Option(help="Learn from half 0 or 1 of the databases only.", min=0, max=1),
     ] = None,
+    form: Annotated[
+        list[str] | None, typer.Option(help="Train this member only: columns, tables or plan.")
+    ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     weights: Annotated[
         Path | None, typer.Option(help="Start from this members.pt, not from MiniLM.")
@@ -60,7 +63,10 @@ def embedded(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        _run(folder, out, passes, synthetic, fold, accelerator, weights, measure, progress)
+        chosen: dict[str, Any] = {"passes": passes, "synthetic": synthetic, "fold": fold}
+        if form:
+            chosen["forms"] = form
+        _run(folder, out, chosen, accelerator, weights, measure, progress)
     typer.echo(f"{out / 'weights'}: ready to ship", err=True)
 
 
@@ -137,9 +143,7 @@ def _default_data(data: Path | None) -> Path | None:
 def _run(
     data: Path,
     out: Path,
-    passes: int | None,
-    synthetic: int | None,
-    fold: int | None,
+    chosen: dict[str, Any],
     accelerator: str,
     weights: Path | None,
     measured: bool,
@@ -159,9 +163,8 @@ def _run(
             progress.update(bar, completed=event["step"], total=event["of"], description=words)
 
     trained = start.train_embedded(
-        data, out, passes=passes, synthetic=synthetic, fold=fold, accelerator=accelerator,
-        weights=weights, report=report,
-    )  # fmt: skip
+        data, out, start.planned(**chosen), accelerator=accelerator, weights=weights, report=report
+    )
     if measured:
         second = progress.add_task("measuring", total=None)
         start.measure_embedded(trained, data, out, watch=lambda _: progress.advance(second))

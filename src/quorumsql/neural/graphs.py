@@ -21,7 +21,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 from quorumsql.errors import ModelError
 from quorumsql.neural.tokenise import Encoded, Tokeniser, pooling
 
-__all__ = ["Graphs", "Memory"]
+__all__ = ["Graphs", "Memory", "open_graph"]
 
 Floats = npt.NDArray[np.float32]
 _Feeds: TypeAlias = Mapping[str, npt.NDArray[Any]]
@@ -69,10 +69,10 @@ class Graphs:
         try:
             self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
             self.tokeniser = Tokeniser(folder / "tokenizer.json")
-            self._trunk = _session(folder / "trunk.onnx", threads=2)
+            self._trunk = open_graph(folder / "trunk.onnx", threads=2)
             names = self.manifest["members"]
-            self._encode = {n: _session(folder / f"{n}.encode.onnx") for n in names}
-            self._step = {n: _session(folder / f"{n}.step.onnx") for n in names}
+            self._encode = {n: open_graph(folder / f"{n}.encode.onnx") for n in names}
+            self._step = {n: open_graph(folder / f"{n}.step.onnx") for n in names}
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"The embedded weights in {folder} cannot be loaded ({error}): "
@@ -137,7 +137,12 @@ def _run(session: ort.InferenceSession, feeds: _Feeds) -> list[Floats]:
     return results
 
 
-def _session(path: Path, threads: int = 1) -> ort.InferenceSession:
+def open_graph(path: Path, threads: int = 1) -> ort.InferenceSession:
+    """Return a graph that is ready to run on the CPU.
+
+    Raises:
+        OSError: the file is missing or is no graph.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -20,6 +20,7 @@ from tokenizers import Encoding, Tokenizer
 
 from quorumsql.domain import Candidate, Question, Rows, Schema
 from quorumsql.errors import ModelError
+from quorumsql.neural.graphs import open_graph
 from quorumsql.neural.relate import stem
 from quorumsql.neural.retell import Names, retell, tell_result
 
@@ -73,7 +74,7 @@ class ReaderTokeniser:
             own = stems[name][: MOST[name]]
             ids += [*encoding.ids[: MOST[name]], self._sep]
             part += [number] * (len(own) + 1)
-            match += [*(int(word in other) for word in own), 0]
+            match += [*(int(word != "" and word in other) for word in own), 0]
         return Page(*(np.array(x, dtype=np.int64) for x in (ids, part, match)))
 
 
@@ -111,17 +112,13 @@ class Reader:
         Raises:
             ModelError: the weights are not there or cannot be loaded.
         """
-        import onnxruntime
-
         if not path.is_file():
             raise ModelError(f"No weights of the reader at {path}.")
-        self._tokeniser = ReaderTokeniser(tokenizer or path.with_name("tokenizer.json"))
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), providers=["CPUExecutionProvider"]
-            )
-        except RuntimeError as error:  # what onnxruntime raises derives from it
-            raise ModelError(f"{path} cannot be loaded: {error}") from error
+            self._session = open_graph(path, threads=2)
+        except OSError as error:
+            raise ModelError(f"The reader cannot be loaded: {error}.") from error
+        self._tokeniser = ReaderTokeniser(tokenizer or path.with_name("tokenizer.json"))
         self._names: tuple[Schema, Names] | None = None
 
     def score(

@@ -73,6 +73,7 @@ class Plan:
     seed: int = 7
     synthetic: int = 14_000
     files: tuple[str, ...] = ("train.json", "train_others.json")
+    forms: tuple[str, ...] = FORMS
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ def train(
         raise UsageError(f"There is nothing to learn from in fold {plan.fold}: too few databases.")
     learn = real + (_synthetic(real, data, tokeniser, plan) if plan.synthetic else [])
     check = [e for e in examples if e.database in apart][::2]
-    shape, grammars = shape or Shape(), {form: Grammar(form) for form in FORMS}
+    shape, grammars = shape or Shape(), {form: Grammar(form) for form in plan.forms}
     run = _begin(plan, shape, start, device)
     checkpoint, weights = out / "checkpoint.pt", out / "members.pt"
     _resume(run, plan, checkpoint, device)
@@ -138,7 +139,8 @@ def train(
         _save(run, plan, checkpoint)
         exact = _exact(run.average, check, tokeniser, grammars, device)
         report({"event": "pass", "pass": number + 1, "exact": exact})
-        record = {"shape": asdict(shape), "forms": FORMS, "held_out": sorted(apart)}
+        unseen = {e.database for e in examples} - {e.database for e in real}
+        record = {"shape": asdict(shape), "forms": plan.forms, "held_out": sorted(unseen)}
         torch.save({**record, "plan": asdict(plan), "weights": _half(run.average)}, weights)
     return weights
 
@@ -164,7 +166,7 @@ def _in_fold(database: str, fold: int | None) -> bool:
 
 
 def _begin(plan: Plan, shape: Shape, start: Mapping[str, Tensor] | None, device: str) -> _Run:
-    model = Ensemble(shape, FORMS)
+    model = Ensemble(shape, plan.forms)
     if start is not None and "trunk.words.weight" in start:
         # Weights of before relations start without any.
         own = {name: t for name, t in model.state_dict().items() if ".related." in name}
@@ -174,7 +176,7 @@ def _begin(plan: Plan, shape: Shape, start: Mapping[str, Tensor] | None, device:
     if start is not None:
         model.freeze(plan.frozen_layers)
     model.to(device)
-    average = Ensemble(shape, FORMS).to(device)
+    average = Ensemble(shape, plan.forms).to(device)
     average.load_state_dict(model.state_dict())
     average.requires_grad_(False)
     encoder = [p for n, p in model.named_parameters() if p.requires_grad and _is_encoder(n)]

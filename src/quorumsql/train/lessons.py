@@ -25,6 +25,7 @@ from quorumsql.neural.retell import Names, retell, tell_result
 from quorumsql.ports import Database
 from quorumsql.results import same_result
 from quorumsql.sql import is_ordered
+from quorumsql.stores.records import add_records, read_records
 from quorumsql.train.modify import Ground, modify
 
 __all__ = ["Exhibit", "Lesson", "lessons_of_run", "load_lessons", "make_lessons", "merged"]
@@ -61,24 +62,19 @@ def make_lessons(
     for name in files:
         for number, row in enumerate(json.loads((data / name).read_text(encoding="utf-8"))):
             rows.setdefault(row["db_id"], []).append((f"{name}{number}", row))
-    with out.open("a", encoding="utf-8") as file:
-        for database, own in sorted(rows.items()):
-            left = [(key, row) for key, row in own if key not in done]
-            for lesson in _of_database(data, database, left) if left else ():
-                file.write(json.dumps(asdict(lesson), ensure_ascii=False) + "\n")
-                watch(lesson)
+    for database, own in sorted(rows.items()):
+        left = [(key, row) for key, row in own if key not in done]
+        for lesson in _of_database(data, database, left) if left else ():
+            add_records(out, [asdict(lesson)])
+            watch(lesson)
     return out
 
 
 def load_lessons(path: Path) -> Iterator[Lesson]:
     """Yield what `make_lessons` wrote; a line that was cut is passed over."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        own = tuple(Exhibit(**each) for each in record.pop("candidates"))
-        yield Lesson(**record, candidates=own)
+    for record in read_records(path):
+        own = tuple(Exhibit(**each) for each in record["candidates"])
+        yield Lesson(**{**record, "candidates": own})
 
 
 def lessons_of_run(run: Path, data: Path, *, questions: str) -> Iterator[Lesson]:

@@ -59,6 +59,7 @@ def train_reader(
     shape: Shape | None = None,
     device: str = "cpu",
     report: Callable[[dict[str, Any]], None],
+    checkpoint_seconds: float = 300.0,
 ) -> Path:
     """Train on `lessons`; return the path of the averaged weights in `out`.
 
@@ -72,6 +73,7 @@ def train_reader(
         shape: sizes; those of MiniLM-L6 by default.
         device: of torch.
         report: receives events.
+        checkpoint_seconds: time between checkpoints.
 
     Raises:
         UsageError: there is nothing to learn from, or the checkpoint has another plan.
@@ -98,11 +100,10 @@ def train_reader(
         rows = _rows(len(useful), step, per_pass, plan)
         loss = _step(model, average, optimizer, [useful[r] for r in rows], step, total, plan,
                      tokeniser, device)  # fmt: skip
-        report({"event": "step", "step": step + 1, "of": total, "loss": loss})
-        last = step + 1 == total
-        if last or time.monotonic() - saved > 300:
+        if step + 1 == total or time.monotonic() - saved > checkpoint_seconds:
             _save(checkpoint, plan, model, average, optimizer, step + 1)
             saved = time.monotonic()
+        report({"event": "step", "step": step + 1, "of": total, "loss": loss})
         if (step + 1) % per_pass == 0:
             report({"event": "pass", "right": first_right(average, checks, tokeniser, device)})
     weights = out / "reader.pt"

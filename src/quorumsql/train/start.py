@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,38 @@ from safetensors.torch import load_file
 from quorumsql.errors import UnknownName, UsageError
 from quorumsql.evals.predictions import Prediction
 from quorumsql.evals.summary import Summary
+from quorumsql.forms.linear import FORMS
 from quorumsql.neural.tokenise import Tokeniser
 from quorumsql.train.embedded import Plan, train
 from quorumsql.train.export import export, load_weights
 from quorumsql.train.measure import measure
 
-__all__ = ["measure_embedded", "train_embedded"]
+__all__ = ["measure_embedded", "planned", "train_embedded"]
 
 ACCELERATORS = ("auto", "cpu", "cuda")
+
+
+def planned(
+    *, passes: int | None, synthetic: int | None, fold: int | None, forms: Sequence[str] = FORMS
+) -> Plan:
+    """Return the plan of the shipped weights with what is not None changed.
+
+    Raises:
+        UnknownName: no such form.
+    """
+    for form in forms:
+        if form not in FORMS:
+            raise UnknownName("form", form, FORMS)
+    plan = replace(Plan(), fold=fold, forms=tuple(forms))
+    plan = plan if passes is None else replace(plan, passes=passes)
+    return plan if synthetic is None else replace(plan, synthetic=synthetic)
 
 
 def train_embedded(
     data: Path,
     out: Path,
+    plan: Plan,
     *,
-    passes: int | None,
-    synthetic: int | None = None,
-    fold: int | None = None,
     accelerator: str,
     weights: Path | None = None,
     report: Callable[[dict[str, Any]], None],
@@ -51,9 +66,6 @@ def train_embedded(
     if accelerator not in ACCELERATORS:
         raise UnknownName("accelerator", accelerator, ACCELERATORS)
     cuda = torch.cuda.is_available() if accelerator == "auto" else accelerator == "cuda"
-    plan = replace(Plan(), passes=passes or Plan().passes, fold=fold)
-    if synthetic is not None:
-        plan = replace(plan, synthetic=synthetic)
     minilm = get_model_path()
     tokenizer = minilm / "tokenizer.json"
     out.mkdir(parents=True, exist_ok=True)

