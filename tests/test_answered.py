@@ -78,8 +78,9 @@ def test_follow_ups_change_the_statement(
 ) -> None:
     hits: tuple[Hit, ...] = ()
     if "Portugal" in text:
-        hits = (Hit(table="city", column="country", value="Portugal", start=0, end=8, score=1.0,
-                    match="exact"),)  # fmt: skip
+        start = text.index("Portugal")
+        hits = (Hit(table="city", column="country", value="Portugal", start=start, end=start + 8,
+                    score=1.0, match="exact"),)  # fmt: skip
     found = edited(sql, text, schema, hits, today=TODAY)
     assert found is None if expected is None else _same(found, expected)
 

@@ -15,10 +15,13 @@ from quorumsql.domain import Answer, Attempt, Candidate, Choice, Execution, Grou
 from quorumsql.errors import UsageError
 from quorumsql.objects import json_value
 from quorumsql.sql import is_ordered
+from quorumsql.trace import Asked, Chosen, Trace
 from quorumsql.words import in_words
 
-__all__ = ["Answered", "Chart", "changed"]
+__all__ = ["Answered", "Chart", "changed", "remembered"]
 
+FOLLOW_UP = "follow-up"
+"""Who wrote a statement that a follow-up made out of the one before."""
 _SHOWN = 20
 
 
@@ -56,6 +59,13 @@ class Answered(Answer):
     def words(self) -> str:
         """The result in a sentence; empty when nothing ran."""
         return in_words(self.columns, self.rows, truncated=self.truncated) if self.columns else ""
+
+    @property
+    def why(self) -> str:
+        """One sentence: who voted for what, or that the statement before was changed."""
+        if [one.generator for one in self.candidates] == [FOLLOW_UP]:
+            return "The statement of the answer before was changed; it is as sure as that one."
+        return super(Answered, self).why
 
     def df(self) -> Any:
         """Return the rows as a data frame of pandas, or of polars where only that is installed.
@@ -122,15 +132,33 @@ class Answered(Answer):
 
 
 def changed(
-    before: Answer, words: str, sql: str, execution: Execution, hits: tuple[Hit, ...]
+    before: Answer,
+    words: str,
+    sql: str,
+    execution: Execution,
+    hits: tuple[Hit, ...],
+    trace: Trace,
+    *,
+    database: str = "",
 ) -> Answer:
     """Return the answer to a follow-up that changed the SQL of the one `before`.
 
-    It is as sure as that one: only its statement was voted on.
+    It is as sure as that one: only its statement was voted on. `trace` hears of it.
     """
-    made = Candidate(generator="follow-up", attempts=(Attempt(sql=sql, execution=execution),))
+    made = Candidate(
+        generator=FOLLOW_UP, attempts=(Attempt(sql=sql, execution=execution),), weight=1.0
+    )
+    question = f"{before.question} {words}"
+    trace.add(Asked(question=question, database=database))
+    trace.executed([made])
+    trace.add(
+        Chosen(
+            sql=sql, rule="follow-up", groups=1, votes=1.0,
+            confidence=before.confidence, abstained=before.abstained,
+        )
+    )  # fmt: skip
     return Answer(
-        question=f"{before.question} {words}",
+        question=question,
         sql=sql,
         execution=execution,
         confidence=before.confidence,
@@ -140,10 +168,27 @@ def changed(
             candidate=0,
             groups=(Group(members=(0,), votes=1.0),),
             confidence=before.confidence,
+            rule="unanimous",
         ),
         candidates=(made,),
         hits=hits,
         warnings=before.warnings,
+        timings_ms=trace.timings_ms,
+    )
+
+
+def remembered(question: str, sql: str, confidence: float) -> Answer:
+    """Return an answer to go on from, of which only question, SQL and confidence are known."""
+    made = Candidate(generator="remembered", attempts=(Attempt(sql=sql),))
+    return Answer(
+        question=question,
+        sql=sql,
+        execution=None,
+        confidence=confidence,
+        abstained=False,
+        reason=None,
+        choice=Choice(candidate=0, confidence=confidence),
+        candidates=(made,),
     )
 
 

@@ -162,10 +162,7 @@ class Connection:
             ModelError: a model cannot be loaded, or every generator failed.
         """
         question = Question(text=stripped(text), evidence=evidence)  # before models are loaded
-        pipeline = self._ready()
-        if not self._settings.telemetry.enabled:
-            return self._answered(pipeline.answer(question, trace=trace))
-        return self._answered(self._spanned(pipeline, question, trace or Trace()))
+        return self._told(trace or Trace(), lambda t: self._ready().answer(question, trace=t))
 
     async def aask(self, text: str, *, evidence: str = "", trace: Trace | None = None) -> Answered:
         """Do what `ask` does without blocking the event loop."""
@@ -186,36 +183,58 @@ class Connection:
                 yield event
             yield task.result()
 
+    def follow_up(self, before: Answer, text: str, *, trace: Trace | None = None) -> Answered:
+        """Go on from an answer: "and by month?", "only Portugal", "top 5".
+
+        Where a rule understands the words, they change the statement of `before`, and no model is
+        asked; else they are asked anew, with the question before them.
+
+        Args:
+            before: an answer, or what `answered.remembered` makes of a question and its SQL.
+            text: the follow-up, in plain words.
+            trace: receives the events of this question.
+
+        Raises:
+            UsageError: the text is blank, or the database cannot be read.
+            ModelError: a model cannot be loaded, or every generator failed.
+        """
+        words = stripped(text)
+        return self._told(trace or Trace(), lambda t: self._gone_on(before, words, t))
+
     def explain(self, sql: str) -> str:
         """Return what a statement does, in plain words; nothing is run."""
         from quorumsql.explain import explain
 
         return explain(sql, self.dialect)
 
-    def _spanned(self, pipeline: Pipeline, question: Question, trace: Trace) -> Answer:
-        """Answer in a span of OpenTelemetry."""
+    def _told(self, trace: Trace, work: Callable[[Trace], Answer]) -> Answered:
+        """Do the work of a question, in a span of OpenTelemetry where settings ask for it."""
+        if not self._settings.telemetry.enabled:
+            return self._answered(work(trace))
         try:
             from quorumsql.spans import spanned
         except ModuleNotFoundError as error:
             raise MissingExtra("telemetry.enabled", "otel") from error
         with spanned(self.dialect, content=self._settings.telemetry.content) as (heard, answered):
-            answer = pipeline.answer(question, trace=trace.also(heard))
+            answer = work(trace.also(heard))
             answered(answer)
-        return answer
+        return self._answered(answer)
 
     def _answered(self, answer: Answer) -> Answered:
-        return Answered.of(answer, dialect=self.dialect, again=self._follow)
+        return Answered.of(answer, dialect=self.dialect, again=self.follow_up)
 
-    def _follow(self, before: Answered, text: str) -> Answered:
+    def _gone_on(self, before: Answer, words: str, trace: Trace) -> Answer:
         """Change the statement of an answer, or ask anew with the question before it."""
         from quorumsql.follow import edited
 
-        words = stripped(text)
-        hits = self.mentions(words)
-        sql = edited(before.sql, words, self.schema, hits) if before.sql else None
-        if sql is None:
-            return self.ask(f"{before.question.rstrip('?. ')}, {words}")
-        return self._answered(changed(before, words, sql, self.sql(sql), hits))
+        with trace.stage("follow"):
+            hits = self.mentions(words)
+            sql = edited(before.sql, words, self.schema, hits) if before.sql else None
+            found = self.sql(sql) if sql else None
+        if sql is None or found is None or _is_wrong(found):
+            text = f"{before.question.rstrip('?. ')}, {words}"
+            return self._ready().answer(Question(text=text), trace=trace)
+        return changed(before, words, sql, found, hits, trace, database=self.name)
 
     def load(self) -> tuple[Generator, ...]:
         """Load the embedded generators, which the first question does otherwise; return them.
@@ -340,6 +359,11 @@ class Connection:
 
 def _is_embedded(name: str) -> bool:
     return name == "embedded" or name.startswith("embedded/")
+
+
+def _is_wrong(found: Execution) -> bool:
+    """Whether a changed statement makes no sense to the database; stopped ones are answers."""
+    return isinstance(found, Failure) and found.kind == "error"
 
 
 def _members(settings: Settings) -> tuple[Generator, ...]:

@@ -105,22 +105,21 @@ class _Talk:
     def _ask(self, line: str) -> None:
         from quorumsql.cli.output import page, show_answer
 
-        answer = self._answer(line)
+        last = self._last
+        answer = self._database.ask(line) if last is None else self._go_on(last, line)
         self._last = answer
         with page() as console:
             show_answer(console, answer, limit=ROWS_SHOWN)
             if not answer.abstained:
                 _plot(console, answer)
 
-    def _answer(self, line: str) -> Answered:
+    def _go_on(self, last: Answered, line: str) -> Answered:
         """A follow-up where the last statement can be changed so, else a new question."""
         from quorumsql.follow import edited
 
-        last = self._last
-        if last is not None and last.sql:
-            hits = self._database.mentions(line) if len(line.split()) < 4 else ()
-            if edited(last.sql, line, self._database.schema, hits):
-                return last.follow_up(line)
+        hits = self._database.mentions(line)
+        if last.sql and edited(last.sql, line, self._database.schema, hits):
+            return last.follow_up(line)
         return self._database.ask(line)
 
     def _sql(self, statement: str) -> None:

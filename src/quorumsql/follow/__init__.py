@@ -1,0 +1,85 @@
+"""Follow-up questions that change a statement instead of asking anew: no model is needed.
+
+    top 5, bottom 3 by price, all      how many rows
+    sort by name descending, reverse   in which order
+    and by month? per country          one line per month, where rows are counted or added up
+    only in 2024, the last 30 days     a time range
+    only those over 30, price below 9  a number above or below
+    only Portugal, not Lisbon          a value that is stored
+    how many is that?                  the number of rows
+
+A column that the statement's tables do not have is looked for in those that they refer to: orders
+"by country" joins the customer and its country. Only such joins are made, since one that goes the
+other way would count rows twice.
+
+What is not covered: pronouns, sets of rows joined by UNION, and columns that no words of the
+follow-up name; those are asked anew, with the question before them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from quorumsql.domain import Hit, Schema
+from quorumsql.follow.conditions import number, period, value
+from quorumsql.follow.scope import Scope
+from quorumsql.follow.shape import count, group, limit, sort
+
+__all__ = ["edited"]
+
+_OPENING = re.compile(
+    r"^(?:(?:and|now|but|then|ok|okay|please|can you|could you|what about|how about|show(?: me)?|"
+    r"give me|list|the same|just|also|instead)\b[, ]*)+"
+)
+_ENDING = re.compile(r"[, ]*\b(?:please|instead|too|as well|then|now)$")
+_RULES = (limit, sort, group, count, period, number, value)
+
+
+def edited(
+    sql: str, text: str, schema: Schema, hits: Sequence[Hit] = (), *, today: date | None = None
+) -> str | None:
+    """Return `sql` changed as `text` says, or None where no rule understands it.
+
+    Args:
+        sql: the statement that was run.
+        text: the follow-up, in plain words.
+        schema: what the database holds.
+        hits: stored values that `text` mentions.
+        today: the day that "this year" is counted from.
+
+    >>> from quorumsql.domain import Column, Table
+    >>> city = Table(name="city", columns=(Column(name="name"), Column(name="size", kind="number")))
+    >>> edited("SELECT name FROM city", "and the top 5 by size?", Schema(name="x", tables=(city,)))
+    'SELECT name FROM city ORDER BY city."size" DESC LIMIT 5'
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read=schema.dialect)
+    except (SqlglotError, RecursionError):
+        return None
+    if not isinstance(tree, exp.Select):
+        return None
+    words = _plain_words(text)
+    for rule in _RULES:
+        scope = Scope(
+            tree.copy(),
+            schema,
+            hits,
+            text=text,
+            today=today or date.today(),  # noqa: DTZ011
+        )
+        changed = rule(scope, words)
+        if changed is not None:
+            return changed.sql(dialect=schema.dialect)
+    return None
+
+
+def _plain_words(text: str) -> str:
+    """Small letters, single blanks, without the words that only lead up to the matter."""
+    words = _OPENING.sub("", " ".join(text.lower().split()).strip(" ?.!"))
+    return _ENDING.sub("", words).strip(" ,?.!")
