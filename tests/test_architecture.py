@@ -51,9 +51,10 @@ LAYERS = [
     {"trace"},
     {"spans"},  # what happened, told to OpenTelemetry
     {"survey"},  # reads a database (db) into files of ours (stores): the one place that joins them
+    {"ballot"},  # generators, database and selector brought together
     {"pipeline"},
     {"config"},
-    {"assemble", "opening"},
+    {"assemble", "opening", "said"},
     {"answered"},
     {"api"},
     {"evals"},
@@ -63,7 +64,9 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 # results names an unknown mode as errors do; both stay below everything that computes.
-ALSO_FORBIDDEN = {("pipeline", part) for part in ("db", "llm", "neural", "stores")}
+ALSO_FORBIDDEN = {
+    (built, part) for built in ("ballot", "pipeline") for part in ("db", "llm", "neural", "stores")
+}
 
 BANNED_NAMES = {
     "utils",

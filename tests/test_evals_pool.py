@@ -12,10 +12,12 @@ import pytest
 
 from evals_cases import make_benchmark
 from quorumsql.db import open_database
+from quorumsql.domain import Candidate, Choice, Question, Schema
 from quorumsql.errors import UnknownName, UsageError
 from quorumsql.evals.datasets import load_spider
 from quorumsql.evals.metrics import Scorer
-from quorumsql.evals.pool import PoolReport, choose_pool
+from quorumsql.evals.pool import METHODS, Method, PoolReport, choose_pool
+from quorumsql.stages.weighted import Measured, save_measured
 
 FIELDS = ["id", "sql", "generator", "confidence", "group_size", "groups"]
 
@@ -28,11 +30,14 @@ class Desk:
         self.folder = folder
         self.out = folder / "out.jsonl"
 
-    def choose(self, *lines: object, method: str = "majority") -> PoolReport:
+    def choose(
+        self, *lines: object, method: str = "majority", weights: Path | None = None
+    ) -> PoolReport:
         pool = self.folder / "pool.jsonl"
         texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
         pool.write_text("\n".join(texts) + "\n", encoding="utf-8")
-        return choose_pool(pool, databases=self.folder / "database", out=self.out, method=method)
+        databases = self.folder / "database"
+        return choose_pool(pool, databases=databases, out=self.out, method=method, weights=weights)
 
     def written(self) -> list[dict[str, Any]]:
         text = self.out.read_text(encoding="utf-8")
@@ -143,6 +148,65 @@ def test_what_the_caller_can_fix_is_said(desk: Desk) -> None:
     with pytest.raises(UsageError, match="folder does not exist"):
         choose_pool(desk.folder / "pool.jsonl", databases=databases, out=desk.folder / "no" / "out")
     assert not desk.out.exists()
+
+
+def test_methods_that_weigh_generators_need_weights_and_read_names(desk: Desk) -> None:
+    entry = line("SELECT 1", "SELECT 2", "SELECT 1+1")
+    with pytest.raises(UsageError, match=r"'weighted' must know .* --weights FILE"):
+        desk.choose(entry, method="weighted")
+    weights = desk.folder / "weights.json"
+    save_measured(Measured(ranks={"g0": 0, "g1": 4, "g2": 4}, gem={"g1": 1.0}), weights)
+    desk.choose(entry, method="weighted", weights=weights)
+    assert desk.written()[0]["sql"] == "SELECT 1"
+    desk.choose(entry, method="gem", weights=weights)
+    assert desk.written()[0]["sql"] == "SELECT 2"
+    desk.choose(entry, method="ordered", weights=weights)
+    assert desk.written()[0]["sql"] == "SELECT 2"
+
+
+def test_a_selector_that_reads_gets_question_and_schema(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Question, list[str], list[str]]] = []
+
+    class Reading:
+        def choose(
+            self, question: Question, candidates: Sequence[Candidate], schema: Schema
+        ) -> Choice:
+            names = [one.generator for one in candidates]
+            seen.append((question, names, [table.name for table in schema.tables]))
+            return Choice(candidate=None)
+
+    methods = {**METHODS, "reading": Method(make=lambda _: Reading(), reads=True)}
+    monkeypatch.setattr("quorumsql.evals.pool.METHODS", methods)
+    entry = {**line("SELECT 1", "SELECT 2"), "question": "How many?", "evidence": "all of them"}
+    blank = {**line("SELECT 1"), "question": " "}
+    report = desk.choose(entry, blank, method="reading")
+    asked = Question(text="How many?", evidence="all of them")
+    assert seen[0] == (asked, ["000000", "000001"], ["pet"])
+    assert report.problems == ((2, "no 'question' to choose by"),)
+    assert [one["sql"] for one in desk.written()] == ["SELECT 1", "SELECT 1"]
+
+
+@pytest.mark.parametrize("method", ["majority", "crossmax"])
+def test_five_hundred_candidates_and_odd_values(desk: Desk, method: str) -> None:
+    many = [f"SELECT {n % 7} -- {n}" for n in range(500)]
+    odd = [
+        "SELECT 9e999 - 9e999, NULL, 'a'",
+        "SELECT NULL, NULL, 'a'",
+        "SELECT 'a', NULL, NULL AS x",
+        "SELECT name, name, weight FROM pet",
+        "SELECT weight, p.name, p.name FROM pet AS p",
+        "SELECT x'00', 1, '1'",
+        "SELECT '1', 1.0, x'00'",
+        "SELECT 1, '1', x'00' WHERE 0",
+    ]
+    report = desk.choose(line(*many), line(*odd), line(*["SELECT nope"] * 9), method=method)
+    assert report.problems == ()
+    first, second, third = desk.written()
+    assert (first["sql"], first["group_size"], first["groups"]) == ("SELECT 0 -- 0", 72, 7)
+    assert (second["group_size"], second["groups"]) == (3, 4)
+    assert (third["sql"], third["confidence"], third["groups"]) == ("SELECT nope", 0.0, 0)
 
 
 DATA = os.environ.get("QUORUM_DATA", "")

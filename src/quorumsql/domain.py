@@ -22,6 +22,7 @@ __all__ = [
     "Column",
     "ColumnRef",
     "Completion",
+    "Digest",
     "Execution",
     "Failure",
     "ForeignKey",
@@ -174,7 +175,8 @@ class Limits:
     """What one statement may cost: seconds of wall time, rows and bytes of result.
 
     Where `estimate` is given, the engine is asked first, and what it expects to handle more rows
-    for is refused, or only warned of (`costly`). With `dry` the plan is all there is.
+    for is refused, or only warned of (`costly`). With `dry` the plan is all there is. Where
+    `hashed` is given, up to so many rows beyond the caps are read to be compared, and not kept.
     """
 
     seconds: float = 10.0
@@ -183,6 +185,22 @@ class Limits:
     estimate: int | None = None
     costly: Literal["refuse", "warn"] = "refuse"
     dry: bool = False
+    hashed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """What stands for rows that were not kept, so that results can be compared.
+
+    Equal for equal results in one process, and almost never for others. `rows` counts them all;
+    `bag` and `column_bags` mean them in any order, `sequence` and `column_sequences` in theirs.
+    """
+
+    rows: int
+    bag: int
+    sequence: int
+    column_bags: tuple[int, ...]
+    column_sequences: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,12 +208,14 @@ class Rows:
     """What a statement returned; `truncated` when a row or byte cap cut it short.
 
     `warning` says what the engine expected of it, where that was asked and was too much.
+    `digest` stands for all rows where some were not kept (`Limits.hashed`).
     """
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     truncated: bool = False
     warning: str = ""
+    digest: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,7 +368,8 @@ class Answer:
 
     An abstention keeps its best-guess `sql` and `rows`. `warnings` say what makes this
     answer prone to be wrong, in plain words. `timings_ms` maps stages to milliseconds,
-    `usage_by_stage` those that asked language models to what they spent.
+    `usage_by_stage` those that asked language models to what they spent. `effective` is how many
+    different candidates had a vote, those that are alike counted in part.
     """
 
     question: str
@@ -364,6 +385,7 @@ class Answer:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     usage: Usage = Usage()
     usage_by_stage: Mapping[str, Usage] = field(default_factory=dict)
+    effective: float = 0.0
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ def answer_object(answer: Answer) -> dict[str, Any]:
         "usage_by_stage": {name: asdict(one) for name, one in answer.usage_by_stage.items()},
         "warnings": list(answer.warnings),
         "why": answer.why,
+        "effective_candidates": round(answer.effective, 2),
     }
 
 

@@ -16,54 +16,38 @@ between questions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from quorumsql.ballot import Ballot, Policy, record_loss
 from quorumsql.domain import (
     Answer,
     Brief,
     Candidate,
     Choice,
     Hit,
-    Limits,
     Question,
     Schema,
     Usage,
 )
 from quorumsql.errors import ModelError, UsageError
-from quorumsql.ports import Database, Generator, Ranker, ValueIndex
-from quorumsql.stages.calibrate import Calibration, confidence
-from quorumsql.stages.choose import choose
+from quorumsql.ports import Database, Generator, Ranker, Selector, ValueIndex
+from quorumsql.stages.calibrate import Calibration
+from quorumsql.stages.cascade import Cascade
+from quorumsql.stages.choose import Ranked, choose
+from quorumsql.stages.diversity import effective_number
 from quorumsql.stages.doubt import doubts, foreign
-from quorumsql.stages.generate import generate
 from quorumsql.stages.link import Prepared, link, within
 from quorumsql.stages.narrow import narrow
 from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
-from quorumsql.trace import Asked, Chosen, GeneratorLost, Linked, Trace, Warned
+from quorumsql.trace import Asked, Chosen, Linked, Trace, Warned
 
 if TYPE_CHECKING:
     from quorumsql.stages.plan import Planned
     from quorumsql.stages.session import LanguageEnsemble, Session
 
 __all__ = ["Pipeline", "Policy", "stripped"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The numbers that govern a pipeline; `config.Settings` holds them for people.
-
-    `max_columns` of a schema are shown to generators, `max_question` characters of a
-    question are read, `hypotheses` of each generator are tried, in `seconds` together and
-    `limits` each. Below the confidence `threshold` the answer is an abstention.
-    """
-
-    max_columns: int = 120
-    max_question: int = 1_000
-    hypotheses: int = 8
-    limits: Limits = field(default_factory=Limits)
-    seconds: float = 30.0
-    threshold: float = 0.25
 
 
 class Pipeline:
@@ -80,6 +64,9 @@ class Pipeline:
         ranks: Mapping[str, int] | None = None,
         language: LanguageEnsemble | None = None,
         ranker: Ranker | None = None,
+        selector: Selector | None = None,
+        cascade: Cascade | None = None,
+        trust: Mapping[str, float] | None = None,
     ) -> None:
         """Take what answering needs.
 
@@ -92,6 +79,10 @@ class Pipeline:
             ranks: place of each generator by measured accuracy; absent, their order here.
             language: the language models that take part, if any.
             ranker: says which columns of a large schema are needed; absent, names do.
+            selector: chooses among candidates that have run; absent, votes and ranks do.
+            cascade: which generator is asked alone first, and when the others are; absent, all
+                are asked at once.
+            trust: what each generator's vote counts, as verdicts on earlier answers have it.
         """
         if not generators and language is None:
             raise UsageError("No generators: name at least one, e.g. 'embedded'.")
@@ -99,10 +90,17 @@ class Pipeline:
         self._generators = tuple(generators)
         self._index = index
         self._policy = policy or Policy()
-        self._calibration = calibration or Calibration()
         self._ranks = dict(ranks or {g.name: n for n, g in enumerate(self._generators)})
         self._language = language
         self._ranker = ranker
+        self._ballot = Ballot(
+            database=database,
+            generators=self._generators,
+            selector=selector or Ranked(self._ranks),
+            calibration=calibration or Calibration(),
+            cascade=cascade,
+            trust=trust or {},
+        )
         self._prepared: Prepared | None = None
 
     def answer(self, question: Question, *, trace: Trace | None = None) -> Answer:
@@ -116,7 +114,7 @@ class Pipeline:
             UsageError: the question is blank, or the database cannot be read.
             ModelError: every generator failed.
         """
-        trace, policy = trace or Trace(), self._policy
+        trace = trace or Trace()
         session = self._language.session(self._database, self._index) if self._language else None
         asked = self._asked(question, trace)
         with trace.stage("schema"):
@@ -129,17 +127,7 @@ class Pipeline:
             schema = self._part(asked, everything, hits)
         trace.add(_linked(schema, everything))
         brief = Brief(question=asked, schema=schema, hits=within(hits, schema))
-        with trace.stage("generate"):
-            candidates = self._generate(brief, trace)
-        with trace.stage("refine"):
-            candidates = refine(
-                candidates, database=self._database, limits=policy.limits, seconds=policy.seconds
-            )
-        with trace.stage("choose"):
-            choice = choose(candidates, ranks=self._ranks, dialect=everything.dialect)
-            if choice.candidate is not None:
-                sure = confidence(choice.confidence, self._calibration)
-                choice = replace(choice, confidence=sure)
+        candidates, choice = self._ballot.held(brief, everything, self._policy, trace)
         if session is not None and not _sure(choice, session):
             schema, candidates, choice = self._with_models(
                 session, asked, everything, hits, candidates, trace
@@ -177,7 +165,7 @@ class Pipeline:
 
         def lost(name: str, error: ModelError) -> None:
             failed.append(error)
-            self._lost(name, error, trace)
+            record_loss(name, error, trace)
 
         with trace.stage("link"):
             briefs = session.schemas(asked, everything, hits, lost, prepared=self._prepared)
@@ -222,10 +210,6 @@ class Pipeline:
         limits = replace(self._policy.limits, seconds=min(self._policy.limits.seconds, seconds))
         return refine(drafts, database=self._database, limits=limits, seconds=seconds)
 
-    def _lost(self, name: str, error: Exception, trace: Trace) -> None:
-        trace.add(GeneratorLost(generator=name, message=str(error)))
-        trace.add(Warned(message=f"Generator {name} failed and has no vote: {error}"))
-
     def _asked(self, question: Question, trace: Trace) -> Question:
         """The question as generators read it, with warnings about what they cannot read."""
         text = stripped(question.text)
@@ -238,18 +222,6 @@ class Pipeline:
             trace.add(Warned(message=message))
             text = text[:most].rsplit(None, 1)[0]
         return replace(question, text=text)
-
-    def _generate(self, brief: Brief, trace: Trace) -> tuple[Candidate, ...]:
-        if not self._generators:
-            return ()
-        candidates = generate(
-            self._generators,
-            brief,
-            hypotheses=self._policy.hypotheses,
-            on_lost=lambda name, error: self._lost(name, error, trace),
-        )
-        trace.written(candidates)
-        return candidates
 
     def _no_tables(self, question: Question, trace: Trace) -> Answer:
         trace.add(Warned(message=f"The database {self._database.name!r} has no tables."))
@@ -274,6 +246,7 @@ class Pipeline:
         for text in doubts(choice, candidates, schema):
             trace.add(Warned(message=text))
         best = _best_guess(choice, candidates)
+        effective = effective_number(candidates, choice, dialect=schema.dialect)
         reason = _reason(choice, self._policy.threshold)
         trace.add(
             Chosen(
@@ -283,6 +256,7 @@ class Pipeline:
                 votes=choice.groups[0].votes if choice.groups else 0.0,
                 confidence=choice.confidence,
                 abstained=reason is not None,
+                effective=round(effective, 3),
             )
         )
         return Answer(
@@ -299,6 +273,7 @@ class Pipeline:
             timings_ms=trace.timings_ms,
             usage=sum(spent.values(), Usage()),
             usage_by_stage=spent,
+            effective=effective,
         )
 
 

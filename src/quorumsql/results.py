@@ -14,8 +14,13 @@ results that are compared are first put into clusters, nearest neighbours first,
 are close; then cells are equal or not, and everything else is exact. Columns are matched without
 trying permutations, except among columns that hold the same bag of values.
 
+Results too long to be kept are compared by `Digest`, which a `Digester` makes of rows as they come:
+sums of hashes of rows and columns, numbers with a fraction cut to six digits.
+
 What is not covered: tolerance inside arrays and structures, the official metrics' own ideas of
-equality (they are modes to come), and results that a cap cut short, which are compared as they are.
+equality (they are modes to come), and results that a cap cut short, which are compared as they are
+unless they have a digest. Numbers that are close but fall to two sides of a sixth digit are
+different in a digest.
 Comparing many results at once may put a number that is close to two others with one of them, where
 comparing two results would put it with the other.
 """
@@ -32,10 +37,10 @@ from enum import Enum
 from itertools import accumulate, pairwise
 from typing import Literal, TypeAlias, TypeGuard
 
-from quorumsql.domain import Row, Rows
+from quorumsql.domain import Digest, Row, Rows
 from quorumsql.errors import UnknownName
 
-__all__ = ["MODES", "Mode", "group_results", "same_result", "same_rows"]
+__all__ = ["MODES", "Digester", "Mode", "group_results", "same_result", "same_rows"]
 
 Mode: TypeAlias = Literal["strict"]
 _Cell: TypeAlias = Hashable
@@ -73,12 +78,19 @@ def group_results(results: Sequence[Rows], ordered: Sequence[bool]) -> tuple[tup
     `ordered[i]` says whether the query of `results[i]` asks for an order. Two results of more
     than one row are only equal when both queries do, or neither does.
     """
-    flags = [flag and len(rows.rows) > 1 for rows, flag in zip(results, ordered, strict=True)]
+    flags = [
+        flag and (len(rows.rows) > 1 or rows.digest is not None)
+        for rows, flag in zip(results, ordered, strict=True)
+    ]
     firsts = _first_identical(results, flags)
     distinct = sorted(set(firsts))
-    columns = _comparable_columns([results[i] for i in distinct])
+    kept = [i for i in distinct if results[i].digest is None]
+    columns = dict(zip(kept, _comparable_columns([results[i] for i in kept]), strict=True))
     tables = {
-        i: _Table.of(results[i], columns[position], flags[i]) for position, i in enumerate(distinct)
+        i: _Table.of(results[i], columns[i], flags[i])
+        if i in columns
+        else _Table.digested(results[i], flags[i])
+        for i in distinct
     }
     buckets: dict[Hashable, list[int]] = {}
     home: dict[int, int] = {}
@@ -105,7 +117,7 @@ def _first_identical(results: Sequence[Rows], flags: Sequence[bool]) -> list[int
     firsts: list[int] = []
     kept: dict[Hashable, list[int]] = {}
     for i, rows in enumerate(results):
-        shape = (flags[i], rows.truncated, len(rows.rows), len(rows.columns))
+        shape = (flags[i], rows.truncated, rows.digest, len(rows.rows), len(rows.columns))
         bucket = kept.setdefault(shape, [])
         first = next((j for j in bucket if results[j].rows == rows.rows), i)
         if first == i:
@@ -145,6 +157,8 @@ class _Odd(Enum):
     MAP = 3
     SET = 4
     OTHER = 5
+    BYTES = 6
+    NO_TEXT = 7
 
 
 def _cell(value: object) -> _Cell:
@@ -230,7 +244,7 @@ class _Table:
     Where the order of rows counts, a column is its own bag.
     """
 
-    shape: tuple[bool, bool, int]
+    shape: Hashable
     columns: _Columns
     bags: list[Hashable]
     ordered: bool
@@ -240,6 +254,15 @@ class _Table:
         shape = (ordered, rows.truncated, len(rows.rows))
         bags: list[Hashable] = [*columns] if ordered else [_bag(column) for column in columns]
         return cls(shape, columns, bags, ordered)
+
+    @classmethod
+    def digested(cls, rows: Rows, ordered: bool) -> _Table:
+        """A result of which the rows were not kept: what it is equal to, its digest says."""
+        found = rows.digest
+        assert found is not None
+        parts = found.column_sequences if ordered else found.column_bags
+        whole = found.sequence if ordered else found.bag
+        return cls((ordered, found.rows, whole, tuple(sorted(parts))), [], [], True)
 
     @classmethod
     def of_rows(cls, rows: Sequence[Row], ordered: bool) -> _Table:
@@ -315,3 +338,64 @@ def _extend(seen_a: _Column, a: _Column, seen_b: _Column, b: _Column) -> tuple[_
         tuple(numbers.setdefault(row, len(numbers)) for row in zip(seen_a, a, strict=True)),
         tuple(numbers.setdefault(row, len(numbers)) for row in zip(seen_b, b, strict=True)),
     )
+
+
+_CHUNK = 4096
+_BITS = (1 << 64) - 1
+
+
+class Digester:
+    """Makes a `Digest` of rows that come one by one; it holds a few thousand of them at most."""
+
+    def __init__(self, width: int) -> None:
+        """Begin with no rows of `width` columns."""
+        self._waiting: list[Row] = []
+        self._count = self._bag = self._sequence = 0
+        self._bags, self._sequences = [0] * width, [0] * width
+
+    def add(self, row: Row) -> None:
+        """Take one more row."""
+        self._waiting.append(row)
+        if len(self._waiting) == _CHUNK:
+            self._take()
+
+    def digest(self) -> Digest:
+        """Return what stands for all rows so far; the last call."""
+        if self._waiting:
+            self._take()
+        return Digest(
+            rows=self._count,
+            bag=self._bag,
+            sequence=self._sequence,
+            column_bags=tuple(self._bags),
+            column_sequences=tuple(self._sequences),
+        )
+
+    def _take(self) -> None:
+        """Column by column, which leaves the loops to the interpreter's own functions."""
+        columns = [_blurred(column) for column in zip(*self._waiting, strict=True)]
+        # A tuple's hash mixes well; that of a whole number is the number.
+        hashes = [list(map(hash, zip(column, strict=True))) for column in columns]
+        for place, found in enumerate(hashes):
+            self._bags[place] = (self._bags[place] + sum(found)) & _BITS
+            self._sequences[place] = hash((self._sequences[place], *found))
+        rows = list(map(hash, zip(map(sum, zip(*hashes, strict=True)), strict=True)))
+        self._bag = (self._bag + sum(rows)) & _BITS
+        self._sequence = hash((self._sequence, *rows))
+        self._count += len(self._waiting)
+        self._waiting = []
+
+
+def _blurred(column: tuple[object, ...]) -> _Column:
+    """The cells so that those that should be equal have one hash, and others another."""
+    cells = _comparable(column)
+    types = set(map(type, cells))
+    if float in types:
+        cells = tuple(
+            float(f"{x:.6g}") if type(x) is float and _is_inexact(x) else x for x in cells
+        )
+    if bytes in types:  # they hash like text
+        cells = tuple((_Odd.BYTES, x) if type(x) is bytes else x for x in cells)
+    if str in types and "" in cells:  # it hashes like 0
+        cells = tuple(_Odd.NO_TEXT if x == "" else x for x in cells)
+    return cells

@@ -102,7 +102,10 @@ class GeneratorLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The end of the vote. `sql` is None when there was nothing to choose."""
+    """The end of the vote. `sql` is None when there was nothing to choose.
+
+    `effective` is how many different candidates had a vote, alike ones counted in part.
+    """
 
     sql: str | None
     rule: str
@@ -110,6 +113,7 @@ class Chosen:
     votes: float
     confidence: float
     abstained: bool
+    effective: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

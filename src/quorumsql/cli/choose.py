@@ -27,7 +27,13 @@ def choose(
     pool: Annotated[Path, typer.Option(help="Candidates, a JSON object per line.")],
     db_dir: Annotated[Path, typer.Option(help="Folder that holds NAME/NAME.sqlite.")],
     out: Annotated[Path, typer.Option(help="Where the choices go, a JSON object per line.")],
-    method: Annotated[str, typer.Option(help="How to choose: majority.")] = "majority",
+    method: Annotated[
+        str, typer.Option(help="majority or crossmax; with weights: weighted, gem or ordered.")
+    ] = "majority",
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What is known of generators, from quorum tune."),
+    ] = None,
 ) -> None:
     """Choose one SQL per line of a pool of candidates, by the results they have in common."""
     from rich.console import Console
@@ -45,6 +51,7 @@ def choose(
             databases=db_dir,
             out=out,
             method=method,
+            weights=weights,
             watch=lambda _: progress.advance(bar),
         )
     _tell(pool, out, report)

@@ -6,11 +6,13 @@ What is not covered: how an engine is stopped. Each adapter looks at the budget 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Literal
 
-from quorumsql.domain import Execution, Failure, Limits, Row, Rows
+from quorumsql.domain import Digest, Execution, Failure, Limits, Row, Rows
+from quorumsql.results import Digester
 
 __all__ = ["STEPS_PER_TICK", "Budget", "collect", "size_of", "stopped"]
 
@@ -74,17 +76,27 @@ def stopped(budget: Budget) -> Failure:
 
 
 def collect(columns: tuple[str, ...], found: Iterable[Row], limits: Limits) -> Execution:
-    """Read rows until they end or a cap cuts them short."""
+    """Read rows until they end or a cap cuts them short; then, if asked, hash what is left."""
     rows: list[Row] = []
     size = 0
-    for row in found:
+    left = iter(found)
+    for row in left:
         size += size_of(row)
         if len(rows) >= limits.rows or (size > limits.bytes and rows):
-            return Rows(columns=columns, rows=tuple(rows), truncated=True)
+            digest = None if limits.hashed is None else _digest(rows, row, left, limits.hashed)
+            return Rows(columns=columns, rows=tuple(rows), truncated=True, digest=digest)
         if size > limits.bytes:
             return _too_large(limits)
         rows.append(row)
     return Rows(columns=columns, rows=tuple(rows))
+
+
+def _digest(kept: Sequence[Row], row: Row, left: Iterable[Row], most: int) -> Digest:
+    """What stands for the rows kept and up to `most` more, of which `row` is the first."""
+    digester = Digester(len(row))
+    for one in chain(kept, islice(chain((row,), left), most)):
+        digester.add(one)
+    return digester.digest()
 
 
 def size_of(row: Row) -> int:

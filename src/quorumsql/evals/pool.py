@@ -1,49 +1,63 @@
 """Selection alone, on anybody's candidates: read a pool, choose, write the choices.
 
-A pool line is `{"id", "db_id", "question", "candidates": [{"generator", "sql"}]}`. Each
-distinct SQL of a line runs once, results are grouped, and `stages.choose` picks. Neither
-the candidates' names nor their order can matter: names are replaced by numbers that follow
-from the SQL's length before anything looks at them.
+Each different SQL of a line runs once, and a `Selector` chooses. It sees the question, the schema
+and candidates that have run, in the order of their SQL's length. Unless a method weighs generators
+by name, names are replaced by numbers first, so that neither names nor order can matter.
 
 Every pool line gets an output line, in order. Where nothing ran, or the database is
 unknown, the SQL that most candidates wrote is kept with confidence 0; a line that cannot
 be read keeps its place with no SQL. The output appears whole or not at all.
 
-What is not covered: methods that need a trained selector.
+What is not covered: how pools are read (`evals.pool_lines`), and what makes a choice right.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
 
-from quorumsql.db import open_database
-from quorumsql.domain import Attempt, Candidate, Choice, Limits
+from quorumsql.domain import Attempt, Candidate, Limits, Schema
 from quorumsql.errors import DatabaseError, UnknownName, UsageError
-from quorumsql.evals.datasets import database_file
-from quorumsql.evals.predictions import write_atomically
-from quorumsql.ports import Database
+from quorumsql.evals.pool_lines import Databases, PoolLine, read_pool
+from quorumsql.evals.predictions import encodable, write_atomically
+from quorumsql.ports import Database, Selector
 from quorumsql.sql import normalise
-from quorumsql.stages.choose import majority
+from quorumsql.stages.choose import Majority
+from quorumsql.stages.crossmax import Fused
+from quorumsql.stages.execute import POOL_LIMITS, execute_all
+from quorumsql.stages.present import FirstShown, Presented
+from quorumsql.stages.weighted import Measured, Weighted, load_measured, rank_weights
 
-__all__ = ["METHODS", "POOL_LIMITS", "Chosen", "PoolReport", "choose_pool"]
+__all__ = [
+    *("METHODS", "POOL_LIMITS", "Chosen", "Method", "PoolReport"),
+    *("choose_pool", "run_candidates", "selector_of"),
+]
 
-POOL_LIMITS = Limits(seconds=10.0, rows=100_000)
 
-Proposal: TypeAlias = tuple[str, str]  # generator, SQL
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A way to choose. `make` is given what is known of generators, which may be nothing.
+
+    `named` methods look generators up by name and need to know something of them; those that
+    `read` need question and schema.
+    """
+
+    make: Callable[[Measured], Selector]
+    named: bool = False
+    reads: bool = False
 
 
-class Method(Protocol):
-    """Chooses among candidates that have run and of whose generators nothing is known."""
-
-    def __call__(self, candidates: Sequence[Candidate], *, dialect: str) -> Choice:
-        """Return the choice; `candidate` is None only when nothing ran."""
-        ...
+METHODS: Mapping[str, Method] = {
+    "majority": Method(make=lambda _: Majority()),
+    "crossmax": Method(make=lambda _: Fused()),
+    "weighted": Method(make=lambda known: Weighted(rank_weights(known.ranks)), named=True),
+    "gem": Method(make=lambda known: Weighted(known.gem), named=True),
+    "ordered": Method(make=lambda known: Presented(FirstShown(), known.ranks), named=True),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,23 +81,13 @@ class PoolReport:
     unread: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    id: object
-    db_id: str
-    proposals: tuple[Proposal, ...]
-    problem: str | None = None
-
-
-METHODS: Mapping[str, Method] = {"majority": majority}
-
-
 def choose_pool(
     pool: Path,
     *,
     databases: Path,
     out: Path,
     method: str = "majority",
+    weights: Path | None = None,
     limits: Limits = POOL_LIMITS,
     watch: Callable[[Chosen], None] = lambda _: None,
 ) -> PoolReport:
@@ -94,152 +98,124 @@ def choose_pool(
         databases: folder that holds `DB/DB.sqlite` for every `db_id`.
         out: the file of choices; an earlier one stays as it is until this one is whole.
         method: a name in `METHODS`.
+        weights: what was measured of generators, for the methods that need it.
         limits: what one candidate may cost.
         watch: told every choice as it is made.
 
     Raises:
         UnknownName: no such method.
-        UsageError: `pool` cannot be read, `databases` is no folder, `out` cannot be written.
+        UsageError: `pool` or `weights` cannot be read, `databases` is no folder, `out` cannot be
+            written, or the method needs weights.
     """
-    if method not in METHODS:
-        raise UnknownName("method", method, METHODS)
-    if not databases.is_dir():
-        raise UsageError(f"{databases}: no such folder of databases; give it with --db-dir.")
+    selector, how = selector_of(method, weights), METHODS[method]
     if not out.parent.is_dir():
         raise UsageError(f"{out}: its folder does not exist; make it first.")
     problems: list[tuple[int, str]] = []
     counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        chooser = _Chooser(Databases(databases, stack), selector, how, limits)
 
-    def lines() -> Iterator[str]:
-        with ExitStack() as stack:
-            opened = _Databases(databases, stack)
-            for number, raw in _raw_lines(pool):
-                line = _parse(raw)
-                chosen, problem = _choose_line(line, opened, METHODS[method], limits)
+        def lines() -> Iterator[str]:
+            for number, line in read_pool(pool):
+                chosen, problem = chooser.choose(line)
                 counts["lines"] += 1
                 counts["unread"] += chosen.sql is None
                 if problem is not None:
                     problems.append((number, problem))
                 watch(chosen)
-                yield json.dumps(asdict(chosen), ensure_ascii=False) + "\n"
+                yield encodable(json.dumps(asdict(chosen), ensure_ascii=False)) + "\n"
 
-    write_atomically(out, lines())
+        write_atomically(out, lines())
     return PoolReport(lines=counts["lines"], problems=tuple(problems), unread=counts["unread"])
 
 
-class _Databases:
-    """Opens each database once, when first asked for."""
+def selector_of(method: str, weights: Path | None = None) -> Selector:
+    """Return the selector of a name in `METHODS`.
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self._folder = folder
-        self._stack = stack
-        self._opened: dict[str, Database] = {}
-
-    def get(self, db_id: str) -> Database | str:
-        """Return the database, or in words why there is none."""
-        if db_id in self._opened:
-            return self._opened[db_id]
-        path = database_file(self._folder, db_id)
-        if path is None:
-            return f"unknown database {db_id!r}: no {self._folder}/{db_id}/{db_id}.sqlite"
-        try:
-            database = open_database(str(path), limits=POOL_LIMITS)
-        except DatabaseError as error:
-            return str(error)
-        self._stack.callback(database.close)
-        self._opened[db_id] = database
-        return database
+    Raises:
+        UnknownName: there is no such method.
+        UsageError: it needs weights and there are none, or they cannot be read.
+    """
+    if method not in METHODS:
+        raise UnknownName("method", method, METHODS)
+    if METHODS[method].named and weights is None:
+        raise UsageError(
+            f"The method {method!r} must know the generators: give --weights FILE, which "
+            "quorum tune writes."
+        )
+    return METHODS[method].make(Measured() if weights is None else load_measured(weights))
 
 
-def _raw_lines(pool: Path) -> Iterator[tuple[int, bytes]]:
-    try:
-        with pool.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                if raw.strip():
-                    yield number, raw
-    except OSError as error:
-        raise UsageError(f"{pool}: cannot be read: {error.strerror}.") from error
-
-
-def _parse(raw: bytes) -> _Line:
-    """Read one line; what is wrong with it is its `problem`, what is right is kept."""
-    try:
-        entry = json.loads(raw.decode("utf-8-sig"))
-    except ValueError as error:
-        return _Line(id=None, db_id="", proposals=(), problem=f"not JSON: {error}")
-    if not isinstance(entry, dict):
-        return _Line(id=None, db_id="", proposals=(), problem="not an object")
-    problems = [f"no {key!r}" for key in ("id", "db_id") if entry.get(key) in (None, "")]
-    db_id = entry.get("db_id")
-    listed = entry.get("candidates")
-    proposals, dropped = _proposals(listed if isinstance(listed, list) else [])
-    if dropped:
-        problems.append(f"{dropped} candidates without SQL")
-    if not proposals:
-        problems.append("no candidate with SQL")
-    return _Line(
-        id=entry.get("id"),
-        db_id=db_id if isinstance(db_id, str) else "",
-        proposals=proposals,
-        problem=", ".join(problems) or None,
-    )
-
-
-def _proposals(listed: Sequence[object]) -> tuple[tuple[Proposal, ...], int]:
-    """Return what can be run, shortest SQL first, and how many entries cannot."""
-    found: list[Proposal] = []
-    for item in listed:
-        sql = item.get("sql") if isinstance(item, dict) else None
-        if isinstance(item, dict) and isinstance(sql, str) and sql.strip():
-            name = item.get("generator")
-            found.append((name if isinstance(name, str) else "", sql.strip()))
-    found.sort(key=lambda proposal: (len(proposal[1]), proposal[1], proposal[0]))
-    return tuple(found), len(listed) - len(found)
-
-
-def _choose_line(
-    line: _Line, opened: _Databases, method: Method, limits: Limits
-) -> tuple[Chosen, str | None]:
-    """Return the choice for a line, and what was wrong with the line, if anything."""
-    if not line.proposals:
-        return _nothing(line), line.problem
-    database = opened.get(line.db_id)
-    if isinstance(database, str):
-        problem = database if line.db_id else None
-        words = ", ".join(part for part in (line.problem, problem) if part)
-        return _most_written(line, "sqlite"), words
-    try:
-        candidates = _executed(line.proposals, database, limits)
-    except DatabaseError as error:
-        return _most_written(line, database.dialect), str(error)
-    choice = method(candidates, dialect=database.dialect)
-    if choice.candidate is None:
-        return _most_written(line, database.dialect), line.problem
-    group = next(group for group in choice.groups if choice.candidate in group.members)
-    generator, sql = line.proposals[choice.candidate]
-    chosen = Chosen(
-        id=line.id,
-        sql=sql,
-        generator=generator,
-        confidence=choice.confidence,
-        group_size=len(group.members),
-        groups=len(choice.groups),
-    )
-    return chosen, line.problem
-
-
-def _executed(
-    proposals: Sequence[Proposal], database: Database, limits: Limits
+def run_candidates(
+    line: PoolLine, database: Database, *, named: bool = True, limits: Limits = POOL_LIMITS
 ) -> tuple[Candidate, ...]:
-    """Run each distinct SQL once; the candidates' names are numbers, unique by design."""
-    distinct = {sql: database.execute(sql, limits=limits) for sql in {sql for _, sql in proposals}}
+    """Return the line's proposals as candidates that have run, in their order.
+
+    Unless they are to be `named`, their names are numbers that say nothing.
+
+    Raises:
+        DatabaseError: the database itself is gone.
+    """
+    found = execute_all([sql for _, sql in line.proposals], database, limits=limits)
     return tuple(
-        Candidate(generator=f"{i:06}", attempts=(Attempt(sql=sql, execution=distinct[sql]),))
-        for i, (_, sql) in enumerate(proposals)
+        Candidate(
+            generator=name if named else f"{place:06}",
+            attempts=(Attempt(sql=sql, execution=execution),),
+        )
+        for place, ((name, sql), execution) in enumerate(zip(line.proposals, found, strict=True))
     )
 
 
-def _most_written(line: _Line, dialect: str) -> Chosen:
+class _Chooser:
+    """Chooses for one line after another."""
+
+    def __init__(
+        self, databases: Databases, selector: Selector, method: Method, limits: Limits
+    ) -> None:
+        self._databases, self._selector = databases, selector
+        self._method, self._limits = method, limits
+
+    def choose(self, line: PoolLine) -> tuple[Chosen, str | None]:
+        """Return the choice for a line, and what was wrong with the line, if anything."""
+        if not line.proposals:
+            return _nothing(line), line.problem
+        database = self._databases.get(line.db_id)
+        if isinstance(database, str):
+            return _most_written(line, "sqlite"), _joined(line, database if line.db_id else None)
+        try:
+            return self._chosen(line, database), self._problem(line)
+        except DatabaseError as error:
+            return _most_written(line, database.dialect), _joined(line, str(error))
+
+    def _chosen(self, line: PoolLine, database: Database) -> Chosen:
+        candidates = run_candidates(line, database, named=self._method.named, limits=self._limits)
+        schema = Schema(name=database.name, dialect=database.dialect)
+        if self._method.reads:
+            schema = database.schema()
+        choice = self._selector.choose(line.question, candidates, schema)
+        if choice.candidate is None:
+            return _most_written(line, database.dialect)
+        group = next(group for group in choice.groups if choice.candidate in group.members)
+        generator, sql = line.proposals[choice.candidate]
+        return Chosen(
+            id=line.id,
+            sql=sql,
+            generator=generator,
+            confidence=choice.confidence,
+            group_size=len(group.members),
+            groups=len(choice.groups),
+        )
+
+    def _problem(self, line: PoolLine) -> str | None:
+        missing = self._method.reads and not line.question.text.strip()
+        return _joined(line, "no 'question' to choose by" if missing else None)
+
+
+def _joined(line: PoolLine, problem: str | None) -> str | None:
+    return ", ".join(part for part in (line.problem, problem) if part) or None
+
+
+def _most_written(line: PoolLine, dialect: str) -> Chosen:
     """Keep the SQL that most candidates wrote, for want of results to compare."""
     texts = [normalise(sql, dialect) for _, sql in line.proposals]
     counts = Counter(texts)
@@ -248,5 +224,5 @@ def _most_written(line: _Line, dialect: str) -> Chosen:
     return Chosen(id=line.id, sql=sql, generator=generator, confidence=0.0, group_size=0, groups=0)
 
 
-def _nothing(line: _Line) -> Chosen:
+def _nothing(line: PoolLine) -> Chosen:
     return Chosen(id=line.id, sql=None, generator=None, confidence=0.0, group_size=0, groups=0)

@@ -125,7 +125,7 @@ def group(
     ran = [(i, rows) for i in voters if isinstance(rows := candidates[i].final.execution, Rows)]
     ordered = [
         # Looking for the word first spares most texts the parsing.
-        len(rows.rows) > 1
+        (len(rows.rows) > 1 or rows.digest is not None)
         and "order" in candidates[i].sql.lower()
         and is_ordered(candidates[i].sql, dialect)
         for i, rows in ran

@@ -20,7 +20,7 @@ from dataclasses import replace
 from quorumsql.domain import Attempt, Candidate, Execution, Failure, Limits, Rows
 from quorumsql.ports import Database
 
-__all__ = ["plausibility", "refine", "suspicious"]
+__all__ = ["plausibility", "refine", "suspicious", "with_known"]
 
 _EMPTY, _NOTHING = math.exp(-4.0), math.exp(-2.0)
 """What a hypothesis keeps of its weight when it finds no row, or one row that says nothing.
@@ -60,6 +60,19 @@ def refine(
     for index in _by_rank(candidates):
         executed[index] = _with_execution(candidates[index], runner)
     return _weighted([executed[index] for index in range(len(candidates))])
+
+
+def with_known(
+    candidates: Sequence[Candidate], earlier: Sequence[Candidate]
+) -> tuple[Candidate, ...]:
+    """Return the candidates, with what came of the same statement among `earlier` ones."""
+    known = {_key(one.sql): one.final.execution for one in earlier}
+    return tuple(
+        replace(one, attempts=(*one.attempts[:-1], Attempt(sql=one.sql, execution=found)))
+        if (found := known.get(_key(one.sql))) is not None and one.final.execution is None
+        else one
+        for one in candidates
+    )
 
 
 def suspicious(candidate: Candidate) -> bool:
