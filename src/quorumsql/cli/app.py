@@ -31,6 +31,7 @@ from quorumsql.cli import (
     trace,
     train,
     values,
+    verdict,
 )
 
 __all__ = ["build_app"]
@@ -53,6 +54,7 @@ def build_app() -> typer.Typer:
             demo,
             ask,
             chat,
+            verdict,
             schema,
             index,
             values,

@@ -107,6 +107,7 @@ def ask(
     from quorumsql.api import connect
     from quorumsql.cli.reading import reading
     from quorumsql.cli.settings import settings_of
+    from quorumsql.cli.verdict import remember
 
     settings = settings_of(
         effort=effort,
@@ -130,6 +131,7 @@ def ask(
             raise typer.Exit(0)
         with _traced(trace) as events:
             answer = database.ask(text, evidence=_clean(evidence), trace=events)
+    remember(answer, settings, db)
     if as_json:
         _print_json(_shortened(answer, limit))
     elif as_csv:

@@ -18,7 +18,7 @@ import json
 import math
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -225,27 +225,24 @@ def _with_spread(
     databases: Sequence[Hashable],
 ) -> Calibration:
     """The calibration with the spread of databases that makes their verdicts likeliest."""
-    from dataclasses import replace
+    import numpy as np
 
-    own: dict[Hashable, list[tuple[float, bool]]] = {}
-    for share, right, name in zip(shares, correct, databases, strict=True):
-        own.setdefault(name, []).append((log_odds(confidence(share, made)), right))
-    spread = max(_SPREADS, key=lambda one: math.fsum(_likely(part, one) for part in own.values()))
-    return replace(made, spread=spread)
+    odds = np.array([log_odds(confidence(share, made)) for share in shares])
+    sign = np.where(np.asarray(correct, dtype=bool), 1.0, -1.0)
+    order = {name: number for number, name in enumerate(dict.fromkeys(databases))}
+    place = np.array([order[name] for name in databases])
+    steps = np.linspace(-3.0, 3.0, 25)
+    prior = -(steps**2) / 2 - math.log(float(np.exp(-(steps**2) / 2).sum()))
 
+    def likely(spread: float) -> float:
+        """Log likelihood, the shift of each database summed over a normal distribution."""
+        each = -np.log1p(np.exp(-sign[:, None] * (odds[:, None] + spread * steps)))
+        total = np.tile(prior, (len(order), 1))
+        np.add.at(total, place, each)
+        top = total.max(axis=1)
+        return float((top + np.log(np.exp(total - top[:, None]).sum(axis=1))).sum())
 
-def _likely(verdicts: Sequence[tuple[float, bool]], spread: float) -> float:
-    """Log likelihood of one database's verdicts, its shift summed over a normal distribution."""
-    logs = []
-    for step in range(-12, 13):
-        shift = spread * step / 4
-        total = -(step**2) / 32
-        for odds, right in verdicts:
-            signed = odds + shift if right else -odds - shift
-            total -= math.log1p(math.exp(-signed))
-        logs.append(total)
-    top = max(logs)
-    return top + math.log(math.fsum(math.exp(x - top) for x in logs))
+    return replace(made, spread=max(_SPREADS, key=likely))
 
 
 def _entry(calibration: Calibration) -> dict[str, Any]:

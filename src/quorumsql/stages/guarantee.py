@@ -1,8 +1,8 @@
 """Answer only when sure enough: a score above which few answers are wrong.
 
-Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052) by a fixed sequence: ten scores, the
+Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052) by a fixed sequence: twenty scores, the
 highest first, each a hypothesis "more than this rate of the answers above it are wrong". The
-first one that is not rejected ends the walk, so no risk is divided among the ten. Where the walk
+first one that is not rejected ends the walk, so no risk is divided among the twenty. Where the walk
 begins depends on how many answers there are, not on which are right.
 
 Questions about one database resemble each other, so each hypothesis is tested twice and must fall
@@ -19,13 +19,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Sequence
+from typing import TypeAlias
 
 __all__ = ["RATES", "RISK", "guarantees", "sure_share"]
 
 RATES = (0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 RISK = 0.05
 """Chance that a promise is false."""
-STEPS = 10
+STEPS = 20
+_Set: TypeAlias = tuple[float, Sequence[int], Sequence[int]]
+"""The lowest score of a set of answers; errors and answers of each database."""
 _FEWEST = 5
 """Databases that must have been answered about; fewer say nothing of others."""
 
@@ -37,7 +40,9 @@ def guarantees(
     databases: Sequence[Hashable] | None = None,
 ) -> tuple[tuple[float, float], ...]:
     """Return pairs of an error rate and the score that keeps it; rates out of reach are missing."""
-    found = ((rate, sure_share(shares, correct, rate=rate, databases=databases)) for rate in RATES)
+    names = range(len(shares)) if databases is None else databases
+    sets = tuple(_sets(shares, correct, names))
+    found = ((rate, _walk(sets, rate, RISK)) for rate in RATES)
     return tuple((rate, share) for rate, share in found if share is not None)
 
 
@@ -62,8 +67,13 @@ def sure_share(
         The score, or None when these questions do not show it for any.
     """
     names = range(len(shares)) if databases is None else databases
+    return _walk(tuple(_sets(shares, correct, names)), rate, risk)
+
+
+def _walk(sets: Sequence[_Set], rate: float, risk: float) -> float | None:
+    """The lowest score of the largest set before the first hypothesis that stands."""
     kept: float | None = None
-    for lowest, wrong, answered in _sets(shares, correct, names):
+    for lowest, wrong, answered in sets:
         count = sum(answered)
         if kept is None and _tail(rate * count / 2, count, rate) > risk:
             continue  # so few that half of the allowed errors would not convince
@@ -75,8 +85,8 @@ def sure_share(
 
 def _sets(
     shares: Sequence[float], correct: Sequence[bool], names: Sequence[Hashable]
-) -> Iterator[tuple[float, list[int], list[int]]]:
-    """Yield ever larger sets of answers: lowest score, errors and answers of each database."""
+) -> Iterator[_Set]:
+    """Yield ever larger sets of answers."""
     ordered = sorted(zip(shares, correct, names, strict=True), key=lambda one: -one[0])
     wrong: dict[Hashable, int] = {}
     answered: dict[Hashable, int] = {}

@@ -246,6 +246,7 @@ def _keep(pool: Pool, run: Run, person: Person) -> None:
             confidence=round(run.answer.confidence, 4) if run.answer else None,
             abstained=run.answer.abstained if run.answer else False,
             row_count=len(found.rows) if isinstance(found, Rows) else 0,
+            shipped=round(run.answer.choice.confidence, 4) if run.answer else None,
         )
     )
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from quorumsql.api import Connection
 from quorumsql.domain import Answer, Schema
 from quorumsql.errors import UsageError
+from quorumsql.said import VERDICTS
 from quorumsql.stores.history import now
 from quorumsql.stores.verdicts import Verdict, VerdictStore
 from quorumsql.web.asking import history_of, person_of
@@ -110,9 +111,10 @@ async def verdict(run: EntryId, body: Said, request: Request) -> dict[str, Any]:
         raise UsageError("Only answers to questions get a verdict.")
     said = Verdict(
         at=now(), who=person.name, question=answer.question, sql=answer.sql,
-        confidence=round(answer.confidence, 4), right=body.right, note=body.note,
+        confidence=round(answer.choice.confidence, 4), right=body.right, note=body.note,
+        id=found.id,
     )  # fmt: skip
-    store = VerdictStore(pool.home(found.database) / "verdicts.jsonl")
+    store = VerdictStore(pool.home(found.database) / VERDICTS)
     await asyncio.to_thread(store.add, said)
     word = "right" if body.right else "wrong"
     await asyncio.to_thread(

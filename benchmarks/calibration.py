@@ -1,0 +1,268 @@
+"""Whether confidence means what it says, and promises about errors hold, on other databases.
+
+    python benchmarks/calibration.py run RUN [--score confidence] [--splits 200] [--write FILE]
+    python benchmarks/calibration.py pool [--data DIR] [--method NAME]
+    python benchmarks/calibration.py verdicts RUN [--count 10]
+
+`run` reads what `quorum eval` recorded (RUN/predictions.jsonl) on databases that nothing learnt
+from, and splits the databases in halves, again and again: the map from raw score to chance, and
+the scores that keep promises about errors, come from one half and are judged on the other. With
+`--write` the map is then fitted on all of them and written where the package reads it.
+
+`pool` runs `quorum choose` on the answers of 26 published systems and calibrates each database by
+the other nine. Nothing that is fitted there is kept.
+
+`verdicts` plays a user who says of some answers of a database whether they are right, and measures
+confidence on its other questions.
+
+What is not covered: asking; a run must have been recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from quorumsql.db import open_database
+from quorumsql.evals.datasets import load_spider
+from quorumsql.evals.metrics import SCORING_LIMITS, Scorer
+from quorumsql.stages.calibrate import VOTE, confidence, fit, held_out_chances, save
+from quorumsql.stages.curves import brier, expected_error
+from quorumsql.stages.guarantee import RATES
+from quorumsql.stages.recalibrate import recalibrated, shift_of
+
+app = typer.Typer(add_completion=False)
+Run = Annotated[Path, typer.Argument(help="A run's folder, or its predictions.jsonl.")]
+Score = Annotated[
+    str, typer.Option(help="What was recorded as raw score: a field's name, or share.")
+]
+_PREFIX = "spider-dev-"
+_QUORUM = str(Path(sys.executable).with_name("quorum"))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Answers with their raw scores, verdicts and databases, position by position."""
+
+    scores: list[float]
+    correct: list[bool]
+    databases: list[str]
+
+    def of(self, names: set[str]) -> Judged:
+        """The answers about these databases."""
+        own = [i for i, name in enumerate(self.databases) if name in names]
+        return Judged(
+            [self.scores[i] for i in own],
+            [self.correct[i] for i in own],
+            [self.databases[i] for i in own],
+        )
+
+
+@app.command()
+def run(
+    folder: Run,
+    score: Score = "confidence",
+    splits: Annotated[int, typer.Option(min=1)] = 200,
+    write: Annotated[Path | None, typer.Option(help="Write the map fitted on all.")] = None,
+    of: Annotated[str, typer.Option(help="The selector it is of.")] = VOTE,
+) -> None:
+    """Print calibration error and the promises' record over random halves of the databases."""
+    judged = _recorded(folder, score)
+    names = sorted(set(judged.databases))
+    before = [min(max(one, 0.0), 1.0) for one in judged.scores]
+    print(
+        f"{len(names)} databases, {len(judged.scores)} questions, "
+        f"{statistics.fmean(judged.correct):.1%} right; the score taken as a chance: expected "
+        f"calibration error {expected_error(before, judged.correct):.3f}, "
+        f"Brier {brier(before, judged.correct):.3f}\n"
+    )
+    halves = [_split(judged, names, random.Random(seed)) for seed in range(splits)]
+    _calibration_table(halves)
+    _promise_table(halves)
+    if write is not None:
+        made = fit(judged.scores, judged.correct, databases=judged.databases)
+        save(made, write, of=of)
+        print(f"\nWrote {write}: {of}, {made.method}, spread {made.spread}", file=sys.stderr)
+
+
+@app.command()
+def pool(
+    data: Annotated[Path, typer.Option(envvar="QUORUM_DATA", help="The folder of data.")],
+    method: Annotated[str | None, typer.Option(help="Of quorum choose.")] = None,
+    file: Annotated[str, typer.Option(help="The pool, in DATA/pools.")] = "spider_dev_a.jsonl",
+) -> None:
+    """Print calibration error on the pool, with and without calibration on its other databases."""
+    judged = _chosen(data, data / "pools" / file, method)
+    chances = held_out_chances(judged.scores, judged.correct, judged.databases)
+    print("| confidence | questions | expected calibration error | Brier |")
+    print("|---|---|---|---|")
+    for name, kind in (("as it is", judged.scores), ("calibrated on the others", chances)):
+        error, square = expected_error(kind, judged.correct), brier(kind, judged.correct)
+        print(f"| {name} | {len(kind)} | {error:.3f} | {square:.3f} |")
+
+
+@app.command()
+def verdicts(
+    folder: Run,
+    score: Score = "confidence",
+    count: Annotated[list[int] | None, typer.Option(help="Verdicts per database.")] = None,
+    splits: Annotated[int, typer.Option(min=1)] = 20,
+) -> None:
+    """Print confidence on a database before and after verdicts on some of its answers."""
+    judged = _recorded(folder, score)
+    names = sorted(set(judged.databases))
+    print("| verdicts | calibration error within a database | Brier | after verdicts | Brier |")
+    print("|---|---|---|---|---|")
+    for number in count or [5, 10, 20]:
+        rows: list[tuple[float, ...]] = []
+        for seed in range(splits):
+            rows += _told(judged, names, number, random.Random(seed))
+        cells = [f"{statistics.fmean(column):.4f}" for column in zip(*rows, strict=True)]
+        print(f"| {number} | {' | '.join(cells)} |")
+
+
+def _told(
+    judged: Judged, names: Sequence[str], number: int, dice: random.Random
+) -> list[tuple[float, ...]]:
+    """Gap and Brier score of each database of one half, before and after `number` verdicts."""
+    shuffled = dice.sample(names, len(names))
+    known = judged.of(set(shuffled[: len(names) // 2]))
+    made = fit(known.scores, known.correct, databases=known.databases)
+    found = []
+    for name in shuffled[len(names) // 2 :]:
+        own = judged.of({name})
+        chances = [confidence(one, made) for one in own.scores]
+        pairs = list(zip(chances, own.correct, strict=True))
+        dice.shuffle(pairs)
+        said, rest = pairs[:number], pairs[number:]
+        if len(rest) < number:
+            continue
+        shift = shift_of(said, spread=made.spread)
+        right = [one for _, one in rest]
+        row: list[float] = []
+        for kind in ([c for c, _ in rest], [recalibrated(c, shift) for c, _ in rest]):
+            row += [abs(statistics.fmean(kind) - statistics.fmean(right)), brier(kind, right)]
+        found.append(tuple(row))
+    return found
+
+
+@dataclass(frozen=True)
+class _Half:
+    """What one split showed: per rate whether promised, the share answered, and the errors."""
+
+    method: str
+    error: float
+    brier: float
+    kept: dict[float, tuple[float, float] | None]
+
+
+def _split(judged: Judged, names: Sequence[str], dice: random.Random) -> _Half:
+    shuffled = dice.sample(names, len(names))
+    known = judged.of(set(shuffled[: len(names) // 2]))
+    other = judged.of(set(shuffled[len(names) // 2 :]))
+    made = fit(known.scores, known.correct, databases=known.databases)
+    chances = [confidence(one, made) for one in other.scores]
+    bounds = dict(made.guarantees)
+    kept: dict[float, tuple[float, float] | None] = {}
+    for rate in RATES:
+        if rate not in bounds:
+            kept[rate] = None
+            continue
+        answered = [
+            right for s, right in zip(other.scores, other.correct, strict=True) if s >= bounds[rate]
+        ]
+        wrong = answered.count(False) / max(len(answered), 1)
+        kept[rate] = (len(answered) / len(other.scores), wrong)
+    return _Half(
+        made.method, expected_error(chances, other.correct), brier(chances, other.correct), kept
+    )
+
+
+def _calibration_table(halves: Sequence[_Half]) -> None:
+    errors = sorted(half.error for half in halves)
+    chosen = Counter(half.method for half in halves)
+    small = sum(error <= 0.05 for error in errors) / len(errors)
+    print("| splits | curve | expected calibration error | 95 % of splits below | ≤ 0.05 | Brier |")
+    print("|---|---|---|---|---|---|")
+    print(
+        f"| {len(halves)} | {', '.join(f'{k} {n}' for k, n in chosen.most_common())} "
+        f"| {statistics.fmean(errors):.3f} | {errors[int(0.95 * (len(errors) - 1))]:.3f} "
+        f"| {small:.0%} | {statistics.fmean(half.brier for half in halves):.3f} |\n"
+    )
+
+
+def _promise_table(halves: Sequence[_Half]) -> None:
+    print("| at most this share wrong | promised in splits | held | answered | wrong of those |")
+    print("|---|---|---|---|---|")
+    for rate in RATES:
+        made = [one for half in halves if (one := half.kept[rate]) is not None]
+        if not made:
+            print(f"| {rate:.0%} | none | | | |")
+            continue
+        held = sum(wrong <= rate for _, wrong in made) / len(made)
+        answered, wrong = (statistics.fmean(column) for column in zip(*made, strict=True))
+        share = len(made) / len(halves)
+        print(f"| {rate:.0%} | {share:.0%} | {held:.1%} | {answered:.1%} | {wrong:.1%} |")
+
+
+def _recorded(folder: Path, score: str) -> Judged:
+    """What a run recorded; answers without SQL or verdict stay away, as they do in training."""
+    path = folder / "predictions.jsonl" if folder.is_dir() else folder
+    judged = Judged([], [], [])
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        if record.get("unscored") is not None or record.get("sql") is None:
+            continue
+        judged.scores.append(_share(record) if score == "share" else float(record[score]))
+        judged.correct.append(bool(record["correct"]))
+        judged.databases.append(str(record["db_id"]))
+    return judged
+
+
+def _share(record: dict[str, Any]) -> float:
+    """Share of the vote that the largest group of results holds."""
+    groups: Counter[int] = Counter()
+    for vote in record["candidates"]:
+        if vote["group"] is not None:
+            groups[vote["group"]] += vote["weight"]
+    return max(groups.values(), default=0.0) / (sum(groups.values()) or 1.0)
+
+
+def _chosen(data: Path, file: Path, method: str | None) -> Judged:
+    """What `quorum choose` takes out of a pool, judged by our strict metric."""
+    databases = data / "spider/database"
+    tasks = {task.index: task for task in load_spider(data / "spider/dev.json", databases)}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        out = Path(folder, "choices.jsonl")
+        command = [_QUORUM, "choose", "--pool", file, "--db-dir", databases, "--out", out]
+        command += ["--method", method] if method else []
+        subprocess.run([*map(str, command)], check=True, stderr=subprocess.DEVNULL)
+        lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        scorers: dict[str, Scorer] = {}
+        judged = Judged([], [], [])
+        for line in lines:
+            task = tasks[int(line["id"].removeprefix(_PREFIX))]
+            if task.db_id not in scorers:
+                database = open_database(str(task.database), limits=SCORING_LIMITS)
+                stack.callback(database.close)
+                scorers[task.db_id] = Scorer(database)
+            judged.scores.append(float(line["confidence"]))
+            judged.correct.append(scorers[task.db_id].correct(task.gold, line["sql"]))
+            judged.databases.append(task.db_id)
+    return judged
+
+
+if __name__ == "__main__":
+    app()

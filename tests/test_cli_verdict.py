@@ -1,0 +1,100 @@
+"""`quorum verdict`: what people say of answers is kept, taken back, and moves confidence."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from command import complaint, parsed, quorum
+
+COUNT = "SELECT count(*) FROM customer"
+NAMES = "SELECT name FROM customer"
+SCRIPT = {"a": [COUNT], "b": ["SELECT count(id) FROM customer"], "c": [NAMES]}
+
+
+def ask(shop: Path) -> dict[str, Any]:
+    return parsed(quorum("ask", "--db", shop, "--json", "How many customers?", script=SCRIPT))
+
+
+def verdict(shop: Path, *arguments: str) -> dict[str, Any]:
+    return parsed(quorum("verdict", "--db", shop, "--json", *arguments))
+
+
+def test_a_verdict_on_the_last_answer_is_kept_and_proposed_as_an_example(shop: Path) -> None:
+    ask(shop)
+    said = verdict(shop, "right")
+    assert (said["verdict"], said["proposed"]) == ("right", True)
+    assert said["question"] == "How many customers?"
+    assert said["database"]["verdicts"] == 1 and said["database"]["needed"] == 4
+    (listed,) = verdict(shop, "--list")["answers"]
+    assert (listed["verdict"], listed["id"]) == ("right", said["answer"])
+    page = quorum("verdict", "--db", shop, "--list").stdout
+    assert "How many customers?" in page and "1 verdict on this database, 1 right" in page
+
+
+def test_the_right_sql_says_whether_the_answer_was_right(shop: Path) -> None:
+    ask(shop)
+    assert verdict(shop, "--sql", "SELECT 0 + count(*) FROM customer")["verdict"] == "right"
+    corrected = verdict(shop, "--sql", "SELECT count(*) FROM city")
+    assert (corrected["verdict"], corrected["proposed"]) == ("wrong", True)
+    assert corrected["database"]["verdicts"] == 1  # the later word on one answer counts
+    error = complaint(quorum("verdict", "--db", shop, "--sql", "SELECT nope FROM city"), 2)
+    assert "The SQL does not run" in error and "nope" in error
+
+
+def test_another_answer_can_be_meant_and_a_verdict_taken_back(shop: Path) -> None:
+    ask(shop)
+    first = verdict(shop, "--list")["answers"][0]["id"]
+    ask(shop)
+    assert verdict(shop, "wrong", "--answer", first)["answer"] == first
+    assert [one["verdict"] for one in verdict(shop, "--list")["answers"]] == [None, "wrong"]
+    undone = verdict(shop, "--undo")
+    assert undone["undone"] == "wrong" and undone["database"]["verdicts"] == 0
+    assert [one["verdict"] for one in verdict(shop, "--list")["answers"]] == [None, None]
+    assert "nothing" in complaint(quorum("verdict", "--db", shop, "--undo"), 2)
+
+
+def test_five_wrong_answers_lower_confidence_and_their_own_effect_is_not_counted(
+    shop: Path,
+) -> None:
+    before = ask(shop)["confidence"]
+    for _ in range(5):
+        ask(shop)
+        verdict(shop, "wrong")
+    after = ask(shop)["confidence"]
+    assert after < before - 0.1
+    file = next(Path(os.environ["QUORUM_HOME"]).rglob("verdicts.jsonl"))
+    shipped = {line.split('"confidence": ')[1].split(",")[0] for line in file.open("r")}
+    assert len(shipped) == 1
+    quorum("verdict", "--db", shop, "wrong")
+    assert ask(shop)["confidence"] < after
+    said = quorum("verdict", "--db", shop, "--list").stdout
+    assert "an answer that ships with 70 % is shown with" in said
+
+
+def test_what_cannot_be_judged_is_said(shop: Path, tmp_path: Path) -> None:
+    assert "Nothing was asked" in complaint(quorum("verdict", "--db", shop, "right"), 2)
+    assert "Say right or wrong" in complaint(quorum("verdict", "--db", shop), 2)
+    assert "exclude" in complaint(quorum("verdict", "--db", shop, "right", "--undo"), 2)
+    ask(shop)
+    both = complaint(quorum("verdict", "--db", shop, "right", "--sql", "SELECT 1"), 2)
+    assert "needs no --sql" in both
+    unknown = complaint(quorum("verdict", "--db", shop, "right", "--answer", "x"), 2)
+    assert "Unknown answer 'x'" in unknown
+    other = tmp_path / "other.sqlite"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    assert "Nothing was asked" in complaint(quorum("verdict", "--db", other, "right"), 2)
+
+
+def test_history_that_cannot_be_written_costs_no_answer(shop: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    finished = quorum(
+        "ask", "--db", shop, "--json", "How many customers?", script=SCRIPT, cwd=tmp_path,
+        env={"QUORUM_HOME": str(blocked)},
+    )  # fmt: skip
+    assert parsed(finished)["rows"] == [[6]]
