@@ -21,13 +21,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from quorumsql.answered import Answered, changed
-from quorumsql.config import Settings, load_settings
+from quorumsql.config import Settings, database_home, load_settings
 from quorumsql.domain import Answer, Execution, Failure, Hit, Question, Schema
 from quorumsql.errors import MissingExtra, UsageError
 from quorumsql.objects import answer_object, json_value
 from quorumsql.opening import DESCRIPTIONS, known_folder, open_guarded, read_descriptions
 from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator, LanguageModel, Ranker, ValueIndex
+from quorumsql.said import VERDICTS, Said
 from quorumsql.stages.calibrate import Calibration, load, promised
 from quorumsql.trace import Event, Trace
 
@@ -46,6 +47,7 @@ __all__ = [
     "open_guarded",
     "policy_of",
     "read_descriptions",
+    "shipped_calibration",
 ]
 
 _CALIBRATION = Path(__file__).parent / "neural" / "weights" / "calibration.json"
@@ -314,7 +316,15 @@ class Connection:
             ranks=calibration.ranks,
             language=self._language(dry=dry) if own else None,
             ranker=self._ranker() if own else None,
+            shift=self._shift(calibration),
         )
+
+    def _shift(self, calibration: Calibration) -> Callable[[], float]:
+        """What moves confidence to what people said of this database's answers."""
+        if self._url is None:
+            return lambda: 0.0
+        path = database_home(self._settings, self._url) / VERDICTS
+        return Said(path, spread=calibration.spread).shift
 
     def _ranker(self) -> Ranker | None:
         """What filters a large schema: the embedded generators, where they take part."""
@@ -331,7 +341,7 @@ class Connection:
             return policy
         only_ours = all(map(_is_embedded, self._settings.named))
         known = calibration if only_ours else Calibration()
-        return replace(policy, threshold=promised(wanted, known))
+        return replace(policy, threshold=promised(wanted, known), promised=True)
 
     def _values(self) -> ValueIndex:
         """The index of stored values, made by the first use and kept."""
@@ -374,6 +384,11 @@ def _members(settings: Settings) -> tuple[Generator, ...]:
     if not wanted:
         return ()
     return load_members(None if "embedded" in wanted else wanted, beam=settings.hypotheses)
+
+
+def shipped_calibration() -> Calibration:
+    """Return what was measured of the embedded generators."""
+    return load(_CALIBRATION)
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -15,7 +15,7 @@ between questions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -39,6 +39,7 @@ from quorumsql.stages.diversity import effective_number
 from quorumsql.stages.doubt import doubts, foreign
 from quorumsql.stages.link import Prepared, link, within
 from quorumsql.stages.narrow import narrow
+from quorumsql.stages.recalibrate import recalibrated
 from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
 from quorumsql.trace import Asked, Chosen, Linked, Trace, Warned
@@ -67,6 +68,7 @@ class Pipeline:
         selector: Selector | None = None,
         cascade: Cascade | None = None,
         trust: Mapping[str, float] | None = None,
+        shift: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Take what answering needs.
 
@@ -83,6 +85,8 @@ class Pipeline:
             cascade: which generator is asked alone first, and when the others are; absent, all
                 are asked at once.
             trust: what each generator's vote counts, as verdicts on earlier answers have it.
+            shift: how far the log odds of confidence lie from the calibrated ones, by what people
+                said of this database's answers.
         """
         if not generators and language is None:
             raise UsageError("No generators: name at least one, e.g. 'embedded'.")
@@ -93,6 +97,7 @@ class Pipeline:
         self._ranks = dict(ranks or {g.name: n for n, g in enumerate(self._generators)})
         self._language = language
         self._ranker = ranker
+        self._shift = shift
         self._ballot = Ballot(
             database=database,
             generators=self._generators,
@@ -247,14 +252,16 @@ class Pipeline:
             trace.add(Warned(message=text))
         best = _best_guess(choice, candidates)
         effective = effective_number(candidates, choice, dialect=schema.dialect)
-        reason = _reason(choice, self._policy.threshold)
+        sure = recalibrated(choice.confidence, self._shift()) if best else 0.0
+        least = min(sure, choice.confidence) if self._policy.promised else sure
+        reason = _reason(choice, least, self._policy.threshold)
         trace.add(
             Chosen(
                 sql=(best.sql or None) if best else None,
                 rule=choice.rule,
                 groups=len(choice.groups),
                 votes=choice.groups[0].votes if choice.groups else 0.0,
-                confidence=choice.confidence,
+                confidence=sure,
                 abstained=reason is not None,
                 effective=round(effective, 3),
             )
@@ -263,7 +270,7 @@ class Pipeline:
             question=question.text,
             sql=(best.sql or None) if best else None,
             execution=best.final.execution if best else None,
-            confidence=choice.confidence,
+            confidence=sure,
             abstained=reason is not None,
             reason=reason,
             choice=choice,
@@ -333,11 +340,13 @@ def _best_guess(choice: Choice, candidates: Sequence[Candidate]) -> Candidate | 
     return candidates[0] if candidates else None
 
 
-def _reason(choice: Choice, threshold: float) -> Literal["unsure", "unanswerable", "tie"] | None:
-    """Why to abstain, if at all."""
+def _reason(
+    choice: Choice, sure: float, threshold: float
+) -> Literal["unsure", "unanswerable", "tie"] | None:
+    """Why to abstain, if at all, from an answer that one is `sure` of."""
     if choice.candidate is None:
         return "unanswerable"
-    if choice.confidence >= threshold:
+    if sure >= threshold:
         return None
     votes = [group.votes for group in choice.groups[:2]]
     return "tie" if len(votes) == 2 and abs(votes[0] - votes[1]) < 1e-9 else "unsure"
