@@ -55,6 +55,8 @@ FAULTS: dict[str, Reply] = {
     "stall": Reply(fault="stall", delay=30.0),
 }
 
+TRICKLE = Reply(fault="trickle")  # not among FAULTS: only a deadline ends it
+
 
 class FaultServer:
     """Serves while its `with` block runs."""
@@ -147,6 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: dict[str, Any], reply: Reply) -> None:
         if reply.fault == "cut stream":
             self._cut(body, reply)
+        elif reply.fault == "trickle":
+            self._trickle(body)
         elif reply.body is None and body.get("stream"):
             self._stream(reply)
         else:
@@ -178,6 +182,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _trickle(self, body: dict[str, Any]) -> None:
+        """Begin at once and never end, byte by byte: no pause is as long as a timeout."""
+        self.send_response(200)
+        kind = "text/event-stream" if body.get("stream") else "application/json"
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.close_connection = True
+        for _ in range(600):
+            self.wfile.write(b":\n" if body.get("stream") else b" ")
+            self.wfile.flush()
+            self.server.owner.sleep(0.05)
 
     def _stream(self, reply: Reply) -> None:
         self.send_response(200)

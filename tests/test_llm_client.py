@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fault_server import FAULTS, FaultServer, Reply, error
+from fault_server import FAULTS, TRICKLE, FaultServer, Reply, error
 from quorumsql.domain import Completion, Message, ModelRequest
 from quorumsql.errors import (
     ConfigError,
@@ -74,6 +77,35 @@ def test_without_a_key_no_authorization_is_sent(model: Model) -> None:
     assert "Authorization" not in server.headers[0]
 
 
+@pytest.mark.parametrize("key", [KEY, ""])
+def test_a_service_hears_nothing_of_the_machine_or_its_environment(
+    key: str, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The openai package would tell the system, and headers that are meant for OpenAI."""
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: s3cret\nAuthorization: Bearer s3cret")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-s3cret")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "s3cret")
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "s3cret")
+    with FaultServer(lambda *_: Reply()) as server:
+        model(server, key=key).complete(asked())
+    sent = {name.lower(): value for name, value in server.headers[0].items()}
+    wanted = {"host", "connection", "content-length", "content-type", "accept", "user-agent"}
+    assert set(sent) == wanted | {"accept-encoding"} | ({"authorization"} if key else set())
+    assert sent["user-agent"] == "quorumsql"
+    assert "s3cret" not in str(sent)
+
+
+def test_a_model_that_is_never_asked_costs_no_import() -> None:
+    program = (
+        "import sys, quorumsql.assemble\n"
+        "from quorumsql.llm.endpoint import Endpoint\n"
+        "from quorumsql.llm.openai_compatible import OpenAICompatible\n"
+        "OpenAICompatible(Endpoint(model='m')).close()\n"
+        "assert not {'openai', 'httpx2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
 @pytest.mark.parametrize("name", sorted(set(FAULTS) - {"wrong model", "stall"}))
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_fault_that_passes_costs_a_retry_and_not_the_answer(
@@ -111,6 +143,25 @@ def test_the_deadline_holds(model: Model, name: str) -> None:
             client.complete(asked(), seconds=0.5)
         took = time.monotonic() - began
     assert 0.4 <= took <= 5.0  # how exactly it holds is measured by benchmarks/llm_faults.py
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_service_that_trickles_does_not_outlive_the_deadline(model: Model, stream: bool) -> None:
+    with FaultServer(lambda *_: TRICKLE) as server:
+        client = model(server, timeout=60.0, stream=stream)
+        began = time.monotonic()
+        with pytest.raises(ModelUnavailable, match="gave no answer"):
+            client.complete(asked(), seconds=0.5)
+        took = time.monotonic() - began
+    assert 0.4 <= took <= 5.0
+
+
+def test_a_reply_that_is_packed_is_not_unpacked(model: Model) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    reply = Reply(fault="x", body=bomb, headers={"Content-Encoding": "gzip"})
+    with FaultServer(lambda *_: reply) as server:
+        with pytest.raises(ModelUnavailable, match="compressed"):
+            model(server, retries=0).complete(asked())
 
 
 def test_a_stall_is_tried_again_when_the_timeout_of_one_attempt_has_passed(model: Model) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from quorumsql.config import Settings, variables
 from quorumsql.domain import Brief, Ranking
-from quorumsql.errors import ConfigError, UnknownName
+from quorumsql.errors import ConfigError, MissingExtra, UnknownName
 from quorumsql.llm.cache import Cached, CompletionCache
 from quorumsql.llm.endpoint import OPENAI, Endpoint
 from quorumsql.llm.openai_compatible import OpenAICompatible
 from quorumsql.llm.prices import price_of
+from quorumsql.llm.settings import EndpointSettings
 from quorumsql.ports import LanguageModel, Ranker
 from quorumsql.stages.budget import Allowance, CostOf
 from quorumsql.stages.session import NAMES, LanguageEnsemble
@@ -72,10 +73,8 @@ def endpoint_of(
     """
     environ = variables() if environ is None else environ
     home = environ.get("OPENAI_BASE_URL") or OPENAI
-    section = settings.endpoints.get(name)
-    values = {} if section is None else asdict(section)
-    variable = values.pop("key_variable", None)
-    url = values.pop("base_url", None) or home
+    section = settings.endpoints.get(name) or EndpointSettings(model=name)
+    variable, url = section.key_variable, section.base_url or home
     if variable is None and url == home:
         variable = "OPENAI_API_KEY"
         needed = url.rstrip("/") == OPENAI
@@ -88,7 +87,8 @@ def endpoint_of(
         )
     if not key.isascii() or not key.isprintable():
         raise ConfigError(f"{variable} holds characters that no key has.")
-    return Endpoint(**{"model": name, **values, "base_url": url, "key": key})
+    found = {**asdict(section), "base_url": url, "key_variable": variable}
+    return Endpoint(**found, key=key)
 
 
 class Models:
@@ -102,7 +102,7 @@ class Models:
         For a `dry` run, which asks nobody, no keys are needed.
         """
         self._settings, self._dry = settings, dry
-        self._given = model
+        self._given = _watched(model, settings) if model is not None else None
         self._cache: CompletionCache | None = None
         self._clients: dict[str, OpenAICompatible] = {}
         self._costs: dict[str, CostOf] = {}
@@ -173,14 +173,26 @@ class Models:
             price = price_of(endpoint, self._settings.prices)
             self._clients[name] = OpenAICompatible(endpoint, price=price)
             self._costs[name] = _cost(endpoint, price.of if price is not None else None)
+        client = _watched(self._clients[name], self._settings)
         if not self._settings.llm.cache:
-            return self._clients[name]
+            return client
         if self._cache is None:
             self._cache = CompletionCache(
                 self._settings.home / "completions.sqlite",
                 max_bytes=self._settings.llm.cache_mb * 2**20,
             )
-        return Cached(self._clients[name], self._cache, place=endpoint.base_url)
+        return Cached(client, self._cache, place=endpoint.base_url)
+
+
+def _watched(model: LanguageModel, settings: Settings) -> LanguageModel:
+    """The model, with a span of OpenTelemetry for each call where the settings ask for it."""
+    if not settings.telemetry.enabled:
+        return model
+    try:
+        from quorumsql.spans import SpannedModel
+    except ModuleNotFoundError as error:
+        raise MissingExtra("telemetry.enabled", "otel") from error
+    return SpannedModel(model, content=settings.telemetry.content)
 
 
 class _Members:

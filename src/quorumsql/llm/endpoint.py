@@ -1,4 +1,4 @@
-"""Where a language model is served, and what it may be asked for.
+"""Where a language model is served, and with which key.
 
 What is not covered: reading files and the environment (`config` does), and prices.
 """
@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from quorumsql.errors import ConfigError
+from quorumsql.llm.settings import EndpointSettings
 
 __all__ = ["OPENAI", "Endpoint"]
 
@@ -19,35 +20,14 @@ _CHAT = re.compile(r"chat", re.I)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One model at one service.
+class Endpoint(EndpointSettings):
+    """One model at one service: what was set about it, with the address and the key found.
 
-    `key` is never printed. At most `concurrency` requests are in flight and
-    `requests_per_minute` begin (0: no limit). One attempt may take `timeout` seconds; what may
-    succeed later is tried `retries` times more. `n` allows several samples by one request,
-    `stream` receives replies piece by piece, `json_schema` and `logprobs` may be asked for;
-    where the service turns out not to know them they are left out from then on. `system` False
-    puts instructions into the user's turn. `reasoning` models get no temperature; None guesses
-    by the name. `context` is what fits in tokens, 0 when not known. Prices are US dollars per
-    million tokens and win over the table.
+    `key` is never printed.
     """
 
-    model: str
     base_url: str = OPENAI
     key: str = field(default="", repr=False)
-    concurrency: int = 16
-    requests_per_minute: int = 0
-    timeout: float = 60.0
-    retries: int = 4
-    n: bool = True
-    stream: bool = False
-    json_schema: bool = True
-    logprobs: bool = True
-    system: bool = True
-    reasoning: bool | None = None
-    context: int = 0
-    input_price: float | None = None
-    output_price: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""

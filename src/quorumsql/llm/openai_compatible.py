@@ -5,7 +5,8 @@ schemas or log-probabilities, it is asked without them from then on. Requests wa
 are tried again after 429, 5xx, timeouts, broken and empty replies, and end in time: a request runs
 in a thread of its own that is left behind when the deadline comes.
 
-What is not covered: batches, tools, and services that speak another protocol.
+What is not covered: batches, tools, services that speak another protocol, and a deadline during the
+first request's import of the `openai` package, which takes a third of a second.
 """
 
 from __future__ import annotations
@@ -16,12 +17,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import urlsplit
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from quorumsql.domain import Completion, ModelRequest, Usage
 from quorumsql.errors import ContextTooLong, ModelError, ModelRefused, ModelUnavailable
@@ -31,9 +27,11 @@ from quorumsql.llm.gate import Gate
 from quorumsql.llm.prices import Price
 from quorumsql.replies import without_thoughts
 
+if TYPE_CHECKING:
+    from quorumsql.llm.service import Service
+
 __all__ = ["OpenAICompatible"]
 
-MAX_BYTES = 8 * 1024 * 1024
 LONG = 3_600.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 20.0
 _SHOWN = 200
@@ -47,16 +45,8 @@ class OpenAICompatible:
         self._endpoint = endpoint
         self._price = price
         self._gate = Gate(concurrency=endpoint.concurrency, per_minute=endpoint.requests_per_minute)
-        local = urlsplit(endpoint.url).hostname in {"localhost", "127.0.0.1", "::1"}
-        self._client = httpx2.Client(
-            headers=_headers(endpoint),
-            timeout=endpoint.timeout,
-            limits=httpx2.Limits(
-                max_connections=None, max_keepalive_connections=endpoint.concurrency
-            ),
-            trust_env=not local,  # a proxy of the environment does not know this machine
-            verify=endpoint.url.startswith("https:"),  # reading certificates takes 0.1 s
-        )
+        self._lock = threading.Lock()
+        self._service: Service | None = None
         self._without: frozenset[str] = frozenset()
         self._jitter = random.Random()
 
@@ -72,7 +62,9 @@ class OpenAICompatible:
 
     def close(self) -> None:
         """Give back connections; safe to call twice."""
-        self._client.close()
+        with self._lock:
+            if self._service is not None:
+                self._service.close()
 
     def complete(
         self, request: ModelRequest, *, samples: int = 1, seconds: float | None = None
@@ -86,6 +78,7 @@ class OpenAICompatible:
         """
         until = time.monotonic() + (LONG if seconds is None else seconds)
         self._refuse_too_long(request)
+        self._opened()  # here, so that the first attempt has all of its time
         replies = list(self._tried(request, samples, until))[:samples]
         if len(replies) < samples:
             replies += self._repeated(request, samples - len(replies), until)
@@ -130,73 +123,45 @@ class OpenAICompatible:
             failures += 1
             self._pause_or_raise(outcome, failures, until)
 
-    def _attempt(self, body: Mapping[str, Any], until: float) -> wire.Reply | _Failed:
+    def _attempt(self, body: Mapping[str, Any], until: float) -> wire.Reply | wire.Failed:
         """One request, waited for no longer than until the deadline or the timeout."""
         if not self._gate.enter(until):
-            return _Failed(reason="there was no free place in time", hopeless=True)
+            return wire.Failed(reason="there was no free place in time", hopeless=True)
         limit = min(self._endpoint.timeout, max(until - time.monotonic(), 0.001))
-        end = time.monotonic() + limit
         done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         sender = threading.Thread(
-            target=self._send, args=(body, limit, end, done), name="completion", daemon=True
+            target=self._send, args=(body, limit, done), name="completion", daemon=True
         )
         sender.start()
         try:
             outcome = done.get(timeout=limit)
         except queue.Empty:
-            return _Failed(reason=f"it gave no reply within {limit:.3g} s")
+            return wire.Failed(reason=f"it gave no reply within {limit:.3g} s")
         if outcome.error is not None:
             raise outcome.error
         assert outcome.answer is not None
         return outcome.answer
 
     def _send(
-        self, body: Mapping[str, Any], limit: float, end: float, done: queue.SimpleQueue[_Outcome]
+        self, body: Mapping[str, Any], seconds: float, done: queue.SimpleQueue[_Outcome]
     ) -> None:
         """Send one request; runs in a thread that nobody may wait for any more."""
         outcome = _Outcome()
         with outcome:
-            try:
-                with self._client.stream(
-                    "POST", self._endpoint.url, json=body, timeout=httpx2.Timeout(limit, pool=None)
-                ) as response:
-                    outcome.answer = self._received(response, end)
-            except httpx2.TransportError as error:
-                outcome.answer = _Failed(reason=_words(error))
-            except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
-                outcome.answer = _Failed(reason=type(error).__name__)
+            outcome.answer = self._opened().send(body, seconds)
         self._gate.leave()
         done.put(outcome)
 
-    def _received(self, response: httpx2.Response, end: float) -> wire.Reply | _Failed:
-        kind = response.headers.get("content-type", "")
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in response.iter_bytes():
-            size += len(chunk)
-            if size > MAX_BYTES:
-                reason = f"its reply is longer than {MAX_BYTES // 2**20} MB"
-                return _Failed(reason=reason, hopeless=True)
-            if time.monotonic() > end:
-                return _Failed(reason="its reply did not end in time")
-            chunks.append(chunk)
-        content = b"".join(chunks)
-        if response.status_code != 200:
-            return _Failed(
-                reason=f"status {response.status_code}",
-                status=response.status_code,
-                message=wire.error_message(content),
-                pause=_asked_pause(response.headers),
-            )
-        try:
-            if "text/event-stream" in kind or content.startswith(b"data:"):
-                return wire.parse_stream(content.decode("utf-8", "replace").splitlines())
-            return wire.parse(content)
-        except (wire.Unusable, TypeError, AttributeError, ValueError) as error:
-            reason = str(error) if isinstance(error, wire.Unusable) else "its reply is malformed"
-            return _Failed(reason=reason)
+    def _opened(self) -> Service:
+        """The service. Importing its package takes a third of a second: not before it is used."""
+        with self._lock:
+            if self._service is None:
+                from quorumsql.llm.service import Service
 
-    def _learn_or_raise(self, failed: _Failed, body: Mapping[str, Any]) -> None:
+                self._service = Service(self._endpoint)
+            return self._service
+
+    def _learn_or_raise(self, failed: wire.Failed, body: Mapping[str, Any]) -> None:
         """Leave out what the service does not know; raise when it refuses all the same."""
         status, message = failed.status or 0, failed.message
         if wire.too_long(status, message):
@@ -211,7 +176,7 @@ class OpenAICompatible:
                 return
         raise ModelRefused(_refusal(self._endpoint, status, self._shown(message, body)))
 
-    def _pause_or_raise(self, failed: _Failed, failures: int, until: float) -> None:
+    def _pause_or_raise(self, failed: wire.Failed, failures: int, until: float) -> None:
         """Wait as long as the service asks, or longer after each failure; or give up."""
         pause = failed.pause
         if pause is None:
@@ -254,28 +219,11 @@ class OpenAICompatible:
         return "" if repeated else message[:_SHOWN]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Failed:
-    """Why one attempt brought nothing. `pause` is how long the service asks to wait."""
-
-    reason: str
-    status: int | None = None
-    message: str = ""
-    pause: float | None = None
-    hopeless: bool = False
-
-    @property
-    def retryable(self) -> bool:
-        quota = "insufficient_quota" in self.message
-        status = self.status or 0
-        return (status in {408, 409, 425, 429} and not quota) or (status >= 500 and status != 501)
-
-
 @dataclass(slots=True)
 class _Outcome:
     """Carries what a thread returned or raised to the thread that waits for it."""
 
-    answer: wire.Reply | _Failed | None = None
+    answer: wire.Reply | wire.Failed | None = None
     error: BaseException | None = field(default=None)
 
     def __enter__(self) -> _Outcome:
@@ -291,41 +239,6 @@ def _stopped(text: str, stop: Sequence[str]) -> str:
     return text[: min((text.find(one) for one in stop if one in text), default=len(text))]
 
 
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    headers = {"User-Agent": "quorumsql", "Accept": "application/json, text/event-stream"}
-    if endpoint.key:
-        headers["Authorization"] = f"Bearer {endpoint.key}"
-    return headers
-
-
-def _asked_pause(headers: Mapping[str, str]) -> float | None:
-    """Seconds that Retry-After asks for, in any of its forms."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(float(headers["retry-after-ms"]) / 1000, 0.0)
-        value = headers.get("retry-after", "").strip()
-        if not value:
-            return None
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        moment = parsedate_to_datetime(value)
-        return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
-
-
-def _words(error: httpx2.TransportError) -> str:
-    match error:
-        case httpx2.ConnectError() | httpx2.ConnectTimeout():
-            return "nothing answers at this address"
-        case httpx2.TimeoutException():
-            return "it took too long"
-        case httpx2.RemoteProtocolError() | httpx2.ReadError():
-            return "its reply was cut"
-        case _:
-            return type(error).__name__
-
-
 def _refusal(endpoint: Endpoint, status: int, message: str) -> str:
     """One line: what was refused, where, what to do."""
     said = f" It says: {message}" if message else ""
@@ -333,7 +246,8 @@ def _refusal(endpoint: Endpoint, status: int, message: str) -> str:
     match status:
         case 401 | 403:
             what = "no key was sent" if not endpoint.key else "it refuses the key"
-            return f"{place}: {what} (status {status}); set OPENAI_API_KEY.{said}"
+            where = endpoint.key_variable or "key_variable of its endpoint"
+            return f"{place}: {what} (status {status}); set {where}.{said}"
         case 402 | 429:
             return f"{place}: the account has no credit left (status {status}).{said}"
         case 404:

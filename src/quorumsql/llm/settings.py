@@ -17,13 +17,20 @@ __all__ = ["EndpointSettings", "LlmSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSettings:
-    """One `[endpoints.NAME]`: a model, where it is served, what it knows.
+    """One `[endpoints.NAME]`: a model, where it is served, and what it may be asked for.
 
-    The key is read from the variable `key_variable`. For the rest see `endpoint.Endpoint`.
+    Without a `base_url` it is served at OPENAI_BASE_URL. The key is read from the variable
+    `key_variable`. At most `concurrency` requests are in flight and `requests_per_minute` begin
+    (0: no limit). One attempt may take `timeout` seconds; what may succeed later is tried
+    `retries` times more. `n` allows several samples by one request, `stream` receives replies
+    piece by piece, `json_schema` and `logprobs` may be asked for; where the service turns out not
+    to know them they are left out from then on. `system` False puts instructions into the user's
+    turn. `reasoning` models get no temperature; None guesses by the name. `context` is what fits
+    in tokens, 0 when not known. Prices are US dollars per million tokens and win over the table.
     """
 
     model: str
-    base_url: str | None = None
+    base_url: str = ""
     key_variable: str | None = None
     concurrency: int = 16
     requests_per_minute: int = 0

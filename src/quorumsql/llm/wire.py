@@ -1,20 +1,22 @@
-"""The chat completions protocol: a request as JSON, a reply read back, whatever its shape.
+"""Chat completions: what to ask a service for, and a reply read back, whatever its shape.
 
-What is not covered: sending (`openai_compatible`), tools, images and sound.
+What is not covered: sending (`service`), tools, images and sound.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from quorumsql.domain import ModelRequest
 from quorumsql.llm.endpoint import Endpoint
 
-__all__ = ["Reply", "Unusable", "body_of", "error_message", "parse", "parse_stream", "refused"]
+__all__ = [
+    *("Failed", "Reply", "Unusable", "body_of", "error_message", "pieced", "refused"),
+    *("too_long", "whole"),
+]
 
 WISHES = ("response_format", "logprobs", "n", "stream", "stop", "temperature", "top_p")
 _CONTEXT = re.compile(
@@ -25,7 +27,7 @@ _CONTEXT = re.compile(
 
 
 class Unusable(Exception):
-    """A reply that is none: not JSON, cut off, empty. Asking again may help."""
+    """A reply that is none: cut off, empty, no JSON. Asking again may help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,24 @@ class Reply:
     logprobs: tuple[Mapping[str, float], ...] = ()
     input_tokens: int | None = None
     output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Why one attempt brought nothing. `pause` is how many seconds the service asks to wait."""
+
+    reason: str
+    status: int | None = None
+    message: str = ""
+    pause: float | None = None
+    hopeless: bool = False
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        quota = "insufficient_quota" in self.message
+        status = self.status or 0
+        return (status in {408, 409, 425, 429} and not quota) or (status >= 500 and status != 501)
 
 
 def body_of(
@@ -111,50 +131,39 @@ def too_long(status: int, message: str) -> bool:
     return status == 413 or bool(_CONTEXT.search(message))
 
 
-def error_message(content: bytes) -> str:
+def error_message(body: object) -> str:
     """Return the service's own words from an error body, "" where it has none to show."""
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
-        return ""
-    found = found.get("error", found) if isinstance(found, dict) else None
+    found = body.get("error", body) if isinstance(body, dict) else body
     if isinstance(found, dict):
         words, code = found.get("message") or found.get("detail"), found.get("code")
         if isinstance(words, str):
             words = " ".join(words.split())
             return f"{words} ({code})" if isinstance(code, str) else words
-    if isinstance(found, str):
+    if isinstance(found, str) and not found.lstrip().startswith("<"):  # a page of some proxy
         return " ".join(found.split())
     return ""
 
 
-def parse(content: bytes) -> Reply:
-    """Read a whole reply.
+def whole(completion: object) -> Reply:
+    """Read a completion as the `openai` package builds it, which takes whatever a service sends.
 
     Raises:
         Unusable: it is not JSON, or holds no choice.
     """
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise Unusable("its reply is not JSON") from error
-    choices = found.get("choices") if isinstance(found, dict) else None
+    if isinstance(completion, str):
+        raise Unusable("its reply is not JSON")
+    choices = getattr(completion, "choices", None)
     if not isinstance(choices, list) or not choices:
         raise Unusable("its reply has no choices")
-    texts, finishes, logprobs = [], [], []
-    for choice in choices:
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if not isinstance(message, dict):
-            raise Unusable("its reply has a choice without a message")
-        texts.append(_text(message.get("content")))
-        finishes.append(str(choice.get("finish_reason") or "stop"))
-        logprobs.append(_first_token(choice.get("logprobs")))
+    messages = [getattr(choice, "message", None) for choice in choices]
+    if None in messages:
+        raise Unusable("its reply has a choice without a message")
     return Reply(
-        texts=tuple(texts),
-        finishes=tuple(finishes),
-        logprobs=tuple(logprobs),
-        input_tokens=_tokens(found, "prompt_tokens"),
-        output_tokens=_tokens(found, "completion_tokens"),
+        texts=tuple(_text(getattr(message, "content", None)) for message in messages),
+        finishes=tuple(str(getattr(one, "finish_reason", None) or "stop") for one in choices),
+        logprobs=tuple(_first_token(getattr(one, "logprobs", None)) for one in choices),
+        input_tokens=_tokens(completion, "prompt_tokens"),
+        output_tokens=_tokens(completion, "completion_tokens"),
     )
 
 
@@ -166,57 +175,36 @@ class _Streamed:
     finish: str | None = None
     logprobs: Mapping[str, float] = field(default_factory=dict)
 
+    def grow(self, piece: object) -> None:
+        self.parts.append(_text(getattr(getattr(piece, "delta", None), "content", None)))
+        self.finish = getattr(piece, "finish_reason", None) or self.finish
+        self.logprobs = self.logprobs or _first_token(getattr(piece, "logprobs", None))
 
-def parse_stream(lines: Iterable[str]) -> Reply:
-    """Read server-sent events to their end.
+
+def pieced(chunks: Iterable[object]) -> Reply:
+    """Read a streamed completion to its end.
 
     Raises:
-        Unusable: an event is not JSON or an error, or the stream ends before the reply does.
+        Unusable: it holds no choice, or ends before the reply does.
     """
     choices: dict[int, _Streamed] = {}
-    usage: Mapping[str, Any] = {}
-    done = False
-    for event in _events(lines):
-        if event == "[DONE]":
-            done = True
-            break
-        try:
-            found = json.loads(event)
-        except (ValueError, RecursionError) as error:
-            raise Unusable("its stream is not JSON") from error
-        if not isinstance(found, dict) or "error" in found:
-            raise Unusable("its stream ended in an error")
-        usage = found if found.get("usage") else usage
-        for choice in found.get("choices") or ():
-            _grow(choices.setdefault(int(choice.get("index") or 0), _Streamed()), choice)
+    usage: object = None
+    for chunk in chunks:
+        usage = chunk if getattr(chunk, "usage", None) is not None else usage
+        for piece in getattr(chunk, "choices", None) or ():
+            choices.setdefault(getattr(piece, "index", None) or 0, _Streamed()).grow(piece)
     if not choices:
         raise Unusable("its stream held no choices")
-    if not done and any(choice.finish is None for choice in choices.values()):
+    if any(choice.finish is None for choice in choices.values()):
         raise Unusable("its stream was cut")
-    whole = [choices[index] for index in sorted(choices)]
+    in_order = [choices[index] for index in sorted(choices)]
     return Reply(
-        texts=tuple("".join(choice.parts) for choice in whole),
-        finishes=tuple(choice.finish or "stop" for choice in whole),
-        logprobs=tuple(choice.logprobs for choice in whole),
+        texts=tuple("".join(choice.parts) for choice in in_order),
+        finishes=tuple(str(choice.finish) for choice in in_order),
+        logprobs=tuple(choice.logprobs for choice in in_order),
         input_tokens=_tokens(usage, "prompt_tokens"),
         output_tokens=_tokens(usage, "completion_tokens"),
     )
-
-
-def _events(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        if line.startswith("data:"):
-            yield line[5:].strip()
-
-
-def _grow(choice: _Streamed, piece: Mapping[str, Any]) -> None:
-    delta = piece.get("delta")
-    if isinstance(delta, dict):
-        choice.parts.append(_text(delta.get("content")))
-    if piece.get("finish_reason"):
-        choice.finish = str(piece["finish_reason"])
-    if not choice.logprobs:
-        choice.logprobs = _first_token(piece.get("logprobs"))
 
 
 def _text(content: object) -> str:
@@ -233,18 +221,16 @@ def _text(content: object) -> str:
 
 
 def _first_token(logprobs: object) -> Mapping[str, float]:
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not isinstance(content, list) or not content or not isinstance(content[0], dict):
+    content = getattr(logprobs, "content", None)
+    if not isinstance(content, list) or not content:
         return {}
-    tops = content[0].get("top_logprobs") or [content[0]]
-    return {
-        str(top["token"]): float(top["logprob"])
-        for top in tops
-        if isinstance(top, dict) and isinstance(top.get("logprob"), int | float) and "token" in top
-    }
+    found = (
+        (getattr(top, "token", None), getattr(top, "logprob", None))
+        for top in getattr(content[0], "top_logprobs", None) or [content[0]]
+    )
+    return {str(token): float(value) for token, value in found if isinstance(value, int | float)}
 
 
-def _tokens(found: Mapping[str, Any], name: str) -> int | None:
-    usage = found.get("usage")
-    count = usage.get(name) if isinstance(usage, dict) else None
+def _tokens(found: object, name: str) -> int | None:
+    count = getattr(getattr(found, "usage", None), name, None)
     return count if isinstance(count, int) and count >= 0 else None
