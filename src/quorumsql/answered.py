@@ -167,7 +167,7 @@ def changed(
         choice=Choice(
             candidate=0,
             groups=(Group(members=(0,), votes=1.0),),
-            confidence=before.confidence,
+            confidence=before.choice.confidence,
             rule="unanimous",
         ),
         candidates=(made,),

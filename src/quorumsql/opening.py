@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quorumsql.config import Settings, database_home
-from quorumsql.errors import UsageError
+from quorumsql.errors import MissingExtra, UsageError
 from quorumsql.ports import Database
 
 if TYPE_CHECKING:
@@ -57,9 +57,20 @@ def open_guarded(
                 database, settings.permissions, functions=settings.functions, audit=audit
             )
         undo.pop_all()
-    if settings.private:  # descriptions quote values
+    if not settings.private:  # descriptions quote values
+        database = _described(database, known_folder(settings, url) / DESCRIPTIONS)
+    return _watched(database, settings)
+
+
+def _watched(database: Database, settings: Settings) -> Database:
+    """The database, with a span of OpenTelemetry for each statement where settings ask for it."""
+    if not settings.telemetry.enabled:
         return database
-    return _described(database, known_folder(settings, url) / DESCRIPTIONS)
+    try:
+        from quorumsql.spans import SpannedDatabase
+    except ModuleNotFoundError as error:
+        raise MissingExtra("telemetry.enabled", "otel") from error
+    return SpannedDatabase(database, content=settings.telemetry.content)
 
 
 def _audit(

@@ -2,7 +2,7 @@
 
 Each has a thread of its own: embedded members compute outside the interpreter's lock, prompted
 ones wait for a network. The threads are daemons, so that Ctrl-C ends the process at once instead
-of waiting for the slowest model.
+of waiting for the slowest model. Variables of the caller's context hold in them too.
 
 What is not covered: stopping what hangs. Models have deadlines of their own.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -32,7 +33,8 @@ def together(jobs: Sequence[Callable[[], T]], *, names: Sequence[str] = ()) -> l
     done: queue.SimpleQueue[_Outcome[T]] = queue.SimpleQueue()
     for number, job in enumerate(jobs):
         name = names[number] if names else None
-        threading.Thread(target=_work, args=(number, job, done), name=name, daemon=True).start()
+        work = (copy_context().run, (_work, number, job, done))
+        threading.Thread(target=work[0], args=work[1], name=name, daemon=True).start()
     outcomes: dict[int, T | ModelError] = {}
     while len(outcomes) < len(jobs):
         outcome = done.get()
