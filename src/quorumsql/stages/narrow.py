@@ -15,13 +15,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from quorumsql.domain import Brief, ColumnRef, Ranking, Schema, Table
+from quorumsql.domain import Brief, Candidate, ColumnRef, Ranking, Schema, Table
+from quorumsql.errors import ModelError
 from quorumsql.joins import JoinGraph
 from quorumsql.ports import Generator
 from quorumsql.sql import columns_of, tables_of
 from quorumsql.stages.link import keys_of, part_of
 from quorumsql.stages.relevance import Beliefs, Relevance, features
+from quorumsql.stages.together import together
 
 __all__ = ["LARGE", "SMALL", "Drafts", "Nested", "narrow"]
 
@@ -62,12 +65,15 @@ class Drafts:
         return Ranking(columns=columns, tables=beliefs.tables)
 
     def beliefs(self, brief: Brief) -> Beliefs:
-        """Return the share of the drafts, by weight, that use each column and table."""
+        """Return the share of the drafts, by weight, that use each column and table.
+
+        Raises:
+            ModelError: every generator failed.
+        """
         columns: defaultdict[ColumnRef, float] = defaultdict(float)
         tables: defaultdict[str, float] = defaultdict(float)
         best: dict[ColumnRef, float] = {}
-        for generator in self._generators:
-            drafts = generator.generate(brief)
+        for drafts in self._drafted(brief):
             own: defaultdict[ColumnRef, float] = defaultdict(float)
             for draft in drafts:
                 read = _tables(draft.sql, brief.schema)
@@ -79,6 +85,15 @@ class Drafts:
                 columns[column] += share / len(self._generators)
                 best[column] = max(best.get(column, 0.0), share)
         return Beliefs(columns=dict(columns), best=best, tables=dict(tables))
+
+    def _drafted(self, brief: Brief) -> list[tuple[Candidate, ...]]:
+        """What each generator drafts, all at once; one that fails has no say."""
+        jobs = [partial(generator.generate, brief) for generator in self._generators]
+        outcomes = together(jobs, names=[generator.name for generator in self._generators])
+        lost = [one for one in outcomes if isinstance(one, ModelError)]
+        if lost and len(lost) == len(outcomes):
+            raise lost[0]
+        return [() if isinstance(one, ModelError) else one for one in outcomes]
 
 
 def narrow(schema: Schema, ranking: Ranking, *, least: tuple[float, float] = LARGE) -> Nested:
