@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,54 +13,12 @@ from quorumsql.evals.score import Scored, score
 from quorumsql.evals.score_files import read_job
 from quorumsql.evals.score_items import Metric, Options
 from quorumsql.evals.score_pool import judge_of, verdicts
-
-SCRIPTS = {
-    "pets": """
-        CREATE TABLE pet (id INTEGER PRIMARY KEY, name TEXT, weight REAL);
-        INSERT INTO pet VALUES (1, 'Ada', 4.5), (2, 'Bo', 12.0), (3, 'Zoë', NULL), (4, 'Bo', 3.0);
-    """,
-    "cities": """
-        CREATE TABLE city (name TEXT, people INTEGER);
-        INSERT INTO city VALUES ('Nord', 10), ('Süd', 30), ('West', 20);
-    """,
-}
-GOLD = [
-    ("SELECT count(*) FROM pet", "pets"),
-    ("SELECT name FROM pet ORDER BY weight DESC", "pets"),
-    ("SELECT DISTINCT name FROM pet", "pets"),
-    ("SELECT name, people FROM city", "cities"),
-    ("SELECT sum(people) FROM city", "cities"),
-]
-RIGHT = [sql for sql, _ in GOLD]
-TABLES = [
-    {
-        "db_id": name,
-        "table_names_original": [table],
-        "table_names": [table],
-        "column_names_original": [[-1, "*"], *([0, column] for column in columns)],
-        "column_names": [[-1, "*"], *([0, column] for column in columns)],
-        "column_types": ["text"] * (len(columns) + 1),
-        "primary_keys": [],
-        "foreign_keys": [],
-    }
-    for name, table, columns in (
-        ("pets", "pet", ["id", "name", "weight"]),
-        ("cities", "city", ["name", "people"]),
-    )
-]
-ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n"
+from score_cases import ENDLESS, GOLD, RIGHT, lines, make_bench
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Path:
-    for name, script in SCRIPTS.items():
-        (tmp_path / "db" / name).mkdir(parents=True)
-        path = tmp_path / "db" / name / f"{name}.sqlite"
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(script)
-    (tmp_path / "gold.sql").write_text("".join(f"{s}\t{d}\n" for s, d in GOLD), encoding="utf-8")
-    (tmp_path / "tables.json").write_text(json.dumps(TABLES), encoding="utf-8")
-    return tmp_path
+    return make_bench(tmp_path)
 
 
 def scored(
@@ -82,10 +38,6 @@ def statuses(found: Scored) -> list[str]:
 def placed(bench: Path, pred: str | bytes, gold: str = "gold.sql") -> list[str | None]:
     (bench / "pred").write_bytes(pred.encode() if isinstance(pred, str) else pred)
     return [item.prediction for item in read_job(bench / gold, bench / "pred").items]
-
-
-def lines(texts: Sequence[str], end: str = "\n") -> str:
-    return "".join(f"{text}{end}" for text in texts)
 
 
 def objects(answers: Sequence[tuple[int, str | None]]) -> str:

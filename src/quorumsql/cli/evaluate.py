@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from quorumsql.cli.evaluate_run import Options, Shared
+from quorumsql.cli.evaluate_run import Options, chosen
 
 __all__ = ["register"]
 
@@ -90,9 +90,7 @@ def spider(
     """
     from quorumsql.evals.datasets import load_spider
 
-    options = Options(
-        **_shared(locals()), benchmark="spider", questions=questions, place=str(db_dir.resolve())
-    )
+    options = Options(**chosen(locals()), benchmark="spider", place=str(db_dir.resolve()))
     options.run(load_spider(questions, db_dir, limit=limit))
 
 
@@ -107,6 +105,14 @@ def bird(
     descriptions: Annotated[
         bool, typer.Option(help="Whether generators read the CSV files about columns.")
     ] = True,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            help="How often R-VES times a right answer and its gold (officially 100); 0: no R-VES.",
+            min=0,
+            max=10_000,
+        ),
+    ] = 0,
     limit: Limit = None,
     workers: Workers = 1,
     executor: Executor = "processes",
@@ -122,7 +128,7 @@ def bird(
     gold_as_prediction: Ceiling = False,
     as_json: AsJson = False,
 ) -> None:
-    """Answer the questions of BIRD dev or mini-dev and score the answers.
+    """Answer the questions of BIRD dev or mini-dev; score EX, soft F1 and, on request, R-VES.
 
     Mini-dev on PostgreSQL and MySQL takes --db URL in place of --db-dir.
     """
@@ -131,12 +137,10 @@ def bird(
 
     tasks = load_bird(questions, located(db_dir, db), evidence=evidence == "on", limit=limit)
     options = Options(
-        **_shared(locals()),
+        **chosen(locals()),
         benchmark="bird",
-        questions=questions,
         place=named(db_dir, db),
-        extra={"evidence": evidence, "descriptions": descriptions},
-        descriptions=descriptions,
+        extra={"evidence": evidence, "descriptions": descriptions, "repeats": repeats},
         metric="bird",
     )
     options.run(tasks)
@@ -180,11 +184,7 @@ def sql_eval(
             typer.echo(f"made database {name!r}", err=True)
     tasks = load_sql_eval(questions, located(db_dir, db), limit=limit)
     options = Options(
-        **_shared(locals()),
-        benchmark="sql-eval",
-        questions=questions,
-        place=named(db_dir, db),
-        metric="sql-eval",
+        **chosen(locals()), benchmark="sql-eval", place=named(db_dir, db), metric="sql-eval"
     )
     options.run(tasks)
 
@@ -215,13 +215,5 @@ def jsonl(
     from quorumsql.cli.evaluate_run import named
     from quorumsql.evals.datasets import load_lines
 
-    options = Options(
-        **_shared(locals()), benchmark="jsonl", questions=questions, place=named(None, db)
-    )
+    options = Options(**chosen(locals()), benchmark="jsonl", place=named(None, db))
     options.run(load_lines(questions, db, limit=limit))
-
-
-def _shared(given: dict[str, object]) -> Shared:
-    """Of a command's arguments, those that all benchmarks have."""
-    found: Shared = {name: given[name] for name in Shared.__annotations__}  # type: ignore[assignment]
-    return found

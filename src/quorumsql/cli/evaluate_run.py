@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -24,30 +24,10 @@ if TYPE_CHECKING:
     from quorumsql.evals.run import Config
     from quorumsql.evals.summary import Summary
 
-__all__ = ["Options", "Shared", "located", "named"]
+__all__ = ["Options", "chosen", "located", "named"]
 
 _SHOWN = 10
 _SECRET = re.compile(r"pass|secret|header|^key$|^api_key$|^tokens?$", re.IGNORECASE)
-
-
-class Shared(TypedDict):
-    """The options that every benchmark has."""
-
-    out: Path
-    limit: int | None
-    workers: int
-    executor: Literal["processes", "ray"]
-    generators: str | None
-    model: str | None
-    effort: Literal["low", "medium", "high"] | None
-    slices: list[str] | None
-    compare: Path | None
-    save_baseline: Path | None
-    baseline: Path | None
-    allow_lost: int
-    fail_under: float | None
-    gold_as_prediction: bool
-    as_json: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +54,7 @@ class Options:
     as_json: bool
     extra: Mapping[str, object] = field(default_factory=dict)
     descriptions: bool = False
+    repeats: int = 0
     metric: Metric = "strict"
 
     def run(self, tasks: Sequence[Task]) -> None:
@@ -105,6 +86,7 @@ class Options:
                 workers=self.workers,
                 executor=self.executor,
                 metric=self.metric,
+                repeats=self.repeats,
                 view=view,
                 watch=bar.advance,
             )
@@ -162,6 +144,11 @@ class Options:
         if complaints:
             typer.echo(f"quorum: {'; '.join(complaints)}.", err=True)
             raise typer.Exit(1)
+
+
+def chosen(arguments: dict[str, object]) -> dict[str, Any]:
+    """Of a command's arguments, those that `Options` has under the same name."""
+    return {f.name: arguments[f.name] for f in fields(Options) if f.name in arguments}
 
 
 def located(db_dir: Path | None, db: str | None) -> Locate:

@@ -28,21 +28,28 @@ def register(app: typer.Typer) -> None:
 
 def score(
     metric: Annotated[
-        Literal["spider", "spider-exact", "bird", "sql-eval", "strict"],
-        typer.Option(help="By whose rules: spider, spider-exact, bird, sql-eval or strict."),
+        Literal["spider", "spider-exact", "bird", "bird-ves", "sql-eval", "strict"],
+        typer.Option(
+            help="By whose rules: spider, spider-exact, bird (EX and soft F1), bird-ves (R-VES, "
+            "too), sql-eval or strict."
+        ),
     ],
     gold: Annotated[Path, typer.Option(help="Gold: lines of SQL, tab, database; JSON; CSV.")],
     pred: Annotated[Path, typer.Option(help="Predictions: lines of SQL, JSON, JSON lines, CSV.")],
     db_dir: Annotated[Path | None, typer.Option(help="Folder that holds NAME/NAME.sqlite.")] = None,
     db: Annotated[
         str | None,
-        typer.Option(help="For sql-eval and strict: a URL, {db_id} standing for a name."),
+        typer.Option(help="For bird, sql-eval and strict: a URL, {db_id} standing for a name."),
     ] = None,
     tables: Annotated[
         Path | None, typer.Option(help="Spider's tables.json: exact-set match, too.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write a verdict per question, a JSON object per line.")
+        Path | None,
+        typer.Option(
+            help="Write a verdict per question, a JSON object per line; interrupted, the same "
+            "command goes on."
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(help="How many processes.", min=1)] = 2,
     seconds: Annotated[
@@ -54,6 +61,9 @@ def score(
     plug_value: Annotated[
         bool, typer.Option("--plug-value", help="Spider: fill in the values of gold.")
     ] = False,
+    repeats: Annotated[
+        int, typer.Option(help="bird-ves: how often statements are timed.", min=1, max=10_000)
+    ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score predictions made by anyone as the official script of a benchmark does.
@@ -63,7 +73,6 @@ def score(
     """
     from quorumsql.evals.progress import Bar
     from quorumsql.evals.score import score as scored_by
-    from quorumsql.evals.score import write_verdicts
     from quorumsql.evals.score_files import read_job
     from quorumsql.evals.score_items import Options
 
@@ -75,6 +84,7 @@ def score(
         keep_distinct=keep_distinct,
         plug_value=plug_value,
         seconds=seconds,
+        repeats=repeats,
     )
     job = read_job(gold, pred)
     with Bar(len(job.items)) as bar:
@@ -82,9 +92,7 @@ def score(
         def count(verdict: Verdict) -> None:
             bar.count(right=bool(verdict.exact if metric == "spider-exact" else verdict.exec))
 
-        found = scored_by(job, options, workers=workers, watch=count)
-    if out is not None:
-        write_verdicts(out, found)
+        found = scored_by(job, options, workers=workers, out=out, watch=count)
     _tell(found)
     _print(found, as_json=as_json)
 

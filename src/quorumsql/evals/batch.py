@@ -9,7 +9,6 @@ What is not covered: scoring; `run.evaluate` does that.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -18,10 +17,11 @@ from typing import Any, TypeAlias
 
 from quorumsql.api import answer_object
 from quorumsql.domain import Answer, Rows
-from quorumsql.errors import ConfigError, DatabaseError, ModelError, UsageError
+from quorumsql.errors import DatabaseError, ModelError, UsageError
 from quorumsql.evals.entries import Entry, read_json
 from quorumsql.evals.predictions import encodable, write_atomically
 from quorumsql.evals.run import Executor, results_of
+from quorumsql.evals.unfinished import appending, begun
 from quorumsql.evals.worker import Answerer, Asks
 
 __all__ = ["Asked", "Counts", "Line", "answer_file", "load_questions"]
@@ -102,16 +102,13 @@ def answer_file(
         watch(line)
     todo = [one for one in asked if one.index not in done]
     work = _Batch(answerer=answerer, most_rows=most_rows)
-    try:
-        results = results_of(todo, work, workers=workers, executor=executor)
-        with partial.open("a", encoding="utf-8", newline="\n") as file, closing(results):
-            for line in results:
-                file.write(_written(line))
-                file.flush()
-                done[line["index"]] = line
-                watch(line)
-    except OSError as error:
-        raise UsageError(f"{partial}: cannot be written: {error.strerror}.") from error
+    results = results_of(todo, work, workers=workers, executor=executor)
+    with appending(partial) as file, closing(results):
+        for line in results:
+            file.write(_written(line))
+            file.flush()
+            done[line["index"]] = line
+            watch(line)
     lines = [done[one.index] for one in asked]
     write_atomically(out, map(_written, lines))
     partial.unlink()
@@ -207,24 +204,7 @@ def _continued(
     partial: Path, config: Mapping[str, object], asked: Sequence[Asked]
 ) -> dict[int, Line]:
     """Return what unfinished work has answered, without its failures; begin it where none is."""
-    head = encodable(json.dumps({"config": config}, ensure_ascii=False, default=str)) + "\n"
-    try:
-        raw = partial.read_bytes() if partial.exists() else b""
-        complete = raw.rfind(b"\n") + 1
-        if not complete:
-            write_atomically(partial, [head])
-            return {}
-        if complete < len(raw):
-            os.truncate(partial, complete)
-    except OSError as error:
-        raise UsageError(f"{partial}: cannot be read: {error.strerror}.") from error
-    first, *lines = raw[:complete].split(b"\n")[:-1]
-    if first.decode("utf-8", "replace") + "\n" != head:
-        raise ConfigError(
-            f"{partial} is unfinished work with other questions or settings: remove it to start "
-            "over, or choose another --out."
-        )
-    found = {line["index"]: line for line in map(json.loads, lines)}
+    found = {line["index"]: line for line in begun(partial, config)}
     known = {one.index for one in asked}
     return {index: x for index, x in found.items() if index in known and "error" not in x}
 

@@ -28,6 +28,9 @@ _LARGEST_JOB = 16
 _JOBS_PER_WORKER = 4
 _LIVES = 2
 _DEATHS_IN_VAIN = 3
+_LOST_IN_VAIN = 5
+"""A worker that dies before it has a question dies of something else, and so do all of them where
+not one question is answered; single questions that kill workers must not end the work."""
 
 
 class Item(Protocol):
@@ -115,7 +118,7 @@ def share(
     most = -(-len(items) // (workers * _JOBS_PER_WORKER))
     queue = _Queue(items, largest=max(1, min(_LARGEST_JOB, most)))
     deaths: Counter[int] = Counter()
-    answered = 0
+    answered = lost = 0
     with closing(crew):
         holding: dict[int, deque[I]] = {crew.hire(): deque() for _ in range(workers)}
         idle: list[int] = []
@@ -130,16 +133,17 @@ def share(
                     raise event
                 case Died(why=why):
                     left = holding.pop(worker)
+                    idle = [other for other in idle if other != worker]
                     deaths[left[0].index if left else -1] += 1
-                    vain = deaths[-1] if answered else deaths.total()
-                    if vain >= _DEATHS_IN_VAIN:
+                    if left and deaths[left[0].index] >= _LIVES:
+                        words = f"{_LIVES} workers died while they answered this question: {why}"
+                        yield work.lost(left.popleft(), words)
+                        lost += 1
+                    if deaths[-1] >= _DEATHS_IN_VAIN or (not answered and lost >= _LOST_IN_VAIN):
                         raise UsageError(
                             f"Workers die without answering anything ({why}), perhaps for want "
                             "of memory: run the same command again with fewer --workers."
                         )
-                    if left and deaths[left[0].index] >= _LIVES:
-                        words = f"{_LIVES} workers died while they answered this question: {why}"
-                        yield work.lost(left.popleft(), words)
                     queue.put_back(left)
                     if queue:
                         holding[crew.hire()] = deque()

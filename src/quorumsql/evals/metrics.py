@@ -92,8 +92,10 @@ class Estimate:
     high: float
 
 
-def accuracy(correct: Sequence[bool], clusters: Sequence[str]) -> Estimate:
-    """Return the share of `correct`, with an interval that draws whole clusters.
+def accuracy(correct: Sequence[float], clusters: Sequence[str]) -> Estimate:
+    """Return the share of `correct`, or the mean of scores, with an interval.
+
+    The interval draws whole clusters.
 
     With a single cluster there is nothing to draw but its questions, so they are drawn.
     """
@@ -150,8 +152,10 @@ def _estimate(values: NDArray[np.float64], clusters: Sequence[str]) -> Estimate:
 def _of_one_cluster(values: NDArray[np.float64]) -> Estimate:
     """Draw questions. How often each value is drawn is multinomial, whatever their number."""
     kinds, counts = np.unique(values, return_counts=True)
-    drawn = np.random.default_rng(_SEED).multinomial(
-        len(values), counts / len(values), size=_SAMPLES
-    )
-    low, high = np.quantile(drawn @ kinds / len(values), (0.025, 0.975))
+    generator = np.random.default_rng(_SEED)
+    means = [
+        generator.multinomial(len(values), counts / len(values), size=_CHUNK) @ kinds
+        for _ in range(_SAMPLES // _CHUNK)  # in chunks: scores may be of as many kinds as questions
+    ]
+    low, high = np.quantile(np.concatenate(means) / len(values), (0.025, 0.975))
     return Estimate(value=float(values.mean()), low=float(low), high=float(high))

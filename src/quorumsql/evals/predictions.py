@@ -57,8 +57,8 @@ class Prediction:
     """What was answered to one task, and the verdict.
 
     `unscored` says why no verdict was possible (a traceback, or gold that does not run);
-    such a question counts as wrong. `verdicts` are those of further metrics, by name. `seconds`
-    is wall time of the answer without scoring.
+    such a question counts as wrong. `verdicts` and `scores` are those of further metrics, by
+    name: BIRD's `soft_f1` and `reward`. `seconds` is wall time of the answer without scoring.
 
     `gold` is the gold query, `features` counts what it is made of (None where it does not
     parse) and `hardness` says how hard it is. Of a wrong answer, `error` is the class of its
@@ -88,6 +88,7 @@ class Prediction:
     error: str | None = None
     differs: tuple[str, ...] = ()
     usage: Usage | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 def to_line(prediction: Prediction) -> str:

@@ -1,7 +1,12 @@
 """Whether confidence means what it says: of answers that are 80 % sure, 80 % should be right.
 
+Answers are put into ten bins of as many answers each, by confidence; answers of one confidence are
+never parted. The expected calibration error is the mean distance between the confidence of a bin
+and the share of it that is right.
+
 Source: Guo et al. 2017, "On Calibration of Modern Neural Networks" (reliability diagram and
-expected calibration error); Brier 1950; Wilson 1927 for the intervals of single bins.
+expected calibration error); Nixon et al. 2019, "Measuring Calibration in Deep Learning" (bins of
+equal mass); Brier 1950; Wilson 1927 for the intervals of single bins.
 
 What is not covered: fitting; `stages.calibrate` does that, on other questions.
 """
@@ -10,47 +15,82 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
+import numpy as np
+
+from quorumsql.evals.bootstrap import Floats, intervals
+from quorumsql.evals.metrics import accuracy
 from quorumsql.evals.predictions import Prediction
 
 __all__ = ["reliability"]
 
-_BINS = 10
-_Z = 1.959964  # 95 %
+_BINS: Final = 10
+_Z: Final = 1.959964  # 95 %
 
 
 def reliability(predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Return bins of confidence with the share that is right, `ece` and `brier`.
+    """Return bins of confidence with the share that is right, `ece` and `brier` with intervals.
 
-    Questions without a verdict are left out. Bins that nothing falls into are left out too.
+    `histogram` counts the answers in tenths of confidence. Questions without a verdict are left
+    out.
     """
-    scored = [p for p in predictions if p.unscored is None]
-    bins: list[list[Prediction]] = [[] for _ in range(_BINS)]
-    for prediction in scored:
-        place = int(min(1.0, max(0.0, prediction.confidence)) * _BINS)
-        bins[min(place, _BINS - 1)].append(prediction)
-    shown = [_bin(place, part) for place, part in enumerate(bins) if part]
-    count = len(scored) or 1
-    gaps = (b["n"] * abs(b["execution_accuracy"] - b["confidence"]) for b in shown)
-    squares = ((p.confidence - p.correct) ** 2 for p in scored)
+    ranked = sorted((p for p in predictions if p.unscored is None), key=lambda p: p.confidence)
+    if not ranked:
+        return {"n": 0, "bins": [], "histogram": [0] * _BINS, "ece": 0.0, "brier": 0.0}
+    bins = [ranked[start:end] for start, end in pairwise(_bounds(ranked))]
+    tenths = [min(int(max(0.0, p.confidence) * _BINS), _BINS - 1) for p in ranked]
+    clusters = [p.db_id for p in ranked]
+    ece, around = _calibration_error(bins, clusters)
+    brier = accuracy([(p.confidence - p.correct) ** 2 for p in ranked], clusters)
     return {
-        "n": len(scored),
-        "bins": shown,
-        "ece": math.fsum(gaps) / count,
-        "brier": math.fsum(squares) / count,
+        "n": len(ranked),
+        "bins": [_bin(part) for part in bins],
+        "histogram": [tenths.count(place) for place in range(_BINS)],
+        "ece": ece,
+        "ece_ci95": list(around),
+        "brier": brier.value,
+        "brier_ci95": [brier.low, brier.high],
     }
 
 
-def _bin(place: int, part: Sequence[Prediction]) -> dict[str, Any]:
+def _bounds(ranked: Sequence[Prediction]) -> list[int]:
+    """Where bins begin and end: after every tenth of the answers, and those as sure as its last."""
+    count, found = len(ranked), [0]
+    for place in range(1, _BINS + 1):
+        at = max(round(place * count / _BINS), found[-1])
+        while 0 < at < count and ranked[at].confidence == ranked[at - 1].confidence:
+            at += 1
+        if at > found[-1]:
+            found.append(at)
+    return found
+
+
+def _calibration_error(
+    bins: Sequence[Sequence[Prediction]], clusters: Sequence[str]
+) -> tuple[float, tuple[float, float]]:
+    """The expected calibration error, and its interval with these bins."""
+    gaps = np.asarray([p.correct - p.confidence for part in bins for p in part])
+    starts = np.cumsum([0, *(len(part) for part in bins[:-1])])
+
+    def error(weights: Floats) -> Floats:
+        apart = np.abs(np.add.reduceat(weights * gaps, starts, axis=1)).sum(axis=1)
+        return np.asarray(apart / weights.sum(axis=1))[:, np.newaxis]
+
+    value = float(error(np.ones((1, len(gaps))))[0, 0])
+    return value, intervals(clusters, error)[0]
+
+
+def _bin(part: Sequence[Prediction]) -> dict[str, Any]:
     count = len(part)
     share = sum(p.correct for p in part) / count
     middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     reach = math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
     reach *= _Z / (1 + _Z**2 / count)
     return {
-        "from": place / _BINS,
-        "to": (place + 1) / _BINS,
+        "from": part[0].confidence,
+        "to": part[-1].confidence,
         "n": count,
         "confidence": math.fsum(p.confidence for p in part) / count,
         "execution_accuracy": share,

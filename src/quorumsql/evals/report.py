@@ -10,7 +10,7 @@ What is not covered: more rows of a result than predictions.jsonl keeps.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -19,11 +19,17 @@ from typing import Any
 from quorumsql.evals.compare import Comparison
 from quorumsql.evals.diagnose import ERRORS
 from quorumsql.evals.predictions import Prediction, encodable
-from quorumsql.evals.report_charts import bar, interval, reliability_diagram
+from quorumsql.evals.report_charts import bar, interval
+from quorumsql.evals.report_generators import (
+    confidence_section,
+    contributions_section,
+    members_section,
+)
 from quorumsql.evals.report_items import Packed, pack
+from quorumsql.evals.report_markup import filter_button, percent, quoted, section, spread, table
 from quorumsql.evals.summary import Summary
 
-__all__ = ["percent", "render_report", "title_of"]
+__all__ = ["render_report", "title_of"]
 
 _PAGE = Path(__file__).parent / "page"
 _MOST_DATABASES = 400
@@ -50,9 +56,10 @@ def render_report(
         _hardness(summary),
         _errors(summary),
         _features(summary),
-        _reliability(summary),
+        confidence_section(summary),
         _databases(summary),
-        _members(summary),
+        members_section(summary),
+        contributions_section(summary),
         _cost(summary),
         "</div>",
         _questions(packed),
@@ -68,11 +75,6 @@ def render_report(
 def title_of(predictions: Sequence[Prediction], config: Mapping[str, object]) -> str:
     """Return the name of a run's report."""
     return f"{config.get('benchmark', 'Benchmark')}: {len(predictions)} questions"
-
-
-def percent(share: float | None, *, sign: str = "") -> str:
-    """Return a share as people read it."""
-    return "–" if share is None else format(100 * share, f"{sign}.1f") + " %"
 
 
 def _head(title: str, script: str, style: str) -> str:
@@ -110,6 +112,7 @@ def _subtitle(config: Mapping[str, object]) -> str:
 def _figures(summary: Summary) -> str:
     low, high = summary["ci95"]
     latency = summary["latency_ms"].get("answer")
+    beside = (("soft_f1", "soft F1"), ("r_ves", "R-VES"))
     cost = summary["usage"]
     figures = [
         (
@@ -121,6 +124,11 @@ def _figures(summary: Summary) -> str:
         (f"{summary['abstained']}", f"abstained; {_answered(summary)}"),
         (f"{summary['unscored']}", f"unscored; ceiling {percent(summary['ceiling'])}"),
     ]
+    for key, words in beside:
+        if key in summary:
+            found = summary[key]
+            text = f"{words}, 95 % interval {spread(*found['ci95'])}"
+            figures.append((percent(found["value"]), text))
     if latency:
         text = f"median answer, 95th percentile {latency['p95']:.0f} ms"
         figures.append((f"{latency['median']:.0f} ms", text))
@@ -140,7 +148,7 @@ def _comparison(comparison: Comparison | None) -> str:
     one, two = comparison.accuracies
     difference = comparison.difference
     rows = [
-        (escape(name), percent(each.value), _range(each.low, each.high))
+        (escape(name), percent(each.value), spread(each.low, each.high))
         for name, each in zip(comparison.names, (one, two), strict=True)
     ]
     rows.append(
@@ -150,13 +158,13 @@ def _comparison(comparison: Comparison | None) -> str:
             f"{percent(difference.low, sign='+')} to {percent(difference.high, sign='+')}",
         )
     )
-    return _section(
+    return section(
         "Compared with another run",
-        _table(("", "accuracy", "95 % interval"), rows)
+        table(("", "accuracy", "95 % interval"), rows)
         + f"<p><b>{escape(comparison.verdict)}</b></p>"
         + f"<p>On {len(comparison.pairs)} questions of both: "
-        + f"{_filter('gained', f'{len(comparison.gained)} gained')}, "
-        + f"{_filter('lost', f'{len(comparison.lost)} lost')}; "
+        + f"{filter_button('gained', f'{len(comparison.gained)} gained')}, "
+        + f"{filter_button('lost', f'{len(comparison.lost)} lost')}; "
         + f"McNemar p = {comparison.mcnemar_p:.3g}. "
         + f"{comparison.only_first} questions only in the first, {comparison.only_second} only "
         + "in the second.</p>",
@@ -165,8 +173,8 @@ def _comparison(comparison: Comparison | None) -> str:
 
 def _hardness(summary: Summary) -> str:
     parts = summary["hardness"]
-    rows = [_part_row(f"hardness = {_quoted(name)}", name, part) for name, part in parts.items()]
-    return _section("By hardness", _table(_PART, rows))
+    rows = [_part_row(f"hardness = {quoted(name)}", name, part) for name, part in parts.items()]
+    return section("By hardness", table(_PART, rows))
 
 
 def _features(summary: Summary) -> str:
@@ -175,15 +183,15 @@ def _features(summary: Summary) -> str:
     if not asked and not usual:
         return ""
     note = '<p class="note">What the gold query is made of. Press one to see its questions.</p>'
-    return _section("By SQL feature", _table(_PART, [*asked, *usual]) + note)
+    return section("By SQL feature", table(_PART, [*asked, *usual]) + note)
 
 
 def _databases(summary: Summary) -> str:
     rows = [
-        _part_row(f"db = {_quoted(name)}", name, part)
+        _part_row(f"db = {quoted(name)}", name, part)
         for name, part in list(summary["databases"].items())[:_MOST_DATABASES]
     ]
-    return _section("By database", _table(_PART, rows))
+    return section("By database", table(_PART, rows))
 
 
 _PART = ("", "accuracy, 95 % interval", "right", "questions")
@@ -195,8 +203,8 @@ def _part_row(expression: str, name: str, part: Mapping[str, Any]) -> tuple[str,
     figures = percent(value)
     if value is not None:
         low, high = part["ci95"]
-        figures += f' <span class="dim">{_range(low, high)}</span>{interval(value, low, high)}'
-    return _filter(expression, name), figures, str(part["correct"]), str(part["n"])
+        figures += f' <span class="dim">{spread(low, high)}</span>{interval(value, low, high)}'
+    return filter_button(expression, name), figures, str(part["correct"]), str(part["n"])
 
 
 def _errors(summary: Summary) -> str:
@@ -204,7 +212,7 @@ def _errors(summary: Summary) -> str:
     most = max(counts.values(), default=1)
     rows = [
         (
-            _filter(f"error = {_quoted(name)}", name)
+            filter_button(f"error = {quoted(name)}", name)
             + f'<div class="note">{escape(ERRORS.get(name, ""))}</div>',
             bar(count / most),
             str(count),
@@ -213,36 +221,8 @@ def _errors(summary: Summary) -> str:
     ]
     differs = ", ".join(f"{escape(part)} {count}" for part, count in summary["differs"].items())
     note = f'<p class="note">Where wrong SQL differs from gold: {differs}.</p>' if differs else ""
-    table = _table(("class", "", "questions"), rows) if rows else "<p>Nothing is wrong.</p>"
-    return _section("Errors", table + note)
-
-
-def _reliability(summary: Summary) -> str:
-    found = summary["reliability"]
-    if not found["bins"]:
-        return ""
-    note = (
-        f'<p class="note">Expected calibration error {percent(found["ece"])}, Brier score '
-        f"{found['brier']:.3f}. The dashed line is perfect calibration; the shaded bars show how "
-        "many answers have that confidence.</p>"
-    )
-    return _section("Is confidence honest?", reliability_diagram(found["bins"]) + note)
-
-
-def _members(summary: Summary) -> str:
-    if "members" not in summary:
-        return ""
-    named = {**summary["members"]}
-    named |= {k: summary[k] for k in ("majority", "oracle_of_members", "oracle")}
-    rows = [
-        (
-            escape(name.replace("_", " ")),
-            f'{percent(f["value"])} <span class="dim">{_range(*f["ci95"])}</span>'
-            + interval(f["value"], *f["ci95"]),
-        )
-        for name, f in named.items()
-    ]
-    return _section("Members, their majority, and the oracle", _table(("", "accuracy"), rows))
+    shown = table(("class", "", "questions"), rows) if rows else "<p>Nothing is wrong.</p>"
+    return section("Errors", shown + note)
 
 
 def _cost(summary: Summary) -> str:
@@ -265,7 +245,7 @@ def _cost(summary: Summary) -> str:
         f"{_dollars(usage['usd'], over=count)} a question.</p>"
     )
     header = ("stage", "median, ms", "95th percentile, ms", "all, s")
-    return _section("Time and cost", _table(header, rows) + note)
+    return section("Time and cost", table(header, rows) + note)
 
 
 def _dollars(usd: float | None, *, over: int = 1) -> str:
@@ -295,43 +275,4 @@ def _questions(packed: Packed) -> str:
 
 def _configuration(config: Mapping[str, object]) -> str:
     rows = [(escape(key), escape(str(value))) for key, value in config.items()]
-    return _section("Configuration", _table(("key", "value"), rows, name="config"))
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _filter(expression: str, words: str) -> str:
-    return f'<button class="value" data-filter="{escape(expression)}">{escape(words)}</button>'
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _range(low: float, high: float) -> str:
-    return f"{percent(low)} to {percent(high)}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, name: str = "") -> str:
-    """Return a table whose cells are markup already; columns of numbers stand to the right."""
-    lines = list(rows)
-    numeric = [all(_is_number(line[at]) for line in lines) for at in range(len(header))]
-
-    def row(tag: str, cells: Sequence[str]) -> str:
-        marks = (' class="n"' if number else "" for number in numeric)
-        return (
-            "<tr>"
-            + "".join(
-                f"<{tag}{mark}>{cell}</{tag}>" for mark, cell in zip(marks, cells, strict=True)
-            )
-            + "</tr>"
-        )
-
-    body = "".join(row("td", line) for line in lines)
-    return f'<table class="{name}"><thead>{row("th", header)}</thead><tbody>{body}</tbody></table>'
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "").replace(",", "").isdigit()
+    return section("Configuration", table(("key", "value"), rows, name="config"))

@@ -36,8 +36,11 @@ def bar(share: float) -> str:
     )
 
 
-def reliability_diagram(bins: Sequence[Mapping[str, Any]]) -> str:
-    """Return share of right answers over confidence; wide bars show where the answers are."""
+def reliability_diagram(bins: Sequence[Mapping[str, Any]], histogram: Sequence[int]) -> str:
+    """Return share of right answers over confidence; wide bars show where the answers are.
+
+    `histogram` counts the answers in parts of equal width from 0 to 1.
+    """
 
     def x(share: float) -> float:
         return round(_EDGE + share * _SIDE, 1)
@@ -51,11 +54,13 @@ def reliability_diagram(bins: Sequence[Mapping[str, Any]]) -> str:
         f"{share:.0%}</text>"
         for share in (0.0, 0.25, 0.5, 0.75, 1.0)
     )
-    most = max((b["n"] for b in bins), default=1)
+    most = max(*histogram, 1)
     weights = "".join(
-        f'<rect class="weight" x="{x(b["from"])}" width="{_SIDE / 10 - 1:.1f}" '
-        f'y="{y(b["n"] / most)}" height="{y(0) - y(b["n"] / most):.1f}"/>'
-        for b in bins
+        f'<rect class="weight" x="{x(at / len(histogram))}" '
+        f'width="{_SIDE / len(histogram) - 1:.1f}" y="{y(count / most)}" '
+        f'height="{y(0) - y(count / most):.1f}"/>'
+        for at, count in enumerate(histogram)
+        if count
     )
     points = "".join(
         f'<line class="whisker" x1="{x(b["confidence"])}" x2="{x(b["confidence"])}" '

@@ -80,7 +80,7 @@ def _item(prediction: Prediction, other: Prediction | None) -> _Item:
     item = asdict(prediction)
     item["db"] = item.pop("db_id")
     item["features"] = None if prediction.features is None else dict(prediction.features)
-    for name in ("timings_ms", "usage", "verdicts"):
+    for name in ("timings_ms", "usage", "verdicts", "scores"):
         del item[name]
     if prediction.correct:
         item["predicted_preview"] = item["gold_preview"] = None

@@ -13,7 +13,8 @@ from typing import Any
 
 from quorumsql.evals.compare import Comparison
 from quorumsql.evals.predictions import Prediction, Preview, encodable
-from quorumsql.evals.report import percent, title_of
+from quorumsql.evals.report import title_of
+from quorumsql.evals.report_markup import percent, spread
 from quorumsql.evals.summary import Summary, rows_of_summary
 
 __all__ = ["render_comparison", "render_markdown"]
@@ -46,7 +47,8 @@ def render_markdown(
         "## Errors\n",
         _table(("class", "questions"), summary["errors"].items()),
         "## Is confidence honest?\n",
-        _reliability(summary["reliability"]),
+        _reliability(summary),
+        *_contributions(summary),
         f"## Wrong answers ({min(len(wrong), _WRONG_SHOWN)} of {len(wrong)})\n",
         *(_wrong(prediction) for prediction in wrong[:_WRONG_SHOWN]),
     ]
@@ -99,7 +101,10 @@ def _parts(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
     return _table(("", "accuracy", "95 % interval", "questions"), rows)
 
 
-def _reliability(found: Mapping[str, Any]) -> str:
+def _reliability(summary: Summary) -> str:
+    found = summary["reliability"]
+    if not found["bins"]:
+        return "No question has a verdict.\n"
     rows = [
         (
             f"{b['from']:.0%} to {b['to']:.0%}",
@@ -109,10 +114,49 @@ def _reliability(found: Mapping[str, Any]) -> str:
         )
         for b in found["bins"]
     ]
-    table = _table(("confidence", "mean", "right", "answers"), rows)
-    return f"{table}\nExpected calibration error {percent(found['ece'])}, Brier score " + (
-        f"{found['brier']:.3f}.\n"
+    low, high = found["brier_ci95"]
+    return "\n".join(
+        [
+            _table(("confidence", "mean", "right", "answers"), rows),
+            f"Expected calibration error {percent(found['ece'])} ({spread(*found['ece_ci95'])}), "
+            f"Brier score {found['brier']:.3f} ({low:.3f} to {high:.3f}).\n",
+            _table(
+                ("wrong answers, at most", "questions answered", "95 % interval", "questions"),
+                [
+                    (f"{p['risk']:.0%}", percent(p["coverage"]), spread(*p["ci95"]), p["n"])
+                    for p in summary["coverage_at_risk"]
+                ],
+            ),
+        ]
     )
+
+
+def _contributions(summary: Summary) -> list[str]:
+    """How often generators agree, and what each gives where they do not."""
+    if "contributions" not in summary:
+        return []
+    apart = summary["contributions"]
+    rows = [
+        (
+            name,
+            *(percent(each[key]["value"]) for key in ("answers", "agrees", "right", "alone")),
+            ", ".join(f"{key} {percent(share)}" for key, share in each["right_with"].items()),
+        )
+        for name, each in apart["generators"].items()
+    ]
+    header = (
+        "",
+        "wrote the answer",
+        "has its result",
+        "right",
+        "alone right",
+        "right with, of all",
+    )
+    return [
+        "## What each generator contributes\n",
+        f"On the {apart['n']} questions that are not unanimous:\n",
+        _table(header, rows),
+    ]
 
 
 def _wrong(prediction: Prediction) -> str:

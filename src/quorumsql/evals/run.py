@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.compare import compare, read_run
@@ -26,6 +26,7 @@ from quorumsql.evals.predictions import Prediction, read_predictions, to_line, w
 from quorumsql.evals.report import render_report
 from quorumsql.evals.report_markdown import render_markdown
 from quorumsql.evals.summary import Summary, summarise
+from quorumsql.evals.unfinished import locked
 from quorumsql.evals.worker import GOLD_FAILS, Answerer, Evaluation, GoldAsPrediction
 
 __all__ = ["Config", "Executor", "View", "Watch", "evaluate", "results_of"]
@@ -56,6 +57,7 @@ def evaluate(
     workers: int = 1,
     executor: Executor = "processes",
     metric: Metric = "strict",
+    repeats: int = 0,
     view: View | None = None,
     watch: Watch = lambda _: None,
 ) -> Summary:
@@ -70,6 +72,7 @@ def evaluate(
         workers: how many questions are answered at a time.
         executor: where workers live: processes of this machine, or a Ray cluster.
         metric: what makes an answer right (`judge`).
+        repeats: how often BIRD's R-VES runs a right statement and its gold; 0 leaves it out.
         view: what the report shows beside the usual.
         watch: told every prediction, those of an earlier part of the run first.
 
@@ -89,11 +92,11 @@ def evaluate(
     for prediction in done.values():
         watch(prediction)
     todo = [task for task in tasks if task.index not in done]
-    work = Evaluation(answerer=answerer, metric=metric)
+    work = Evaluation(answerer=answerer, metric=metric, repeats=repeats)
     results = results_of(todo, work, workers=workers, executor=executor)
     try:
         with path.open("a", encoding="utf-8", newline="\n") as file, closing(results):
-            _lock(file, out)
+            locked(file, out)
             for prediction in results:
                 file.write(to_line(prediction))
                 file.flush()
@@ -165,20 +168,6 @@ def _check_same_questions(
     for index, prediction in done.items():
         if questions.get(index) != (prediction.db_id, prediction.question):
             raise ConfigError(f"{path}: answers another question {index}; choose another --out.")
-
-
-def _lock(file: IO[str], out: Path) -> None:
-    """Keep other processes from writing this run, where the system can, until the file closes."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UsageError(
-            f"{out}: another process is writing this run; wait for it, or choose another --out."
-        ) from error
 
 
 def _deserves_another_try(prediction: Prediction) -> bool:

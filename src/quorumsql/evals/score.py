@@ -1,7 +1,8 @@
 """Score a file of predictions that anyone has made, and say what came out.
 
 Every question of the gold file has exactly one verdict and is in every denominator; what could not
-be judged counts as not right and is named.
+be judged counts as not right and is named. Where verdicts are to be written to a file, they are
+kept beside it as they come, and scoring that was interrupted goes on from there.
 
 What is not covered: how files are read (`score_files`), and how verdicts come about (`score_pool`).
 """
@@ -10,21 +11,29 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from quorumsql.errors import UsageError
+from pydantic import TypeAdapter, ValidationError
+
+from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.metrics import Estimate, accuracy
 from quorumsql.evals.predictions import encodable, write_atomically
 from quorumsql.evals.score_files import Job
-from quorumsql.evals.score_items import Options, Verdict
+from quorumsql.evals.score_items import Item, Options, Verdict
 from quorumsql.evals.score_pool import verdicts
+from quorumsql.evals.score_ves import efficiency
+from quorumsql.evals.unfinished import appending, begun
 
-__all__ = ["Scored", "score", "write_verdicts"]
+__all__ = ["Scored", "score"]
 
-_HARDNESS = ("easy", "medium", "hard", "extra")
+_HARDNESS = ("easy", "medium", "hard", "extra", "simple", "moderate", "challenging")
+_WITH_URL = frozenset({"bird", "bird-ves", "sql-eval", "strict"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +58,26 @@ class Scored:
         """Share of exact-set matches, None where they were not asked for."""
         return self._share([v.exact for v in self.verdicts])
 
+    @property
+    def soft_f1(self) -> Estimate | None:
+        """BIRD's soft F1 from 0 to 1, None for other metrics."""
+        return self._share([v.f1 for v in self.verdicts])
+
+    @property
+    def r_ves(self) -> Estimate | None:
+        """BIRD's R-VES from 0 to 1.118 (the official script prints percent), None elsewhere."""
+        rewards = [v.reward for v in self.verdicts]
+        if all(reward is None for reward in rewards):
+            return None
+        return self._share(efficiency([reward or 0.0 for reward in rewards]))
+
     def summary(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        execution, exact = self.execution, self.exact
+        bird = {"soft_f1": self.soft_f1, "r_ves": self.r_ves}
         return {
-            "execution_accuracy": None if execution is None else execution.value,
-            "exact_match": None if exact is None else exact.value,
+            "execution_accuracy": None if self.execution is None else self.execution.value,
+            "exact_match": None if self.exact is None else self.exact.value,
+            **{name: found.value for name, found in bird.items() if found is not None},
             "n": len(self.verdicts),
             "unscored": len(self.unscored),
         }
@@ -62,9 +85,17 @@ class Scored:
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield what people read, as (figure, value) pairs."""
         yield "questions", f"{len(self.verdicts)}"
-        for name, found in (("execution accuracy", self.execution), ("exact match", self.exact)):
+        figures = {
+            "execution accuracy": self.execution,
+            "exact match": self.exact,
+            "soft F1": self.soft_f1,
+            "R-VES": self.r_ves,
+        }
+        for name, found in figures.items():
             if found is not None:
                 yield name, f"{found.value:.1%}  [{found.low:.1%}, {found.high:.1%}]"
+        if self.unscored:
+            yield "ceiling", f"{1 - len(self.unscored) / len(self.verdicts):.1%}"
         for status, count in Counter(v.status for v in self.verdicts).most_common():
             yield status, f"{count}"
         for level in _HARDNESS:
@@ -72,44 +103,119 @@ class Scored:
             if part:
                 yield f"{level}, {len(part)} questions", _parts(part)
 
-    def _share(self, found: Sequence[bool | None]) -> Estimate | None:
-        if not any(one is not None for one in found):
+    def _share(self, found: Sequence[float | None]) -> Estimate | None:
+        if all(one is None for one in found):
             return None
-        return accuracy([one is True for one in found], [i.db_id for i in self.job.items])
+        return accuracy([one or 0.0 for one in found], [i.db_id for i in self.job.items])
 
 
-def score(job: Job, options: Options, *, workers: int, watch: Callable[[Verdict], None]) -> Scored:
-    """Return the verdicts on all items of `job`; `watch` is told each as it comes.
+def score(
+    job: Job,
+    options: Options,
+    *,
+    workers: int,
+    out: Path | None = None,
+    watch: Callable[[Verdict], None] = lambda _: None,
+) -> Scored:
+    """Return the verdicts on all items of `job`.
+
+    Args:
+        job: what is to be scored.
+        options: how.
+        workers: how many processes.
+        out: a file for a JSON line per question, in their order. Until all are there, `OUT.partial`
+            has them as they come, and the same call goes on from it; what was unscored is tried
+            again.
+        watch: is told each verdict, those of an interrupted call first.
 
     Raises:
-        UsageError: an option is wrong, or there is no place with databases.
+        UsageError: an option is wrong, there is no place with databases, or a file cannot be
+            written.
+        ConfigError: `OUT.partial` is of other files or options.
     """
+    _check(options)
+    if out is None:
+        found = _all(job.items, options, workers, {}, watch)
+        return Scored(job=job, verdicts=found)
+    partial = out.with_name(out.name + ".partial")
+    kept = _kept(partial, begun(partial, _config(job, options)))
+    with appending(partial) as file:
+
+        def note(verdict: Verdict) -> None:
+            if verdict.position not in kept:
+                file.write(encodable(json.dumps(asdict(verdict), ensure_ascii=False)) + "\n")
+                file.flush()
+            watch(verdict)
+
+        found = _all(job.items, options, workers, kept, note)
+    write_atomically(out, map(_line, found))
+    partial.unlink()
+    return Scored(job=job, verdicts=found)
+
+
+def _all(
+    items: Sequence[Item],
+    options: Options,
+    workers: int,
+    kept: Mapping[int, Verdict],
+    watch: Callable[[Verdict], None],
+) -> tuple[Verdict, ...]:
+    """The verdict on every item, in order: those that are kept, and new ones."""
+    found = dict(kept)
+    for verdict in kept.values():
+        watch(verdict)
+    todo = [item for item in items if item.position not in kept]
+    if todo:
+        with closing(verdicts(todo, options, workers=workers)) as coming:
+            for verdict in coming:
+                found[verdict.position] = verdict
+                watch(verdict)
+    return tuple(found[item.position] for item in items)
+
+
+def _kept(path: Path, lines: Sequence[Mapping[str, Any]]) -> dict[int, Verdict]:
+    """The verdicts of an interrupted call; of two on one item, the later."""
+    try:
+        found = TypeAdapter(list[Verdict]).validate_python(lines)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: holds no verdicts; remove it to start over.") from error
+    latest = {verdict.position: verdict for verdict in found}
+    return {place: v for place, v in latest.items() if v.status != "unscored"}
+
+
+def _config(job: Job, options: Options) -> dict[str, object]:
+    """What identifies the work: the content of the files, wherever they are, and the options."""
+    items = json.dumps([asdict(item) for item in job.items], ensure_ascii=False)
+    tables = options.tables.read_bytes() if options.tables else b""
+    return {
+        **asdict(options),
+        "db_dir": str(options.db_dir.resolve()) if options.db_dir else None,
+        "url": _digest((options.url or "").encode("utf-8", "replace")),  # it may have a password
+        "tables": _digest(tables),
+        "items": _digest(items.encode("utf-8", "surrogatepass")),
+        "version": version("quorumsql"),
+    }
+
+
+def _digest(raw: bytes) -> str:
+    return sha256(raw).hexdigest()
+
+
+def _check(options: Options) -> None:
     if (options.db_dir is None) == (options.url is None):
         raise UsageError("Say where the databases are: either --db-dir FOLDER or --db URL.")
     if options.db_dir is not None and not options.db_dir.is_dir():
         raise UsageError(f"{options.db_dir}: no such folder of databases; give it with --db-dir.")
-    if options.url is not None and options.metric not in {"sql-eval", "strict"}:
+    if options.url is not None and options.metric not in _WITH_URL:
         raise UsageError(f"The metric {options.metric} reads SQLite files: give --db-dir FOLDER.")
     if options.metric == "spider-exact" and options.tables is None:
         raise UsageError("Exact-set match needs Spider's tables.json: give it with --tables.")
-    found: dict[int, Verdict] = {}
-    for verdict in verdicts(job.items, options, workers=workers):
-        found[verdict.position] = verdict
-        watch(verdict)
-    return Scored(job=job, verdicts=tuple(found[item.position] for item in job.items))
-
-
-def write_verdicts(path: Path, scored: Scored) -> None:
-    """Write a JSON line per question, the whole file at once.
-
-    Raises:
-        UsageError: the file cannot be written.
-    """
-    write_atomically(path, (_line(v) for v in scored.verdicts))
+    if options.tables is not None and not options.tables.is_file():
+        raise UsageError(f"{options.tables}: cannot be read: there is no such file.")
 
 
 def _line(verdict: Verdict) -> str:
-    entry = {
+    entry: dict[str, object] = {
         "index": verdict.position,
         "exec": verdict.exec,
         "exact": verdict.exact,
@@ -117,6 +223,10 @@ def _line(verdict: Verdict) -> str:
         "reason": verdict.reason,
         "hardness": verdict.hardness,
     }
+    if verdict.f1 is not None:
+        entry["soft_f1"] = verdict.f1
+    if verdict.reward is not None:
+        entry["reward"] = verdict.reward
     return encodable(json.dumps(entry, ensure_ascii=False)) + "\n"
 
 
@@ -126,4 +236,9 @@ def _parts(part: Sequence[Verdict]) -> str:
         shares.append(f"execution {sum(v.exec is True for v in part) / len(part):.1%}")
     if any(v.exact is not None for v in part):
         shares.append(f"exact {sum(v.exact is True for v in part) / len(part):.1%}")
+    if any(v.f1 is not None for v in part):
+        shares.append(f"soft F1 {sum(v.f1 or 0.0 for v in part) / len(part):.1%}")
+    if any(v.reward is not None for v in part):
+        ves = efficiency([v.reward or 0.0 for v in part])
+        shares.append(f"R-VES {sum(ves) / len(part):.1%}")
     return ", ".join(shares)

@@ -133,7 +133,7 @@ def _gold_entry(index: int, row: Mapping[str, Any]) -> Item:
         gold=gold,
         prediction=None,
         question=_first(row, ("question",)),
-        category=_first(row, ("query_category",)),
+        category=_first(row, ("query_category", "difficulty")),
         problem=f"entry {index} of the gold file lacks {lacks}" if lacks else "",
     )
 

@@ -1,6 +1,6 @@
 """The nouns of scoring: what is to be scored, and what came out.
 
-What is not covered: how files become items (`score_files`) and items verdicts (`score_judges`).
+What is not covered: how files become items (`score_files`) and items verdicts (`score_judge`).
 """
 
 from __future__ import annotations
@@ -9,20 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-__all__ = ["METRICS", "Item", "Metric", "Options", "Status", "Verdict"]
+__all__ = ["Item", "Metric", "Options", "Status", "Verdict"]
 
-Metric: TypeAlias = Literal[
-    "spider", "spider-exact", "bird", "bird-f1", "bird-ves", "sql-eval", "strict"
-]
-METRICS: tuple[Metric, ...] = (
-    "spider",
-    "spider-exact",
-    "bird",
-    "bird-f1",
-    "bird-ves",
-    "sql-eval",
-    "strict",
-)
+Metric: TypeAlias = Literal["spider", "spider-exact", "bird", "bird-ves", "sql-eval", "strict"]
 
 Status: TypeAlias = Literal[
     "right", "wrong", "error", "timeout", "cap", "refused", "missing", "unscored"
@@ -36,7 +25,8 @@ class Item:
     """One prediction and the gold it is held against.
 
     `position` is unique in a job; `index` is the 0-based place of the question in the gold file
-    and `system` whose prediction it is. `problem` says in words what was wrong with its line.
+    and `system` whose prediction it is. `category` is SQL-Eval's kind of question or BIRD's
+    difficulty. `problem` says in words what was wrong with its line.
     """
 
     position: int
@@ -54,14 +44,16 @@ class Item:
 class Verdict:
     """What came out for one item. None is no verdict: not asked for, or `reason` says why.
 
-    `score` is what soft F1 and R-VES give beside the verdict. `hardness` is Spider's.
+    `f1` and `reward` are what BIRD's soft F1 and R-VES give beside it. `hardness` is Spider's
+    level, or what BIRD calls difficulty.
     """
 
     position: int
     status: Status
     exec: bool | None = None
     exact: bool | None = None
-    score: float | None = None
+    f1: float | None = None
+    reward: float | None = None
     reason: str = ""
     hardness: str = ""
 
@@ -79,7 +71,7 @@ class Options:
         plug_value: Spider's `--plug_value`.
         share: give equal predictions for one question the same verdict without running them again.
         seconds: how long one statement may run.
-        repeats: how often R-VES runs each statement.
+        repeats: how often R-VES runs each statement; the official script has 100.
     """
 
     metric: Metric
@@ -90,6 +82,6 @@ class Options:
     plug_value: bool = False
     share: bool = True
     seconds: float = 60.0
-    repeats: int = 5
+    repeats: int = 100
     rows: int = field(default=1_000_000)
     bytes: int = field(default=64 * 1024 * 1024)

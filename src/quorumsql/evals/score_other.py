@@ -12,7 +12,7 @@ from typing import Final
 from quorumsql.db import open_database
 from quorumsql.domain import Failure
 from quorumsql.evals.datasets import Task, at_url
-from quorumsql.evals.judge import Judge
+from quorumsql.evals.judge import Judge, Metric
 from quorumsql.evals.score_items import Item, Options, Verdict
 from quorumsql.evals.score_judge import JudgeBase, Remembered, database_files, unscored
 from quorumsql.ports import Database
@@ -71,8 +71,8 @@ class OpenJudge(JudgeBase):
 
     def _opened(self, place: str) -> tuple[Database, Judge]:
         database = open_database(place, limits=self.limits)
-        strict = self.options.metric == "strict"
-        return database, Judge(database, metric="strict" if strict else "sql-eval")
+        metric: Metric = "strict" if self.options.metric == "strict" else "sql-eval"
+        return database, Judge(database, metric=metric, limits=self.limits)
 
 
 def _close(pair: tuple[Database, Judge]) -> None:

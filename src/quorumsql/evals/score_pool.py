@@ -35,7 +35,9 @@ def judge_of(options: Options) -> JudgeBase:
     """
     if options.metric in {"spider", "spider-exact"}:
         return SpiderJudge(options)
-    return BirdJudge(options) if options.metric == "bird" else OpenJudge(options)
+    if options.metric in {"bird", "bird-ves"}:
+        return BirdJudge(options)
+    return OpenJudge(options)
 
 
 def verdicts(
@@ -106,7 +108,10 @@ class _Scoring:
         if self.options.plug_value:
             return 0.0  # there may be thousands of statements
         golds = len(references(item.gold)) if self.options.metric == "sql-eval" else 1
-        return self.grace + self.options.seconds * (2 + golds) * files
+        runs = (2 + golds) * files
+        if self.options.metric == "bird-ves":
+            runs += self.options.repeats + 2
+        return self.grace + self.options.seconds * runs
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from functools import cached_property
 from quorumsql.domain import Row
 from quorumsql.results import same_rows
 
-__all__ = ["Expected", "same_as_spider", "soft_f1"]
+__all__ = ["Expected", "distinct", "same_as_spider", "soft_f1"]
 
 _NUMBERS = frozenset({int, float})
 
@@ -82,6 +82,19 @@ def _by_writing(row: Row) -> Row:
 
 def _types(rows: Iterable[Row]) -> frozenset[type]:
     return frozenset(type(cell) for row in rows for cell in row)
+
+
+def distinct(rows: Iterable[Row]) -> dict[Row, None]:
+    """Return the different rows in the order in which they came, lists in them as text."""
+    found = list(rows)
+    try:
+        return dict.fromkeys(found)
+    except TypeError:  # a cell of a server is a list or an object
+        return dict.fromkeys(tuple(map(_hashable, row)) for row in found)
+
+
+def _hashable(cell: object) -> object:
+    return repr(cell) if isinstance(cell, (list, dict)) else cell
 
 
 def soft_f1(gold: Sequence[Row], predicted: Sequence[Row]) -> float:

@@ -13,6 +13,7 @@ built-in function (see `db.sqlite_read`); `score_pool` ends a process that hangs
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -85,6 +86,24 @@ class SqliteRunner:
         if isinstance(found, Failure) and found.kind == "refused":
             found = self._on_a_copy(sql, most, found)
         return found
+
+    def seconds(self, sql: str) -> float | Failure:
+        """Return how long `sql` takes on a connection of its own, as BIRD's R-VES times it.
+
+        From the first statement of the connection to its end: the schema is read anew, and what
+        the system has in its memory is not.
+
+        Raises:
+            DatabaseError: the database is locked, damaged or gone.
+        """
+        connection = sqlite3.connect(uri_of(self._path, examine(self._path)), uri=True)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_CELL)
+        connection.set_authorizer(self._authorize)
+        started = time.perf_counter()
+        with closing(connection):
+            found = self._attempt(connection, sql, None)
+        spent = time.perf_counter() - started
+        return found if isinstance(found, Failure) else spent
 
     def tables(self) -> dict[str, list[str]]:
         """Return the tables and their columns, all names in lower case, views left out."""

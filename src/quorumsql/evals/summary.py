@@ -1,10 +1,7 @@
-"""What a run of predictions says: accuracy, members, majority, oracle, latency.
+"""What a run of predictions says: accuracy, parts, confidence, generators, latency.
 
-A member's own accuracy is that of its best surviving hypothesis: of its candidates that
-have a vote left after refining, the one with the largest weight, the earlier one on a tie.
-`majority` gives every member one vote, for that hypothesis, and breaks ties by the shortest
-SQL; `oracle` is right when any candidate is. All of them have every question in their
-denominator.
+All figures have every question in their denominator, but for those about confidence, which leave
+out questions without a verdict.
 
 What is not covered: comparing two runs (`compare`).
 """
@@ -15,18 +12,24 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from quorumsql.domain import Usage
+from quorumsql.evals.agreement import best_votes, ensemble, estimated
 from quorumsql.evals.filters import Filter
-from quorumsql.evals.metrics import Estimate, accuracy, mcnemar, paired_difference, percentile
-from quorumsql.evals.predictions import Prediction, Vote
+from quorumsql.evals.metrics import accuracy, percentile
+from quorumsql.evals.predictions import Prediction
 from quorumsql.evals.reliability import reliability
+from quorumsql.evals.risk import coverage_at_risk
+from quorumsql.evals.score_ves import efficiency
 from quorumsql.evals.slices import by, by_features, sliced
 
-__all__ = ["Summary", "best_votes", "rows_of_summary", "summarise"]
+__all__ = ["BOUNDS", "Summary", "best_votes", "rows_of_summary", "summarise"]
 
 Summary: TypeAlias = dict[str, Any]
+
+BOUNDS: Final = ("oracle_of_members", "oracle", "lower_bound_of_members", "lower_bound")
+"""The best and the worst that any choice among the candidates could have reached."""
 
 
 def summarise(predictions: Sequence[Prediction], *, slices: Sequence[Filter] = ()) -> Summary:
@@ -55,78 +58,23 @@ def summarise(predictions: Sequence[Prediction], *, slices: Sequence[Filter] = (
         "errors": _counts(p.error or "unknown" for p in predictions if not p.correct),
         "differs": _counts(part for p in predictions for part in p.differs),
         "reliability": reliability(predictions),
+        "coverage_at_risk": coverage_at_risk(predictions),
         "usage": _usage(predictions),
-        **_ensemble(predictions, own, clusters),
+        **_beside(predictions, clusters),
+        **ensemble(predictions),
         "latency_ms": _latency(predictions),
     }
 
 
-def best_votes(prediction: Prediction) -> dict[str, Vote]:
-    """Return each generator's best surviving hypothesis; one with none is absent."""
-    best: dict[str, Vote] = {}
-    for vote in prediction.candidates:
-        if vote.status not in {"ok", "empty"} or vote.weight <= 0:
-            continue
-        if vote.generator not in best or vote.weight > best[vote.generator].weight:
-            best[vote.generator] = vote
-    return best
-
-
-def _ensemble(
-    predictions: Sequence[Prediction], own: Sequence[bool], clusters: Sequence[str]
-) -> Summary:
-    """The figures that need the candidates; empty when no answer carries any."""
-    names = sorted({vote.generator for p in predictions for vote in p.candidates})
-    if not names:
-        return {}
-    votes = [best_votes(p) for p in predictions]
-
-    def of(name: str) -> list[bool]:
-        return [name in best and best[name].correct for best in votes]
-
-    members = {name: accuracy(of(name), clusters) for name in names}
-    leader = max(names, key=lambda name: (members[name].value, name))
-    majority = [_majority(best) for best in votes]
-    unanimous = [_unanimous(best, len(names)) for best in votes]
-    agreed = [right for right, same in zip(own, unanimous, strict=True) if same]
-    oracle = [any(v.correct for v in p.candidates) for p in predictions]
-    return {
-        "members": {name: _plain(members[name]) for name in names},
-        "best_member": leader,
-        "majority": _plain(accuracy(majority, clusters)),
-        "oracle": _plain(accuracy(oracle, clusters)),
-        "oracle_of_members": _plain(
-            accuracy([any(v.correct for v in b.values()) for b in votes], clusters)
-        ),
-        "unanimity": {"rate": _share(unanimous), "accuracy": _share(agreed)},
-        "ensemble_minus_best_member": {
-            **_plain(paired_difference(own, of(leader), clusters)),
-            "mcnemar_p": mcnemar(own, of(leader)),
-        },
-        "ensemble_minus_majority": _plain(paired_difference(own, majority, clusters)),
-    }
-
-
-def _majority(best: Mapping[str, Vote]) -> bool:
-    """Whether the group that most members vote for is right; ties to the shortest SQL."""
-    groups: defaultdict[int, list[Vote]] = defaultdict(list)
-    for vote in best.values():
-        if vote.group is not None:
-            groups[vote.group].append(vote)
-    if not groups:
-        return False
-
-    def order(group: list[Vote]) -> tuple[int, int, str]:
-        sql = min((v.sql for v in group), key=lambda text: (len(text), text))
-        return -len(group), len(sql), sql
-
-    return min(groups.values(), key=order)[0].correct
-
-
-def _unanimous(best: Mapping[str, Vote], members: int) -> bool:
-    """Whether all members of the run have a vote, and all the same."""
-    groups = {vote.group for vote in best.values()}
-    return len(best) == members and len(groups) == 1 and None not in groups
+def _beside(predictions: Sequence[Prediction], clusters: Sequence[str]) -> Summary:
+    """What BIRD measures beside accuracy, where it was measured: soft F1 and R-VES, as shares."""
+    found: Summary = {}
+    if any("soft_f1" in p.scores for p in predictions):
+        found["soft_f1"] = estimated([p.scores.get("soft_f1", 0.0) for p in predictions], clusters)
+    if any("reward" in p.scores for p in predictions):
+        rewards = [p.scores.get("reward", 0.0) for p in predictions]
+        found["r_ves"] = estimated(efficiency(rewards), clusters)
+    return found
 
 
 def _counts(words: Iterable[str]) -> Summary:
@@ -161,10 +109,6 @@ def _share(outcomes: Sequence[bool]) -> float | None:
     return sum(outcomes) / len(outcomes) if outcomes else None
 
 
-def _plain(estimate: Estimate) -> Summary:
-    return {"value": estimate.value, "ci95": [estimate.low, estimate.high]}
-
-
 def rows_of_summary(summary: Summary) -> list[tuple[str, str]]:
     """Return what people read first, as (figure, value) pairs of text."""
     low, high = _pair(summary["ci95"])
@@ -172,23 +116,15 @@ def rows_of_summary(summary: Summary) -> list[tuple[str, str]]:
         ("questions", f"{summary['n']}"),
         ("ensemble", f"{_percent(summary['execution_accuracy'])}  [{low}, {high}]"),
     ]
-    for name, figures in _mapping(summary.get("members")).items():
-        mark = " (best)" if name == summary["best_member"] else ""
-        rows.append((f"member {name}{mark}", _interval(figures)))
-    for key in ("majority", "oracle_of_members", "oracle"):
+    for key, words in (("soft_f1", "soft F1"), ("r_ves", "R-VES")):
         if key in summary:
-            rows.append((key.replace("_", " "), _interval(summary[key])))
-    for key in ("ensemble_minus_best_member", "ensemble_minus_majority"):
-        if key in summary:
-            rows.append((key.replace("_", " "), _interval(summary[key], sign="+")))
-    unanimity = _mapping(summary.get("unanimity"))
-    if unanimity:
-        rows.append(("unanimous", _percent(unanimity["rate"])))
-        rows.append(("right when unanimous", _percent(unanimity["accuracy"])))
+            rows.append((words, _interval(summary[key])))
+    rows.extend(_rows_of_generators(summary))
     rows.append(("unscored", f"{summary['unscored']}"))
     if summary["unscored"]:
         rows.append(("ceiling", _percent(summary["ceiling"])))
     rows.append(("abstained", f"{summary['abstained']}"))
+    rows.extend(_rows_of_confidence(summary))
     rows.extend(_rows_of_parts(summary))
     for stage, spent in _mapping(summary.get("latency_ms")).items():
         figures = _mapping(spent)
@@ -196,6 +132,41 @@ def rows_of_summary(summary: Summary) -> list[tuple[str, str]]:
             (f"{stage} ms, median / p95", f"{figures['median']:.0f} / {figures['p95']:.0f}")
         )
     rows.append(("seconds", f"{summary['seconds']:.0f}"))
+    return rows
+
+
+def _rows_of_generators(summary: Summary) -> list[tuple[str, str]]:
+    """What the generators reach alone and together."""
+    rows = []
+    for name, figures in _mapping(summary.get("members")).items():
+        mark = " (best)" if name == summary["best_member"] else ""
+        rows.append((f"member {name}{mark}", _interval(figures)))
+    for key in ("majority", *BOUNDS):
+        if key in summary:
+            rows.append((key.replace("_", " "), _interval(summary[key])))
+    for key in ("ensemble_minus_best_member", "ensemble_minus_majority"):
+        if key in summary:
+            rows.append((key.replace("_", " "), _interval(summary[key], sign="+")))
+    unanimity = _mapping(summary.get("unanimity"))
+    if unanimity:
+        rate = {"value": unanimity["rate"], "ci95": unanimity["ci95"]}
+        right = {"value": unanimity["accuracy"], "ci95": unanimity["accuracy_ci95"]}
+        rows += [("unanimous", _interval(rate)), ("right when unanimous", _interval(right))]
+    return rows
+
+
+def _rows_of_confidence(summary: Summary) -> list[tuple[str, str]]:
+    """How many questions can be answered at a risk, and whether confidence is honest."""
+    rows = [
+        (f"answered at most {point['risk']:.0%} wrong", _interval(point, key="coverage"))
+        for point in summary["coverage_at_risk"]
+    ]
+    found = summary["reliability"]
+    if found["n"]:
+        low, high = _pair(found["ece_ci95"])
+        rows.append(("calibration error", f"{_percent(found['ece'])}  [{low}, {high}]"))
+        low, high = (f"{bound:.3f}" for bound in found["brier_ci95"])
+        rows.append(("Brier score", f"{found['brier']:.3f}  [{low}, {high}]"))
     return rows
 
 
@@ -220,10 +191,10 @@ def _pair(value: object) -> tuple[str, str]:
     return _percent(low), _percent(high)
 
 
-def _interval(figures: object, *, sign: str = "") -> str:
+def _interval(figures: object, *, key: str = "value", sign: str = "") -> str:
     known = _mapping(figures)
-    low, high = (_percent(bound, sign=sign) for bound in known["ci95"])
-    return f"{_percent(known['value'], sign=sign)}  [{low}, {high}]"
+    low, high = (_percent(bound, sign=sign) for bound in known["ci95"] or (None, None))
+    return f"{_percent(known[key], sign=sign)}  [{low}, {high}]"
 
 
 def _percent(value: object, *, sign: str = "") -> str:

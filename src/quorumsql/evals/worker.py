@@ -55,10 +55,14 @@ class GoldAsPrediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The work of a run: whatever goes wrong with one question is recorded as its `unscored`."""
+    """The work of a run: whatever goes wrong with one question is recorded as its `unscored`.
+
+    `repeats` says how often R-VES runs a statement; 0 leaves it out.
+    """
 
     answerer: Answerer | GoldAsPrediction
     metric: Metric = "strict"
+    repeats: int = 0
     clock: Callable[[], float] = time.perf_counter
 
     @contextmanager
@@ -111,7 +115,12 @@ class _Desk:
         try:
             database = open_database(place, limits=SCORING_LIMITS)
             self._stack.callback(database.close)
-            self._judge = Judge(database, metric=self._evaluation.metric)
+            self._judge = Judge(
+                database,
+                metric=self._evaluation.metric,
+                place=place,
+                repeats=self._evaluation.repeats,
+            )
             self._stack.callback(self._judge.close)
         except UsageError as error:  # no database there, or a name that names none
             self._closed = str(error)
@@ -187,6 +196,7 @@ def _score(task: Task, answer: Answer, judge: Judge, seconds: float) -> Predicti
         error=None if right else error_of(answer.sql, answer.execution, expected),
         differs=differs_in(answer.sql or "", gold, judge.dialect) if not right else (),
         usage=answer.usage,
+        scores=judge.scores(task, answer.sql or "", answer.execution) if answer.sql else {},
     )
 
 
