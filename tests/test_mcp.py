@@ -169,6 +169,29 @@ def test_what_a_tool_cannot_do_is_said_in_words_and_changes_nothing(shop: Path) 
     assert shop.read_bytes() == before
 
 
+def test_a_follow_up_and_its_progress(shop: Path) -> None:
+    steps: list[str] = []
+
+    async def told(progress: float, total: float | None, message: str | None) -> None:
+        assert total is not None and 0 <= progress <= total
+        steps.append(message or "")
+
+    async def talk() -> CallToolResult:
+        first, *rest = command(shop)
+        async with Client(StdioServerParameters(command=first, args=rest)) as client:
+            before = {
+                "question": "only Portugal",
+                "previous_question": "Which cities are there?",
+                "previous_sql": "SELECT name FROM city",
+                "previous_confidence": 0.75,
+            }
+            return await client.call_tool("ask", before, progress_callback=told)
+
+    found = asyncio.run(talk()).structured_content
+    assert found is not None and found["rows"] == [["Lisbon"], ["Porto"]]
+    assert found["confidence"] == 0.75 and steps[0] == "follow" and steps[-1] == "done"
+
+
 def test_many_rows_are_cut_and_said_to_be(shop: Path) -> None:
     async def talk() -> CallToolResult:
         first, *rest = command(shop)

@@ -17,8 +17,9 @@ from quorumsql.errors import ConfigError, UnknownName
 from quorumsql.permissions import Names, Permissions
 from quorumsql.stores.history import Asked, History
 from quorumsql.tokens import both, digest, new_token
+from quorumsql.web.asking import _remembered, history_of
 from quorumsql.web.files import csv_of, parquet_of
-from quorumsql.web.pool import Busy, Turns
+from quorumsql.web.pool import Busy, Person, Pool, Turns
 
 ENTRY = Asked(id="a", at="2026-01-01T00:00:00Z", question="q", sql="SELECT 1")
 
@@ -108,6 +109,17 @@ def test_history_keeps_what_is_saved_and_forgets_what_is_old(
     assert history.all()[0].id == "n48"
     with pytest.raises(UnknownName):
         history.mark("nobody", saved=True)
+
+
+def test_an_answer_that_only_history_knows_can_be_gone_on_from(tmp_path: Path) -> None:
+    settings = load_settings(overrides={"home": str(tmp_path)}, environ={})
+    pool, ana = Pool({"shop": "shop.sqlite"}, settings), Person(name="ana", queue="ana")
+    history_of(pool, ana, "shop").add(replace(ENTRY, confidence=0.7))
+    before = asyncio.run(_remembered(pool, ana, "shop", "a"))
+    assert (before.question, before.sql, before.confidence) == ("q", "SELECT 1", 0.7)
+    for who, name in (("ana", "b"), ("ben", "a")):
+        with pytest.raises(UnknownName):
+            asyncio.run(_remembered(pool, Person(name=who, queue=who), "shop", name))
 
 
 def test_files_hold_the_rows(tmp_path: Path) -> None:

@@ -185,7 +185,9 @@ class Connection:
                 yield event
             yield task.result()
 
-    def follow_up(self, before: Answer, text: str, *, trace: Trace | None = None) -> Answered:
+    def follow_up(
+        self, before: Answer, text: str, *, alone: bool = False, trace: Trace | None = None
+    ) -> Answered:
         """Go on from an answer: "and by month?", "only Portugal", "top 5".
 
         Where a rule understands the words, they change the statement of `before`, and no model is
@@ -194,6 +196,7 @@ class Connection:
         Args:
             before: an answer, or what `answered.remembered` makes of a question and its SQL.
             text: the follow-up, in plain words.
+            alone: what no rule understands is a new question, asked without the one before.
             trace: receives the events of this question.
 
         Raises:
@@ -201,7 +204,8 @@ class Connection:
             ModelError: a model cannot be loaded, or every generator failed.
         """
         words = stripped(text)
-        return self._told(trace or Trace(), lambda t: self._gone_on(before, words, t))
+        anew = words if alone else f"{before.question.rstrip('?. ')}, {words}"
+        return self._told(trace or Trace(), lambda t: self._gone_on(before, words, anew, t))
 
     def explain(self, sql: str) -> str:
         """Return what a statement does, in plain words; nothing is run."""
@@ -225,8 +229,8 @@ class Connection:
     def _answered(self, answer: Answer) -> Answered:
         return Answered.of(answer, dialect=self.dialect, again=self.follow_up)
 
-    def _gone_on(self, before: Answer, words: str, trace: Trace) -> Answer:
-        """Change the statement of an answer, or ask anew with the question before it."""
+    def _gone_on(self, before: Answer, words: str, anew: str, trace: Trace) -> Answer:
+        """Change the statement of an answer, or ask `anew`."""
         from quorumsql.follow import edited
 
         with trace.stage("follow"):
@@ -234,8 +238,7 @@ class Connection:
             sql = edited(before.sql, words, self.schema, hits) if before.sql else None
             found = self.sql(sql) if sql else None
         if sql is None or found is None or _is_wrong(found):
-            text = f"{before.question.rstrip('?. ')}, {words}"
-            return self._ready().answer(Question(text=text), trace=trace)
+            return self._ready().answer(Question(text=anew), trace=trace)
         return changed(before, words, sql, found, hits, trace, database=self.name)
 
     def load(self) -> tuple[Generator, ...]:

@@ -4,6 +4,8 @@ Tools: ask, schema, search_values, run_sql (reading only, through the guard), ex
 schema is a resource too. What a tool cannot do comes back as an error in words that an agent
 can act on; what the database says is data, and the tools' descriptions say so.
 
+A follow-up is asked with the question and the SQL before it: agents keep those, the server nothing.
+
 What is not covered: writing, prompts, and asking several databases from one server.
 """
 
@@ -13,21 +15,25 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import count
 from threading import Lock
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
+from pydantic import Field
 
 from quorumsql import __version__
+from quorumsql.answered import remembered
 from quorumsql.api import Connection, answer_object, json_value
 from quorumsql.domain import Failure
 from quorumsql.errors import QuorumError
 from quorumsql.explain import explain
 from quorumsql.render import render
+from quorumsql.trace import Event, StageStarted, Trace
 
 __all__ = ["CLIENTS", "Format", "build_server", "client_config"]
 
@@ -35,6 +41,7 @@ Format = Literal["mschema", "ddl", "compact"]
 T = TypeVar("T")
 
 CLIENTS = ("claude", "cursor", "vscode")
+_STEPS = 7  # stages of a question, and the end
 MOST_ROWS = 200
 """Rows that a tool returns; `truncated` says when there are more."""
 
@@ -77,15 +84,37 @@ class _Tools:
         self._connection = connection
         self._lock = Lock()
 
-    async def ask(self, question: str, ctx: Context[Any], evidence: str = "") -> dict[str, Any]:
+    async def ask(
+        self,
+        question: str,
+        ctx: Context[Any],
+        evidence: str = "",
+        previous_question: str = "",
+        previous_sql: str = "",
+        previous_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5,
+    ) -> dict[str, Any]:
         """Answer a question about the database in plain words.
 
         Returns sql, columns, rows, confidence (0 to 1), abstained with a reason, who voted for
-        what, and warnings. `evidence` says what one must know to understand the question.
+        what, and warnings. `evidence` says what one must know to understand the question. To go
+        on from an answer ("and by month?", "only those over 30", "top 5"), give its question,
+        sql and confidence as `previous_question`, `previous_sql` and `previous_confidence`.
         """
-        await ctx.report_progress(0, 1, "asking the generators")
-        answer = await self._run(partial(self._connection.ask, question, evidence=evidence))
-        await ctx.report_progress(1, 1, "done")
+        done = count()
+
+        def heard(event: Event) -> None:
+            if isinstance(event, StageStarted):
+                step = min(next(done), _STEPS - 1)
+                anyio.from_thread.run(ctx.report_progress, step, _STEPS, event.stage)
+
+        trace = Trace(heard)
+        if previous_sql:
+            before = remembered(previous_question or "SQL", previous_sql, previous_confidence)
+            work = partial(self._connection.follow_up, before, question, trace=trace)
+        else:
+            work = partial(self._connection.ask, question, evidence=evidence, trace=trace)
+        answer = await self._run(work)
+        await ctx.report_progress(_STEPS, _STEPS, "done")
         return _cut(answer_object(answer))
 
     async def schema(self, format: Format = "mschema") -> str:

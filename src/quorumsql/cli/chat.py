@@ -106,21 +106,16 @@ class _Talk:
         from quorumsql.cli.output import page, show_answer
 
         last = self._last
-        answer = self._database.ask(line) if last is None else self._go_on(last, line)
+        answer = (
+            self._database.ask(line)
+            if last is None
+            else self._database.follow_up(last, line, alone=True)
+        )
         self._last = answer
         with page() as console:
             show_answer(console, answer, limit=ROWS_SHOWN)
             if not answer.abstained:
                 _plot(console, answer)
-
-    def _go_on(self, last: Answered, line: str) -> Answered:
-        """A follow-up where the last statement can be changed so, else a new question."""
-        from quorumsql.follow import edited
-
-        hits = self._database.mentions(line)
-        if last.sql and edited(last.sql, line, self._database.schema, hits):
-            return last.follow_up(line)
-        return self._database.ask(line)
 
     def _sql(self, statement: str) -> None:
         from quorumsql.cli.output import page, show_failure, show_rows

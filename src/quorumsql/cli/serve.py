@@ -32,6 +32,9 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address; one that others reach needs tokens.")
     ] = "127.0.0.1",
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Serve the sample company of quorum demo.")
+    ] = False,
     new_token: Annotated[
         str | None, typer.Option(metavar="NAME", help="Make a token and say what to configure.")
     ] = None,
@@ -43,8 +46,8 @@ def serve(
     if new_token is not None:
         _print_token(new_token)
         return
-    if not db:
-        raise UsageError("Say which database to serve: --db URL, once or more.")
+    if not db and not demo:
+        raise UsageError("Say which database to serve: --db URL, once or more, or --demo.")
     from quorumsql.cli.settings import settings_of
     from quorumsql.tokens import both
 
@@ -60,7 +63,7 @@ def serve(
         if (error.name or "").partition(".")[0] not in {"fastapi", "starlette", "uvicorn"}:
             raise
         raise MissingExtra("quorum serve", "web") from error
-    urls = _named(db)
+    urls = _named([*(db or ()), *([_sample(settings.home)] if demo else ())])
     for name, token in settings.web.tokens.items():
         if missing := set(token.databases) - set(urls):
             raise UsageError(f"web.tokens.{name} names a database not served: {min(missing)!r}.")
@@ -70,6 +73,25 @@ def serve(
     place = _free(host, port)
     typer.echo(f"http://{'[' + host + ']' if ':' in host else host}:{place}/", err=True)
     listen(urls, settings, host=host, port=place)
+
+
+def _sample(home: Path) -> str:
+    """The path of the sample company, made where it is not there yet.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    from quorumsql.errors import DatabaseError
+    from quorumsql.sample import build_sample
+
+    path = home / "demo" / "company.sqlite"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file():
+            build_sample(path)
+    except (OSError, DatabaseError) as error:
+        raise UsageError(f"The sample cannot be written to {path}: {error}.") from error
+    return str(path)
 
 
 def _check(url: str, settings: object) -> None:

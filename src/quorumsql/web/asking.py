@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from quorumsql.answered import remembered
 from quorumsql.api import Connection, answer_object
-from quorumsql.domain import Rows
+from quorumsql.domain import Answer, Rows
 from quorumsql.errors import QuorumError, UnknownName, UsageError
 from quorumsql.stores.history import Asked, History, now
 from quorumsql.trace import Event, Trace
@@ -31,6 +33,8 @@ router = APIRouter(tags=["ask"])
 
 RunId = Annotated[str, Path(max_length=40, description="Named by the header Quorum-Run.")]
 EVENTS = "text/event-stream"
+_FIRST_SECONDS = 0.1
+"""How long work waits for a listener to hear that it begins; a lost one must not hold it up."""
 
 
 class Wrong(BaseModel):
@@ -53,6 +57,9 @@ class Question(BaseModel):
     question: str = Field(min_length=1, max_length=200_000)
     database: str | None = Field(None, max_length=200, description="The first one, when absent.")
     evidence: str = Field("", max_length=20_000, description="What one must know besides.")
+    follows: str | None = Field(
+        None, max_length=40, description="A run to go on from: its SQL is changed where it can be."
+    )
 
 
 class Statement(BaseModel):
@@ -96,18 +103,24 @@ async def ask(
     """Answer a question. With `Accept: text/event-stream`, tell what happens while it does.
 
     The same `Idempotency-Key` with the same body gets the same answer, and is asked only once.
+    With `follows`, the question goes on from the answer of that run: "and by month?", "top 5".
     """
-    pool, runs, person = _state(request)
-    database = pool.choose(person, body.database)
-    run = None
+    _, runs, person = _state(request)
+    run, streamed = None, EVENTS in accept
     if idempotency_key:
         run = runs.known(person.name, idempotency_key, body.model_dump_json())
     if run is None:
-        run = begin(request, person, database, body.question, body.evidence)
+        database, before = await _place(request, body)
+        run = begin(
+            request, person, database, body.question,
+            evidence=body.evidence, before=before, streamed=streamed,
+        )  # fmt: skip
+        if body.follows and before is not None:
+            run.follows = {"run": body.follows, "question": before.question}
         if idempotency_key:
             runs.remember(person.name, idempotency_key, body.model_dump_json(), run)
     headers = {"quorum-run": run.id}
-    if EVENTS in accept:
+    if streamed:
         return StreamingResponse(_events(run, 0), media_type=EVENTS, headers=headers)
     await run.done()
     return JSONResponse(run.story["answer"], headers=headers)
@@ -140,7 +153,8 @@ async def story_of(run: RunId, request: Request) -> dict[str, Any]:
     """Return all there is to say of a run: answer, words, readings, columns used, chart."""
     found = _run(request, run)
     await found.done()
-    return {"run": found.id, "database": found.database, **found.story}
+    shown = {"question": found.question, "follows": found.follows}
+    return {"run": found.id, "database": found.database, **shown, **found.story}
 
 
 @router.get("/v1/runs/{run}/events", response_class=StreamingResponse)
@@ -184,8 +198,28 @@ async def rows_parquet(run: RunId, request: Request) -> Response:
     return await _download(request, run, parquet_of, "application/vnd.apache.parquet", "parquet")
 
 
-def begin(request: Request, person: Person, database: str, text: str, evidence: str = "") -> Run:
+def begin(
+    request: Request,
+    person: Person,
+    database: str,
+    text: str,
+    *,
+    evidence: str = "",
+    before: Answer | None = None,
+    alone: bool = False,
+    streamed: bool = False,
+) -> Run:
     """Begin to answer a question, whoever listens.
+
+    Args:
+        request: whose application it is asked of.
+        person: who asks.
+        database: of which one.
+        text: the question.
+        evidence: what one must know to understand it.
+        before: the answer that it goes on from.
+        alone: what does not change that answer's statement is asked without it.
+        streamed: somebody is about to listen, and hears the first event before any work is done.
 
     Raises:
         UsageError: the question is blank.
@@ -195,21 +229,66 @@ def begin(request: Request, person: Person, database: str, text: str, evidence: 
     pool, runs, _ = _state(request)
     run = Run(owner=person.name, database=database, question=text.strip())
     runs.add(run)
-    task = asyncio.create_task(_answer(pool, run, person, evidence))
+
+    def asked(connection: Connection, trace: Trace) -> Answer:
+        if before is None:
+            return connection.ask(run.question, evidence=evidence, trace=trace)
+        return connection.follow_up(before, run.question, alone=alone, trace=trace)
+
+    task = asyncio.create_task(_answer(pool, run, person, asked, streamed=streamed))
     request.app.state.tasks.add(task)  # the loop itself does not keep tasks
     task.add_done_callback(request.app.state.tasks.discard)
     return run
 
 
-async def _answer(pool: Pool, run: Run, person: Person, evidence: str) -> None:
+async def _place(request: Request, body: Question) -> tuple[str, Answer | None]:
+    """The database of a question, and the answer that it goes on from."""
+    pool, runs, person = _state(request)
+    if body.follows is None:
+        return pool.choose(person, body.database), None
+    try:
+        run = runs.get(body.follows, person.name)
+    except UnknownName:
+        database = pool.choose(person, body.database)
+        return database, await _remembered(pool, person, database, body.follows)
+    await run.done()
+    database = pool.choose(person, body.database or run.database)
+    if database != run.database:
+        raise UsageError(f"That answer came from {run.database!r}: leave database out.")
+    return database, run.answer or remembered(run.question or "SQL", run.sql, 1.0)
+
+
+async def _remembered(pool: Pool, person: Person, database: str, name: str) -> Answer:
+    """An answer that only history still knows.
+
+    Raises:
+        UnknownName: it does not either.
+    """
+    entries = await asyncio.to_thread(history_of(pool, person, database).all)
+    for entry in entries:
+        if entry.id == name and entry.sql:
+            sure = 1.0 if entry.confidence is None else entry.confidence
+            return remembered(entry.question or "SQL", entry.sql, sure)
+    raise UnknownName("run", name, ["(it is not kept any longer; ask the whole question)"])
+
+
+async def _answer(
+    pool: Pool,
+    run: Run,
+    person: Person,
+    asked: Callable[[Connection, Trace], Answer],
+    *,
+    streamed: bool,
+) -> None:
     loop = asyncio.get_running_loop()
 
     def heard(event: Event) -> None:
         loop.call_soon_threadsafe(run.heard, event)
 
     def work(connection: Connection) -> None:
-        answer = connection.ask(run.question, evidence=evidence, trace=Trace(heard))
+        answer = asked(connection, Trace(heard))
         run.answer, run.sql, run.execution = answer, answer.sql or "", answer.execution
+        run.question = answer.question
         schema = connection.schema
         run.story = {
             "answer": answer_object(answer),
@@ -220,6 +299,9 @@ async def _answer(pool: Pool, run: Run, person: Person, evidence: str) -> None:
         _keep(pool, run, person)
 
     try:
+        if streamed:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(run.told.wait(), _FIRST_SECONDS)
         await pool.use(person, run.database, work)
     except QuorumError as error:
         run.problem = error

@@ -1,14 +1,17 @@
 """A database as a model: chat clients that speak OpenAI's interface can ask it.
 
 The name of the model is that of the database; the last message of the user is the question. The
-answer is text: a sentence, a table, the SQL and how sure it is.
+answer is text: a sentence, a table, the SQL and how sure it is. A follow-up ("and by month?")
+changes the SQL that the last message of the assistant shows; like any other statement it passes
+the guard.
 
-What is not covered: conversation (earlier messages are not read), tools and sampling parameters.
+What is not covered: earlier messages than those two, tools and sampling parameters.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
@@ -17,6 +20,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from quorumsql.answered import remembered
 from quorumsql.api import json_value
 from quorumsql.domain import Answer, Failure, Row
 from quorumsql.errors import UsageError
@@ -29,6 +33,8 @@ __all__ = ["router"]
 router = APIRouter(tags=["openai"])
 
 _ROWS = 50
+_SURE = re.compile(r"^Confidence: (\d{1,2}|100)%", re.MULTILINE)
+_SQL = re.compile(r"^```sql\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 
 
 class Part(BaseModel):
@@ -84,7 +90,8 @@ async def complete(body: Chat, request: Request) -> Response:
     if not asked:
         raise UsageError("There is no message of the user to answer.")
     database = pool.choose(person, body.model or None)
-    run = begin(request, person, database, asked[-1])
+    before = _before(body.messages)
+    run = begin(request, person, database, asked[-1], before=before, alone=True)
     if body.stream:
         return StreamingResponse(_chunks(run), media_type="text/event-stream")
     await run.done()
@@ -93,6 +100,20 @@ async def complete(body: Chat, request: Request) -> Response:
     return JSONResponse(
         {**_head(run, "chat.completion"), "choices": [choice], "usage": _usage(run)}
     )
+
+
+def _before(turns: Sequence[Turn]) -> Answer | None:
+    """The answer before the last question, as far as its message tells."""
+    last = max(place for place, turn in enumerate(turns) if turn.role == "user")
+    for place in range(last - 1, -1, -1):
+        if turns[place].role == "assistant":
+            said = turns[place].text()
+            shown, sure = _SQL.findall(said), _SURE.findall(said)
+            asked = [turn.text() for turn in turns[:place] if turn.role == "user"]
+            if not shown or not asked:
+                return None
+            return remembered(asked[-1], shown[-1], int(sure[-1]) / 100 if sure else 0.5)
+    return None
 
 
 async def _chunks(run: Run) -> AsyncIterator[str]:

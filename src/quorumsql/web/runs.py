@@ -42,6 +42,8 @@ class Run:
         self.story: dict[str, Any] = {}
         self.problem: Exception | None = None
         self.over = False
+        self.follows: dict[str, str] | None = None
+        self.told = asyncio.Event()  # somebody has heard the first event
         self.events: list[Named] = []
         self._news = asyncio.Event()
         self.add("run", {"run": self.id, "database": database, "question": question})
@@ -79,6 +81,7 @@ class Run:
         while True:
             while place < len(self.events):
                 yield self.events[place]
+                self.told.set()
                 place += 1
             if self.over:
                 return

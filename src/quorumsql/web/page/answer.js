@@ -15,7 +15,8 @@ const STEP = 200;
 export function show(story, context) {
   const answer = story.answer || story.result;
   const failed = answer.status && answer.status !== "ok" ? answer.error : null;
-  const parts = [summary(story, answer, failed, context), sqlCard(story, answer, context)];
+  const goOn = failed || !answer.sql ? null : followCard(story, context);
+  const parts = [summary(story, answer, failed, context), goOn, sqlCard(story, answer, context)];
   if (story.answer) {
     parts.push(make("div", { class: "columns" }, votes(story), times(story.answer)));
   }
@@ -137,6 +138,31 @@ function actions(story, answer, context) {
     button("CSV", async () => (await download(`${path}/rows.csv`, "answer.csv"), "CSV downloaded.")),
     button("Parquet", async () => (await download(`${path}/rows.parquet`, "answer.parquet"), "Parquet downloaded.")));
 }
+
+const OF_MANY = ["top 5", "largest first", "how many is that?"];
+const OF_ONE = ["by month", "by year", "only in 2024"];
+
+// Going on from this answer: the words change its SQL where they can, else they are asked anew.
+function followCard(story, context) {
+  const field = make("input", { id: "follow", type: "text", maxlength: 2000, autocomplete: "off", placeholder: "and by month?", "aria-describedby": "follow-ideas" });
+  const form = make("form", { class: "row", id: "follow-form" },
+    make("label", { for: "follow", text: "Go on from this answer" }), field,
+    make("button", { type: "submit", text: "Go on" }));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = field.value.trim();
+    if (text) return context.goOn(text, story);
+    field.focus();
+    say("Say how to go on, for example: only those over 30, or: top 5.", true);
+  });
+  const count = (story.answer || story.result).row_count;
+  const ideas = (count > 1 ? OF_MANY : OF_ONE).map((text) => make("button", { type: "button", class: "idea", text, onclick: () => context.goOn(text, story) }));
+  return make("section", { class: "card", "aria-label": "Go on" },
+    story.follows ? make("p", { class: "soft" }, "Went on from ", make("a", { href: place(story.database, story.follows.run), text: story.follows.question }), ".") : null,
+    form, make("div", { class: "row ideas", id: "follow-ideas" }, make("span", { class: "soft", text: "For example:" }), ...ideas));
+}
+
+export const place = (database, run) => `#/ask/${encodeURIComponent(database)}/${encodeURIComponent(run)}`;
 
 function sqlCard(story, answer, context) {
   if (!answer.sql) return null;

@@ -107,3 +107,20 @@ export function list(schema) {
     table.comment ? make("p", { class: "soft", text: table.comment }) : null,
     make("ul", {}, ...table.columns.map((c) => make("li", { text: `${c.name} ${c.type}${c.key ? ", key" : ""}${c.comment ? `: ${c.comment}` : ""}` })))));
 }
+
+const readable = (name) => name.replace(/[_-]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+const TELLING = /^(segment|status|type|kind|category|channel|country|city|state|genre|title|gender|sex|department|method|carrier|region|class|color|colour|language|currency)$/i;
+
+// A few questions that a database of these names can be asked: about its best connected tables.
+export function questionsFor(schema) {
+  const links = (table) => schema.foreign_keys.filter((k) => k.table === table.name || k.to === table.name).length;
+  const tables = schema.tables.filter((t) => t.columns.length > 1).sort((a, b) => links(b) - links(a));
+  const found = [];
+  for (const table of tables) {
+    const column = table.columns.find((c) => TELLING.test(c.name));
+    if (column) found.push(`How many ${readable(table.name)} are there for each ${readable(column.name)}?`);
+    if (found.length === 2) break;
+  }
+  if (tables.length) found.unshift(`How many ${readable(tables[0].name)} are there?`);
+  return found;
+}

@@ -1,7 +1,7 @@
 // The page: what is shown where, and what keys and addresses do.
 
-import { drawChart, show } from "./answer.js";
-import { diagram, list } from "./diagram.js";
+import { drawChart, place, show } from "./answer.js";
+import { diagram, list, questionsFor } from "./diagram.js";
 import { byId, make, say } from "./dom.js";
 import { follow, getJson, Problem, query, send } from "./net.js";
 
@@ -9,6 +9,7 @@ const state = { database: null, schema: null, schemas: new Map(), stop: null, us
 const context = {
   get schema() { return state.schema; },
   runSql,
+  goOn: (text, story) => askWith({ question: text, database: story.database, follows: story.run }),
   changed: () => {},
 };
 
@@ -32,12 +33,14 @@ async function choose(name) {
   byId("database").value = name;
   sessionStorage.setItem("database", name);
   state.schema = state.schemas.get(name) || null;
+  showIdeas();
   if (state.schema) return;
   getJson(`/v1/schema?${query({ database: name })}`).then((schema) => {
     state.schemas.set(name, schema);
     if (state.database === name) {
       state.schema = schema;
       showSchema();
+      showIdeas();
     }
   }).catch((error) => { byId("schema-note").textContent = error.message; });
 }
@@ -82,7 +85,10 @@ async function ask(event) {
     byId("question").focus();
     return say("Ask something in plain words, for example: How many orders were cancelled?", true);
   }
-  const json = { question: text, database: state.database, evidence: byId("evidence").value.trim() };
+  await askWith({ question: text, database: state.database, evidence: byId("evidence").value.trim() });
+}
+
+async function askWith(json) {
   const key = `page-${crypto.getRandomValues(new Uint32Array(4)).join("")}`;
   try {
     await listenTo({ json, key });
@@ -92,6 +98,7 @@ async function ask(event) {
 }
 
 async function listenTo(begin) {
+  byId("ideas").hidden = true;
   state.stop?.abort();
   const stop = (state.stop = new AbortController());
   const live = byId("live");
@@ -108,8 +115,7 @@ async function listenTo(begin) {
   const hear = (name, fields) => {
     last = name;
     if (name === "run") {
-      byId("question").value = fields.question;
-      state.question = fields.question;
+      if (!begin.json?.follows) byId("question").value = fields.question;
       say("Asking the generators…");
     }
     if (name === "StageStarted") {
@@ -132,6 +138,7 @@ async function listenTo(begin) {
     const run = await follow(begin, hear, () => say("The connection is lost; trying to take it up again…", true), stop.signal);
     if (last !== "answer" && last !== "result") throw new Problem(words || "The question was not answered.", 400);
     const story = await getJson(`/v1/runs/${encodeURIComponent(run)}`);
+    byId("question").value = state.question = story.question;
     shownRun(story);
     if (story.answer) say(`Answered in ${((performance.now() - began) / 1000).toFixed(1)} s.`);
     else say("");
@@ -147,7 +154,7 @@ async function runSql(sql) {
     const found = await send("/v1/sql", { sql, database: state.database, question: state.question });
     const { run, words, explanation, used, chart, ...result } = found;
     byId("live").replaceChildren();
-    shownRun({ run, database: state.database, words, explanation, used, chart, result });
+    shownRun({ run, database: state.database, question: state.question, words, explanation, used, chart, result });
     say(result.status === "ok" ? "Ran your SQL." : "The SQL did not run; it says why below.", result.status !== "ok");
   } catch (error) {
     say(error.message, true);
@@ -158,8 +165,8 @@ function shownRun(story) {
   state.run = story.run;
   state.used = story.used || [];
   show(story, context);
-  const place = `#/ask/${encodeURIComponent(story.database)}/${encodeURIComponent(story.run)}`;
-  if (location.hash !== place) history.pushState(null, "", place);
+  const here = place(story.database, story.run);
+  if (location.hash !== here) history.pushState(null, "", here);
 }
 
 function showSchema() {
@@ -169,6 +176,18 @@ function showSchema() {
   byId("diagram").replaceChildren(drawn.svg);
   byId("schema-note").textContent = drawn.hidden ? `${drawn.hidden} more tables are not drawn: search for them.` : "";
   byId("tables").replaceChildren(...list(state.schema));
+}
+
+// Questions to begin with, made out of names; gone as soon as something is asked.
+function showIdeas() {
+  const place = byId("ideas");
+  place.hidden = !state.schema || byId("answer").childElementCount > 0 || location.hash.split("/").length > 2;
+  if (place.hidden) return;
+  const pick = (text) => make("button", { type: "button", class: "idea", text, onclick: () => {
+    byId("question").value = text;
+    ask();
+  } });
+  place.replaceChildren(make("span", { class: "soft", text: "For example:" }), ...questionsFor(state.schema).map(pick));
 }
 
 async function showHistory() {
@@ -193,7 +212,7 @@ function entryOf(entry) {
   const verdict = entry.verdict ? `, ${entry.verdict}` : "";
   return make("div", { class: "entry" },
     make("div", { class: "what" },
-      make("a", { href: `#/ask/${encodeURIComponent(state.database)}/${encodeURIComponent(entry.id)}`, text: title }),
+      make("a", { href: place(state.database, entry.id), text: title }),
       make("div", { class: "soft", text: `${new Date(entry.at).toLocaleString()}, ${how}, ${entry.row_count} rows${verdict}` })),
     make("button", { type: "button", "aria-pressed": String(entry.saved), text: entry.saved ? "★ Saved" : "☆ Save", onclick: () => change({ saved: !entry.saved }) }),
     make("button", { type: "button", text: "Remove", "aria-label": `Remove ${title.slice(0, 80)}`, onclick: () => change({ removed: true }) }));
