@@ -22,7 +22,6 @@ from quorumsql.stages.portfolio import (
     reweighted,
     round_of,
     rounds_in,
-    to_record,
     weights_after,
 )
 from quorumsql.stages.present import FirstShown, Presented
@@ -291,7 +290,8 @@ def test_who_voted_for_the_answer_shown() -> None:
         {"shares": {}, "right": "yes"},
         {},
     ]
-    assert rounds_in([*bad, to_record(found)]) == (found,)
+    good = {"shares": dict(found.shares), "right": True}
+    assert rounds_in([*bad, good]) == (found,)
 
 
 def test_learned_weights_change_who_wins() -> None:

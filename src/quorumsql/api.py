@@ -12,9 +12,10 @@ What is not covered: asking from several threads through one connection at the s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -27,13 +28,15 @@ from quorumsql.errors import MissingExtra, UsageError
 from quorumsql.objects import answer_object, json_value
 from quorumsql.opening import DESCRIPTIONS, known_folder, open_guarded, read_descriptions
 from quorumsql.pipeline import Pipeline, Policy, stripped
-from quorumsql.ports import Database, Generator, LanguageModel, Ranker, ValueIndex
+from quorumsql.ports import Database, Generator, LanguageModel, Meaning, Ranker, ValueIndex
 from quorumsql.said import VERDICTS, Said
 from quorumsql.stages.calibrate import Calibration, load, promised
+from quorumsql.stages.cascade import Cascade, load_cascade
 from quorumsql.trace import Event, Trace
 
 if TYPE_CHECKING:
     from quorumsql.assemble import Models
+    from quorumsql.stages.answerable import Refuser
     from quorumsql.stages.plan import Planned
     from quorumsql.stages.session import LanguageEnsemble
 
@@ -51,6 +54,7 @@ __all__ = [
 ]
 
 _CALIBRATION = Path(__file__).parent / "neural" / "weights" / "calibration.json"
+_CASCADE = _CALIBRATION.with_name("cascade.json")
 
 
 def connect(
@@ -111,6 +115,7 @@ class Connection:
         """
         self._like = like
         self._embedded: tuple[Generator, ...] | None = None
+        self._meaning: Meaning | None = None
         self._url = url
         self._model = model
         self._models: Models | None = None
@@ -310,6 +315,7 @@ class Connection:
     def _built(self, *, dry: bool = False) -> Pipeline:
         own = self._generators is None
         calibration = load(_CALIBRATION) if own else Calibration()
+        said = self._said(calibration)
         return Pipeline(
             database=self._database,
             generators=self.load() if own else self._generators or (),
@@ -319,15 +325,35 @@ class Connection:
             ranks=calibration.ranks,
             language=self._language(dry=dry) if own else None,
             ranker=self._ranker() if own else None,
-            shift=self._shift(calibration),
+            cascade=self._cascade() if own else None,
+            trust=partial(_trusted, self._settings.trust, said),
+            shift=said.shift,
+            refuser=self._refuser() if own else None,
         )
 
-    def _shift(self, calibration: Calibration) -> Callable[[], float]:
-        """What moves confidence to what people said of this database's answers."""
-        if self._url is None:
-            return lambda: 0.0
-        path = database_home(self._settings, self._url) / VERDICTS
-        return Said(path, spread=calibration.spread).shift
+    def _refuser(self) -> Refuser | None:
+        """What tells questions that the database cannot answer, where our members take part."""
+        from quorumsql.stages.answerable import Refuser, load_regression
+
+        return Refuser(load_regression(), self._words()) if self.load() else None
+
+    def _words(self) -> Meaning:
+        """The vectors of words, loaded once for all connections like this one."""
+        if self._meaning is None:
+            from quorumsql.neural.meaning import WordMeaning
+
+            self._meaning = self._like._words() if self._like else WordMeaning()
+        return self._meaning
+
+    def _said(self, calibration: Calibration) -> Said:
+        """What people said of this database's answers; nothing where it has no address."""
+        home = database_home(self._settings, self._url) if self._url else None
+        return Said(home / VERDICTS if home else None, spread=calibration.spread)
+
+    def _cascade(self) -> Cascade | None:
+        """Which member is asked alone first; None where settings ask all at once."""
+        wanted = self._settings.members.cascade
+        return None if wanted == "off" else load_cascade(_CASCADE)
 
     def _ranker(self) -> Ranker | None:
         """What filters a large schema: the embedded generators, where they take part."""
@@ -370,6 +396,14 @@ class Connection:
         return self._models.ensemble(names, ranker=self._ranker())
 
 
+def _trusted(given: Mapping[str, float], said: Said, names: Sequence[str]) -> Mapping[str, float]:
+    """What votes count: as settings have it, times what verdicts taught."""
+    learned = said.trust(names)
+    if not given and not learned:
+        return {}
+    return {name: given.get(name, 1.0) * learned.get(name, 1.0) for name in names}
+
+
 def _is_embedded(name: str) -> bool:
     return name == "embedded" or name.startswith("embedded/")
 
@@ -396,6 +430,7 @@ def shipped_calibration() -> Calibration:
 
 def policy_of(settings: Settings) -> Policy:
     """Return the numbers of `settings` that govern a pipeline."""
+    below = settings.members.cascade
     return Policy(
         max_columns=settings.max_columns,
         max_question=settings.max_question,
@@ -403,4 +438,5 @@ def policy_of(settings: Settings) -> Policy:
         limits=settings.limits,
         seconds=settings.seconds,
         threshold=settings.threshold,
+        cascade=None if isinstance(below, str) else below,
     )

@@ -9,7 +9,7 @@ part after this vote.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from quorumsql.domain import Brief, Candidate, Choice, Limits, Schema
@@ -51,8 +51,8 @@ class Policy:
 class Ballot:
     """Who takes part and how votes are read.
 
-    `trust` is what each generator's vote counts, as verdicts on earlier answers have it; who is
-    not named counts 1.
+    `trust` tells what the vote of each generator named counts, as verdicts on earlier answers have
+    it; who is absent counts 1.
     """
 
     database: Database
@@ -60,7 +60,7 @@ class Ballot:
     selector: Selector
     calibration: Calibration
     cascade: Cascade | None = None
-    trust: Mapping[str, float] = field(default_factory=dict)
+    trust: Callable[[Sequence[str]], Mapping[str, float]] = lambda _: {}
 
     def held(
         self, brief: Brief, everything: Schema, policy: Policy, trace: Trace
@@ -73,7 +73,7 @@ class Ballot:
         """
         candidates: tuple[Candidate, ...] = ()
         choice = Choice(candidate=None)
-        steps = self._steps()
+        steps, trust = self._steps(), self.trust([one.name for one in self.generators])
         for place, generators in enumerate(steps):
             last = place == len(steps) - 1
             with trace.stage("generate"):
@@ -87,7 +87,7 @@ class Ballot:
                 )
             candidates = (*candidates, *drafts)
             with trace.stage("choose"):
-                voters = reweighted(candidates, self.trust) if self.trust else candidates
+                voters = reweighted(candidates, trust) if trust else candidates
                 choice = self.selector.choose(brief.question, voters, everything)
                 stops = not last and self._stops(choice, candidates, policy)
                 choice = self._calibrated(choice, alone=stops)

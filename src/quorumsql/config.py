@@ -48,6 +48,7 @@ __all__ = [
     "EFFORTS",
     "AuditSettings",
     "Effort",
+    "MemberSettings",
     "Settings",
     "database_home",
     "load_settings",
@@ -106,6 +107,23 @@ class AuditSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSettings:
+    """How the embedded generators take part.
+
+    A `cascade` asks the fast one alone first. With "auto" the others follow where its own rule,
+    fitted on databases held out, expects them to change the answer; with a number where its
+    confidence is below that. "off" asks all at once.
+    """
+
+    cascade: Literal["auto", "off"] | float = "off"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        if not isinstance(self.cascade, str) and not 0 <= self.cascade <= 1:
+            raise ConfigError(f"members.cascade must be between 0 and 1, not {self.cascade!r}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set.
 
@@ -118,7 +136,8 @@ class Settings:
     confidence `threshold` are abstentions; `max_error`, a share of the answers that may be
     wrong, puts the threshold where held-out questions show that it is kept. `permissions` say
     what may be read, `functions` are those of the database that only compute, beyond what we
-    know, `audit` is how statements are recorded and `who` on whose behalf, `web` what a server
+    know, `members` says how embedded generators take part, `trust` what a generator's vote counts
+    beside 1. `audit` is how statements are recorded and `who` on whose behalf, `web` what a server
     allows. `unread` are patterns of `table.column` that are neither profiled nor indexed.
     `home` is where we keep what belongs to the user, `data` where benchmark data lies.
     """
@@ -138,6 +157,8 @@ class Settings:
     unread: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     audit: AuditSettings = field(default_factory=AuditSettings)
+    members: MemberSettings = field(default_factory=MemberSettings)
+    trust: Mapping[str, float] = field(default_factory=dict)
     llm: LlmSettings = field(default_factory=LlmSettings)
     endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -160,6 +181,8 @@ class Settings:
             raise ConfigError(f"threshold must be between 0 and 1, not {self.threshold!r}.")
         if self.max_error is not None and not 0 < self.max_error < 1:
             raise ConfigError(f"max_error must be between 0 and 1, not {self.max_error!r}.")
+        if any(not 0 <= weight < float("inf") for weight in self.trust.values()):
+            raise ConfigError("trust must hold numbers that are not negative, by generator.")
         if not self.generators:
             raise ConfigError("generators must name at least one generator, e.g. 'embedded'.")
 
@@ -305,6 +328,7 @@ def _inner(kind: Any, name: str) -> Any:
             "audit": AuditSettings,
             "permissions": Permissions,
             "llm": LlmSettings,
+            "members": MemberSettings,
             "web": WebSettings,
             "telemetry": TelemetrySettings,
         }

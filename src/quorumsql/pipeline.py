@@ -67,7 +67,7 @@ class Pipeline:
         ranker: Ranker | None = None,
         selector: Selector | None = None,
         cascade: Cascade | None = None,
-        trust: Mapping[str, float] | None = None,
+        trust: Callable[[Sequence[str]], Mapping[str, float]] = lambda _: {},
         shift: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Take what answering needs.
@@ -84,7 +84,8 @@ class Pipeline:
             selector: chooses among candidates that have run; absent, votes and ranks do.
             cascade: which generator is asked alone first, and when the others are; absent, all
                 are asked at once.
-            trust: what each generator's vote counts, as verdicts on earlier answers have it.
+            trust: what the vote of each generator named counts, as verdicts on earlier answers
+                have it.
             shift: how far the log odds of confidence lie from the calibrated ones, by what people
                 said of this database's answers.
         """
@@ -104,7 +105,7 @@ class Pipeline:
             selector=selector or Ranked(self._ranks),
             calibration=calibration or Calibration(),
             cascade=cascade,
-            trust=trust or {},
+            trust=trust,
         )
         self._prepared: Prepared | None = None
 

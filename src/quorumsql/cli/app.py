@@ -30,6 +30,7 @@ from quorumsql.cli import (
     sql,
     trace,
     train,
+    tune,
     values,
     verdict,
 )
@@ -73,6 +74,7 @@ def build_app() -> typer.Typer:
             choose,
             ablate,
             train,
+            tune,
         ),
     ):
         command.register(app)

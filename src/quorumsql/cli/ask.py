@@ -63,6 +63,10 @@ Deadline = Annotated[
     float | None, typer.Option(metavar="S", min=0.1, help="Seconds models may take.")
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Ask models again, also what is known.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Settings, instead of quorum.toml and your own."),
+]
 TraceFile = Annotated[
     Path | None,
     typer.Option("--trace", metavar="FILE", help="Write what happens, for quorum trace."),
@@ -95,6 +99,7 @@ def ask(
     no_cache: NoCache = False,
     dry_run: DryRun = False,
     trace: TraceFile = None,
+    config: Config = None,
 ) -> None:
     """Ask a database a question.
 
@@ -116,6 +121,7 @@ def ask(
         model=model,
         private=private or None,
         max_error=max_error,
+        config=config,
         llm={
             "max_calls": max_calls,
             "max_cost": max_cost,

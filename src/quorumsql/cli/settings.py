@@ -6,6 +6,7 @@ What is not covered: what settings exist and which are valid (`config`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ def settings_of(
     model: str | None = None,
     private: bool | None = None,
     max_error: float | None = None,
+    config: Path | None = None,
     llm: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings of file and environment with what is given here instead.
 
+    `config` is read instead of the user's and the folder's own files.
     `generators` are names separated by commas; `timeout` is seconds per statement,
     with `dry` none runs; of `llm` what
     is None is not given.
@@ -51,5 +54,5 @@ def settings_of(
     if given:
         overrides["llm"] = given
     return load_settings(
-        overrides={key: value for key, value in overrides.items() if value is not None}
+        config, overrides={key: value for key, value in overrides.items() if value is not None}
     )

@@ -88,6 +88,7 @@ def remember(answer: Answer, settings: Settings, url: str) -> None:
 
     A home that cannot be written costs the record, not the answer.
     """
+    from quorumsql.said import votes_for
     from quorumsql.stores.history import Asked, now
 
     entry = Asked(
@@ -99,6 +100,7 @@ def remember(answer: Answer, settings: Settings, url: str) -> None:
         abstained=answer.abstained,
         row_count=len(answer.rows),
         shipped=round(answer.choice.confidence, 4),
+        votes=votes_for(answer),
     )
     with suppress(UsageError):
         _records(settings, url).history.add(entry)
@@ -184,6 +186,7 @@ def _said(
         note=note,
         id=entry.id,
         correction=sql or "",
+        votes=entry.votes,
     )
     records.verdicts.add(made)
     records.history.mark(entry.id, verdict=word)

@@ -11,7 +11,7 @@ The mean over the simplex is taken over fixed draws from Dirichlet(1/2, …). A 
 part in a question earns what the others earn (sleeping experts: Freund, Schapire, Singer and
 Warmuth 1997).
 
-What is not covered: keeping verdicts (`stores.records` does), and verdicts on the same question
+What is not covered: keeping verdicts (`stores.verdicts` does), and verdicts on the same question
 twice; the caller passes the last one.
 """
 
@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from quorumsql.domain import Candidate, Choice
 
-__all__ = ["Round", "reweighted", "round_of", "rounds_in", "to_record", "weights_after"]
+__all__ = ["Round", "reweighted", "round_of", "rounds_in", "weights_after"]
 
 LOSS = 0.5
 """What is left of a stake on what was wrong."""
@@ -90,11 +90,6 @@ def reweighted(
     return tuple(
         replace(one, weight=one.weight * weights.get(one.generator, 1.0)) for one in candidates
     )
-
-
-def to_record(one: Round) -> dict[str, Any]:
-    """Return a round as plain JSON."""
-    return {"right": one.right, "shares": dict(asdict(one)["shares"])}
 
 
 def rounds_in(records: Iterable[Mapping[str, Any]]) -> tuple[Round, ...]:

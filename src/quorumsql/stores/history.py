@@ -17,7 +17,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ class Asked:
     """One question or statement. `verdict` is "right", "wrong" or None.
 
     `confidence` is what was shown, `shipped` what it was before verdicts on the database moved it.
+    `votes` is the share of each generator's vote that was for the answer.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Asked:
     saved: bool = False
     verdict: str | None = None
     shipped: float | None = None
+    votes: Mapping[str, float] = field(default_factory=dict)
 
 
 class History:

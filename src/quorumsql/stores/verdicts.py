@@ -12,8 +12,8 @@ What is not covered: what verdicts do (`stages.recalibrate`), and approving exam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,8 @@ class Verdict:
     """One person's word on one answer.
 
     `id` is the answer's in that person's history. `correction` is the SQL that would have been
-    right, where they know it.
+    right, where they know it. `votes` is the share of each generator's vote that was for the
+    answer.
     """
 
     at: str
@@ -40,6 +41,7 @@ class Verdict:
     note: str = ""
     id: str = ""
     correction: str = ""
+    votes: Mapping[str, float] = field(default_factory=dict)
 
 
 class VerdictStore:

@@ -19,6 +19,7 @@ from quorumsql.answered import remembered
 from quorumsql.api import Connection, answer_object
 from quorumsql.domain import Answer, Rows
 from quorumsql.errors import QuorumError, UnknownName, UsageError
+from quorumsql.said import votes_for
 from quorumsql.stores.history import Asked, History, now
 from quorumsql.trace import Event, Trace
 from quorumsql.web.draw import draw
@@ -329,6 +330,7 @@ def _keep(pool: Pool, run: Run, person: Person) -> None:
             abstained=run.answer.abstained if run.answer else False,
             row_count=len(found.rows) if isinstance(found, Rows) else 0,
             shipped=round(run.answer.choice.confidence, 4) if run.answer else None,
+            votes=votes_for(run.answer) if run.answer else {},
         )
     )
 

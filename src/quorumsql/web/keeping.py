@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from quorumsql.api import Connection
 from quorumsql.domain import Answer, Schema
 from quorumsql.errors import UsageError
-from quorumsql.said import VERDICTS
+from quorumsql.said import VERDICTS, votes_for
 from quorumsql.stores.history import now
 from quorumsql.stores.verdicts import Verdict, VerdictStore
 from quorumsql.web.asking import history_of, person_of
@@ -112,7 +112,7 @@ async def verdict(run: EntryId, body: Said, request: Request) -> dict[str, Any]:
     said = Verdict(
         at=now(), who=person.name, question=answer.question, sql=answer.sql,
         confidence=round(answer.choice.confidence, 4), right=body.right, note=body.note,
-        id=found.id,
+        id=found.id, votes=votes_for(answer),
     )  # fmt: skip
     store = VerdictStore(pool.home(found.database) / VERDICTS)
     await asyncio.to_thread(store.add, said)

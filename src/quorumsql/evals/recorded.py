@@ -1,0 +1,269 @@
+"""A pool of candidates of which everything is known that choosing among them needs.
+
+Each different statement of each question runs once; what is kept is which candidates have the same
+result, and, where gold is given, which are right. From then on any sub-ensemble can be rated
+without a database, let alone a model. Lines are written as they come, so that an interrupted
+recording goes on where it was.
+
+What is not covered: several candidates of one generator for one question; the first counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quorumsql.domain import Candidate
+from quorumsql.errors import DatabaseError, UsageError
+from quorumsql.evals.entries import read_json
+from quorumsql.evals.metrics import Scorer
+from quorumsql.evals.pool import run_candidates
+from quorumsql.evals.pool_lines import Databases, PoolLine, read_pool
+from quorumsql.evals.predictions import read_predictions
+from quorumsql.evals.summary import best_votes
+from quorumsql.ports import Database
+from quorumsql.stages.choose import by_length, group, ran
+
+__all__ = ["Recorded", "of_run", "read_gold", "record_pool"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Questions × generators.
+
+    `groups` numbers the results of a question from 0, -1 where a generator has none. `places`
+    orders a question's candidates by the length of their SQL, `empty` marks results without rows.
+    `right` is None where the right answers are not known.
+    """
+
+    names: tuple[str, ...]
+    db_ids: tuple[str, ...]
+    groups: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+    empty: npt.NDArray[np.bool_]
+    right: npt.NDArray[np.bool_] | None
+
+    def only(self, questions: npt.NDArray[np.bool_]) -> Recorded:
+        """Return the part with these questions."""
+        kept = [name for name, keep in zip(self.db_ids, questions, strict=True) if keep]
+        right = None if self.right is None else self.right[questions]
+        return Recorded(
+            names=self.names,
+            db_ids=tuple(kept),
+            groups=self.groups[questions],
+            places=self.places[questions],
+            empty=self.empty[questions],
+            right=right,
+        )
+
+
+def read_gold(path: Path) -> Mapping[str, str]:
+    """Return gold SQL by the id of its question.
+
+    Known are JSON lines `{"id", "query"}` (or "sql"), and lists like Spider's dev.json, whose
+    position is what a pool's id ends with ("spider-dev-17").
+
+    Raises:
+        UsageError: the file cannot be read, or an entry has no SQL.
+    """
+    found: dict[str, str] = {}
+    for place, entry in enumerate(read_json(path, expects=("query",))):
+        name = entry.values.get("id")
+        found[str(place if name is None else name)] = entry.text("query", "SQL", "sql")
+    return found
+
+
+def record_pool(
+    pool: Path,
+    *,
+    databases: Path,
+    out: Path,
+    gold: Mapping[str, str] | None = None,
+    watch: Callable[[], None] = lambda: None,
+) -> tuple[Recorded, tuple[tuple[int, str], ...]]:
+    """Run a pool's candidates, or read what an earlier run of the same pool found.
+
+    Args:
+        pool: the file of candidates.
+        databases: folder that holds `DB/DB.sqlite`.
+        out: file of what was found, JSON lines, continued when it is of this pool.
+        gold: right SQL by question, see `read_gold`.
+        watch: called after each question.
+
+    Returns:
+        What was recorded, and which lines were left out, with the reason.
+
+    Raises:
+        UsageError: a file cannot be read or written, or nothing in the pool can be used.
+    """
+    stamp = {"pool": _digest(pool), "gold": gold is not None}
+    known = _continued(out, stamp)
+    problems: list[tuple[int, str]] = []
+    records: list[Mapping[str, Any]] = []
+    with ExitStack() as stack:
+        recorder = _Recorder(Databases(databases, stack), gold)
+        file = stack.enter_context(_appending(out, stamp, fresh=not known))
+        for number, line in read_pool(pool):
+            record = known.get(number) or {"line": number, **recorder.record(line)}
+            if number not in known:
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            if "problem" in record:
+                problems.append((number, record["problem"]))
+            else:
+                records.append(record)
+            watch()
+    if not records:
+        raise UsageError(
+            f"{pool}: no question in it can be used: {(problems or [(0, 'empty')])[0][1]}."
+        )
+    return _recorded(records, gold is not None), tuple(problems)
+
+
+def of_run(folder: Path) -> Recorded:
+    """Return what a run of `quorum eval` recorded: each generator by its best hypothesis.
+
+    Raises:
+        UsageError: there is no such run, or its answers carry no candidates.
+    """
+    predictions = read_predictions(folder / "predictions.jsonl", repair=False).values()
+    records: list[Mapping[str, Any]] = []
+    for one in sorted(predictions, key=lambda p: p.index):
+        if one.unscored is not None:
+            continue
+        best = best_votes(one)
+        order = sorted(best, key=lambda name: (len(best[name].sql), best[name].sql))
+        records.append(
+            {
+                "db_id": one.db_id,
+                "groups": {n: -1 if v.group is None else v.group for n, v in best.items()},
+                "places": {name: place for place, name in enumerate(order)},
+                "empty": [name for name, vote in best.items() if vote.status == "empty"],
+                "right": [name for name, vote in best.items() if vote.correct],
+            }
+        )
+    if not any(record["groups"] for record in records):
+        raise UsageError(f"{folder}: no run of quorum eval with candidates in it.")
+    return _recorded(records, True)
+
+
+class _Recorder:
+    """Runs the candidates of one line after another."""
+
+    def __init__(self, databases: Databases, gold: Mapping[str, str] | None) -> None:
+        self._databases, self._gold = databases, gold
+        self._scorers: dict[str, Scorer] = {}
+
+    def record(self, line: PoolLine) -> dict[str, Any]:
+        """Return the line's record, or `problem` in words."""
+        if not line.proposals or not line.db_id:
+            return {"problem": line.problem or "no 'db_id'"}
+        database = self._databases.get(line.db_id)
+        if isinstance(database, str):
+            return {"problem": database}
+        gold = self._gold_of(line)
+        if self._gold is not None and gold is None:
+            return {"problem": f"no gold for id {line.id!r}"}
+        try:
+            return self._of(line, database, gold)
+        except DatabaseError as error:
+            return {"problem": str(error)}
+
+    def _of(self, line: PoolLine, database: Database, gold: str | None) -> dict[str, Any]:
+        first: dict[str, Candidate] = {}
+        for one in run_candidates(line, database):
+            first.setdefault(one.generator or "?", one)
+        names, pool = list(first), list(first.values())
+        voters = [place for place, one in enumerate(pool) if ran(one)]
+        parts = group(pool, voters, dialect=database.dialect)
+        home = {place: number for number, part in enumerate(parts) for place in part}
+        order = sorted(range(len(pool)), key=lambda i: by_length(pool[i]))
+        record: dict[str, Any] = {
+            "db_id": line.db_id,
+            "groups": {name: home.get(place, -1) for place, name in enumerate(names)},
+            "places": {names[i]: place for place, i in enumerate(order)},
+            "empty": [name for name, one in first.items() if one.status == "empty"],
+        }
+        if gold is not None:
+            scorer = self._scorers.setdefault(line.db_id, Scorer(database))
+            right = {n for n, part in enumerate(parts) if scorer.correct(gold, pool[part[0]].sql)}
+            record["right"] = [name for name, home in record["groups"].items() if home in right]
+        return record
+
+    def _gold_of(self, line: PoolLine) -> str | None:
+        if self._gold is None:
+            return None
+        name = str(line.id)
+        return self._gold.get(name, self._gold.get(name.rpartition("-")[2]))
+
+
+def _recorded(records: Sequence[Mapping[str, Any]], judged: bool) -> Recorded:
+    names = tuple(sorted({name for record in records for name in record["groups"]}))
+    size = (len(records), len(names))
+    groups, places = np.full(size, -1, dtype=np.int64), np.full(size, len(names), dtype=np.int64)
+    empty, right = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
+    column = {name: place for place, name in enumerate(names)}
+    for row, record in enumerate(records):
+        for name, number in record["groups"].items():
+            groups[row, column[name]] = number
+            places[row, column[name]] = record["places"][name]
+        empty[row, [column[name] for name in record["empty"]]] = True
+        right[row, [column[name] for name in record.get("right", ())]] = True
+    return Recorded(
+        names=names,
+        db_ids=tuple(record["db_id"] for record in records),
+        groups=groups,
+        places=places,
+        empty=empty,
+        right=right if judged else None,
+    )
+
+
+def _digest(pool: Path) -> str:
+    try:
+        return hashlib.sha256(pool.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"{pool}: cannot be read: {error.strerror}.") from error
+
+
+def _continued(out: Path, stamp: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """The records of an earlier run of the same pool, by line; a torn last line is left out."""
+    try:
+        lines = out.read_text(encoding="utf-8").splitlines(keepends=True)
+    except (FileNotFoundError, UnicodeDecodeError):
+        return {}
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be read: {error.strerror}.") from error
+    whole = [_parsed(line) for line in lines if line.endswith("\n")]
+    if not whole or whole[0] != stamp or None in whole:
+        return {}
+    return {record["line"]: record for record in whole[1:] if record is not None}
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _appending(out: Path, stamp: Mapping[str, Any], *, fresh: bool) -> IO[str]:
+    """The file to write records to, its torn end cut off, or begun anew."""
+    try:
+        if fresh:
+            out.write_text(json.dumps(stamp) + "\n", encoding="utf-8")
+        else:
+            text = out.read_bytes()
+            with out.open("r+b") as file:
+                file.truncate(text.rfind(b"\n") + 1)
+        return out.open("a", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written: {error.strerror}.") from error
