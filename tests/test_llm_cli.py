@@ -9,6 +9,7 @@ import io
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -122,7 +123,7 @@ def test_no_key_no_model_no_endpoint(shop: Path) -> None:
     [
         "I am sorry, I cannot answer this.",
         "顧客は何人いますか。申し訳ありません。",
-        "word " * 200_000,
+        "word " * 1_000_000,
         "",
         "<think>and so on, without end",
     ],
@@ -181,6 +182,33 @@ def test_a_budget_of_calls_is_kept(shop: Path) -> None:
     assert len(server.bodies) == 2
     assert found["usage"]["calls"] == 2
     assert any("2 calls allowed are used up" in text for text in found["warnings"])
+
+
+def test_a_deadline_is_kept(shop: Path) -> None:
+    with FaultServer(lambda *_: FAULTS["stall"]) as server:
+        began = time.monotonic()
+        line = complaint(ask(server, shop, "--deadline", "1"), 1)
+        took = time.monotonic() - began
+    assert "gave no answer" in line
+    assert took < 20.0  # with set-up; how exactly is measured by benchmarks/llm_faults.py
+
+
+def test_models_of_nothing_are_refused(server: FaultServer, shop: Path) -> None:
+    config = shop.parent / "odd.toml"
+    config.write_text('[llm]\nmodels = { selectr = "m" }\n', encoding="utf-8")
+    line = complaint(ask(server, shop, QUORUM_CONFIG=str(config)), 2)
+    assert "'selectr'" in line and "Did you mean 'selector'" in line
+
+
+def test_a_key_that_is_refused_is_called_by_its_variable(shop: Path) -> None:
+    with FaultServer(lambda *_: error(401, "no")) as refusing:
+        config = shop.parent / "own.toml"
+        config.write_text(
+            f'[endpoints.m]\nmodel = "m"\nbase_url = "{refusing.url}"\nkey_variable = "OWN_KEY"\n',
+            encoding="utf-8",
+        )
+        line = complaint(ask(refusing, shop, QUORUM_CONFIG=str(config), OWN_KEY="sk-own"), 2)
+    assert "set OWN_KEY" in line
 
 
 def test_a_budget_of_money_needs_a_price_and_is_kept(server: FaultServer, shop: Path) -> None:

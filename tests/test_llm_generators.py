@@ -13,10 +13,11 @@ import pytest
 from conversations import Conversation
 from fault_server import FaultServer, Reply, error
 from quorumsql.db import open_database
-from quorumsql.domain import Answer, Question
+from quorumsql.domain import Answer, Limits, Question
 from quorumsql.llm.endpoint import Endpoint
 from quorumsql.llm.openai_compatible import OpenAICompatible
-from quorumsql.pipeline import Pipeline
+from quorumsql.llm.scripted import Scripted
+from quorumsql.pipeline import Pipeline, Policy
 from quorumsql.ports import Database
 from quorumsql.prompts.write import RECIPES
 from quorumsql.stages.budget import Allowance
@@ -28,6 +29,7 @@ from quorumsql.stores.values import MemoryValueIndex
 QUESTION = Question(
     text="How many customers live in Lisbon?", evidence="Where one lives is the home city."
 )
+QUICK = Policy(limits=Limits(seconds=2.0))
 JOIN = (
     "SELECT count(*) FROM customer AS T1 JOIN city AS T2 ON T1.home_city = T2.id "
     "WHERE T2.name = 'Lisbon'"
@@ -41,6 +43,12 @@ STEPS = (
 
 
 TYPO = JOIN.replace("count(*)", "T1.id").replace("Lisbon", "Lisbn")
+
+
+ENDLESS = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i > 0) "
+    "SELECT count(*) FROM n"
+)
 
 
 def fence(sql: str) -> str:
@@ -94,7 +102,9 @@ def ask(database: Database, tmp_path: Path) -> Iterator[Ask]:
         clients.append(OpenAICompatible(endpoint))
         settings: dict[str, Any] = {"selector": "vote", "wide": 200, "narrow": 200, **rest}
         language = LanguageEnsemble(model=clients[-1], generators=names, **settings)
-        pipeline = Pipeline(database=database, generators=(), index=index, language=language)
+        pipeline = Pipeline(
+            database=database, generators=(), index=index, language=language, policy=QUICK
+        )
         return pipeline.answer(question)
 
     yield call
@@ -161,6 +171,55 @@ def test_two_schemas_give_two_candidates(ask: Ask) -> None:
     assert [one.generator for one in answer.candidates] == ["direct"] * 2 + ["plan"] * 2
     sizes = sorted(len(body["messages"][1]["content"]) for body in server.bodies)
     assert sizes[0] < sizes[-1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_generator_writes_for_both_schemas(name: str, ask: Ask) -> None:
+    with FaultServer(lambda _, body: Reply(texts=(fence(JOIN),) * body.get("n", 1))) as server:
+        answer = ask(server, name, narrow=8, wide=200)
+    assert [one.generator for one in answer.candidates] == [name] * 2
+    sizes = [len(body["messages"][-1]["content"]) for body in server.bodies]
+    assert len(sizes) == 2
+    assert min(sizes) < max(sizes), "one saw less of the schema"
+
+
+def test_columns_are_chosen_by_a_model_in_two_rounds(ask: Ask) -> None:
+    """Keywords, columns, the columns that are still missing; then the generators write."""
+    replies = [
+        '{"keywords": ["customers", "Lisbon"]}',
+        '{"columns": ["city.name", "customer.no_such_column"]}',
+        '{"columns": ["customer.name"]}',
+        fence(IN.replace("home_city", "nowhere")),
+        fence(JOIN),
+        fence(IN),
+    ]
+    conversation = Conversation("link", replies)
+    with FaultServer(conversation) as server:
+        answer = ask(server, "direct", linking="model", narrow=8)
+    assert not conversation.unknown
+    assert conversation.left == 0
+    assert answer.usage_by_stage["link"].calls == 3
+    first, second = (body["messages"][1]["content"] for body in server.bodies[3:5])
+    assert "# Table: city" in first and "# Table: customer" not in first
+    assert "# Table: customer" in second and "email" not in second
+    assert answer.rows == ((2,),)
+
+
+def test_parts_may_have_models_of_their_own(ask: Ask) -> None:
+    other = Scripted(lambda request: "A" if "letter alone" in str(request) else '{"columns": []}')
+    replies = [fence(JOIN), fence(IN.replace("Lisbon", "Porto"))]
+    with FaultServer(lambda number, _: Reply(texts=(replies[number % 2],))) as server:
+        ask(
+            server,
+            "direct",
+            "plan",
+            selector="llm",
+            linking="model",
+            narrow=8,
+            models={"selector": other, "linking": other},
+        )
+    assert len(other.requests) == 4, "keywords, columns twice, one choice"
+    assert len(server.bodies) == 2
 
 
 def test_samples_are_drawn_where_asked_for(ask: Ask) -> None:
@@ -258,8 +317,9 @@ def test_the_writer_mends_what_the_database_refuses(name: str, ask: Ask) -> None
         ("SELECT count(*) FROM customer JOIN city", "city is joined without a condition"),
         ("SELECT count(*) FROM customer WHERE home_city = 'Lisbon'", "holds numbers"),
         ("SELECT name FROM customer LIMIT 1", "LIMIT without ORDER BY"),
+        (ENDLESS, "timeout: "),
     ],
-    ids=["near value", "all NULL", "aggregate", "join", "types", "limit"],
+    ids=["near value", "all NULL", "aggregate", "join", "types", "limit", "timeout"],
 )
 def test_what_is_odd_is_asked_about(sql: str, told: str, ask: Ask) -> None:
     replies = iter([fence(sql), fence(JOIN)])

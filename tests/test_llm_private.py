@@ -145,6 +145,11 @@ def test_released_layouts_are_theirs_to_the_byte(name: str) -> None:
     assert text.encode() == (DATA / f"layout_{name}.txt").read_bytes()
 
 
+def test_engines_that_the_weights_do_not_know_by_name_are_asked_in_the_general_words() -> None:
+    text = XIYAN.question(dialect="DuckDB", schema="S", question="Q", evidence="E")
+    assert text.encode() == (DATA / "layout_xiyan_others.txt").read_bytes()
+
+
 def test_the_released_repair_is_theirs_to_the_byte() -> None:
     text = XIYAN.correction(
         dialect="SQLite", schema="S", question="Q", evidence="E", sql="SELECT 1", result="R"

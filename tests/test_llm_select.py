@@ -15,7 +15,6 @@ from quorumsql.domain import Brief, Candidate, Choice, Completion, ModelRequest,
 from quorumsql.llm.endpoint import Endpoint
 from quorumsql.llm.openai_compatible import OpenAICompatible
 from quorumsql.llm.scripted import Scripted
-from quorumsql.prompts import layouts
 from quorumsql.prompts.pages import Pages
 from quorumsql.stages.budget import Allowance, Purse
 from quorumsql.stages.choose import choose
@@ -146,7 +145,7 @@ def test_a_duel_is_fought_in_both_orders_and_a_draw_goes_to_the_vote(
 
 
 def test_the_released_layout_of_the_selector() -> None:
-    chooser, model = judge(["B"], layout=layouts.XIYAN)
+    chooser, model = judge(["B"], method="xiyan")
     found = chooser.choose(BRIEF, POOL, vote(), ranks=RANKS)
     assert found.candidate == 2
     text = prompt(model)
@@ -165,7 +164,7 @@ def clients() -> Iterator[list[OpenAICompatible]]:
 
 @pytest.mark.parametrize(
     ("method", "replies", "chosen"),
-    [("llm", ["B"], 2), ("duel", ["B", "A"], 2), ("agree", ["C"], 4)],
+    [("llm", ["B"], 2), ("xiyan", ["B"], 2), ("duel", ["B", "A"], 2), ("agree", ["C"], 4)],
 )
 def test_selectors_over_http(
     method: Method, replies: list[str], chosen: int, clients: list[OpenAICompatible]
@@ -179,6 +178,24 @@ def test_selectors_over_http(
     assert conversation.left == 0
     assert found.candidate == chosen
     assert server.bodies[0]["max_tokens"] <= 16, "a label is one token"
+
+
+@pytest.mark.parametrize(
+    ("order", "shown"),
+    [("s1", [1, 3, 4, 0, 2]), ("s2", [3, 4, 2, 0, 1]), ("s3", [1, 2, 4])],
+)
+def test_a_service_sees_the_candidates_in_the_order_that_is_set(
+    order: Order, shown: list[int], clients: list[OpenAICompatible]
+) -> None:
+    with FaultServer(lambda *_: Reply(texts=("A",))) as server:
+        clients.append(OpenAICompatible(Endpoint(model="m", base_url=server.url)))
+        chooser = Judge(Purse(Allowance()).model(clients[-1], "choose"), order=order)
+        found = chooser.choose(BRIEF, POOL, vote(), ranks=RANKS)
+    text = server.bodies[0]["messages"][-1]["content"]
+    places = [text.index(POOL[index].sql) for index in shown]
+    assert places == sorted(places)
+    assert sum(one.sql in text for one in POOL) == len(shown)
+    assert found.candidate == shown[0]
 
 
 def test_an_embedded_candidates_value_does_not_leave_with_private() -> None:

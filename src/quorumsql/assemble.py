@@ -20,7 +20,7 @@ from quorumsql.llm.prices import price_of
 from quorumsql.llm.settings import EndpointSettings
 from quorumsql.ports import LanguageModel, Ranker
 from quorumsql.stages.budget import Allowance, CostOf
-from quorumsql.stages.session import NAMES, LanguageEnsemble
+from quorumsql.stages.session import NAMES, PARTS, LanguageEnsemble
 from quorumsql.stages.shots import NearestShots
 from quorumsql.stores.examples import ExampleStore
 
@@ -33,12 +33,15 @@ def check_names(settings: Settings) -> None:
     """Refuse generators that do not exist, and prompted ones without a model.
 
     Raises:
-        UnknownName: there is no such generator.
+        UnknownName: there is no such generator, or nothing that could have a model of its own.
         ConfigError: a generator needs a model and none is set.
     """
     for name in settings.named:
         if name not in NAMES and name != "embedded" and not name.startswith("embedded/"):
             raise UnknownName("generator", name, ["embedded", "embedded/NAME", *NAMES])
+    for name in settings.llm.models:
+        if name not in PARTS:
+            raise UnknownName("key of llm.models", name, PARTS)
     prompted = prompted_names(settings)
     if prompted and settings.model is None:
         raise ConfigError(

@@ -56,11 +56,12 @@ class LlmSettings:
     "model" lets a model choose the columns of a large schema. `samples` of each generator are
     drawn. One question may make `max_calls` calls, cost `max_cost` dollars and take `deadline`
     seconds. Completions are kept in a `cache` of `cache_mb`. `examples` is the file of solved
-    questions, `models` maps generators to other models than the common one.
+    questions, `models` maps generators, "selector" and "linking" to other models than the common
+    one.
     """
 
     cascade: float = 0.85
-    selector: Literal["vote", "llm", "duel", "agree"] = "llm"
+    selector: Literal["vote", "llm", "xiyan", "duel", "agree"] = "llm"
     order: Literal["s1", "s2", "s3"] = "s3"
     linking: Literal["rules", "model"] = "rules"
     refine: bool = True

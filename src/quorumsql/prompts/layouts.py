@@ -17,9 +17,15 @@ __all__ = ["OMNISQL", "XIYAN", "XIYAN_EN", "Layout"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Templates with slots. `format` is the rendering of schemas that the weights know."""
+    """Templates with slots. `format` is the rendering of schemas that the weights know.
+
+    `ask_others` asks for the SQL of engines other than `named`, the ones that the weights were
+    trained on by name.
+    """
 
     ask: str
+    ask_others: str = ""
+    named: frozenset[str] = frozenset()
     repair: str = ""
     candidate: str = ""
     choose: str = ""
@@ -27,8 +33,9 @@ class Layout:
 
     def question(self, *, dialect: str, schema: str, question: str, evidence: str) -> str:
         """Return the prompt that asks for SQL."""
-        asked = _with_evidence(question, evidence) if "{evidence}" not in self.ask else question
-        return _filled(self.ask, dialect=dialect, schema=schema, question=asked, evidence=evidence)
+        ask = self.ask_others if self.ask_others and dialect not in self.named else self.ask
+        asked = _with_evidence(question, evidence) if "{evidence}" not in ask else question
+        return _filled(ask, dialect=dialect, schema=schema, question=asked, evidence=evidence)
 
     def correction(
         self, *, dialect: str, schema: str, question: str, evidence: str, sql: str, result: str
@@ -89,6 +96,22 @@ def _with_evidence(question: str, evidence: str) -> str:
 XIYAN = Layout(
     ask="""\
 你是一名{dialect}专家，现在需要阅读并理解下面的【数据库schema】描述，以及可能用到的【参考信息】，并运用{dialect}知识生成sql语句回答【用户问题】。
+【用户问题】
+{question}
+
+【数据库schema】
+{schema}
+
+【参考信息】
+{evidence}
+
+【用户问题】
+{question}
+
+```sql""",
+    named=frozenset({"SQLite", "MySQL", "PostgreSQL"}),
+    ask_others="""\
+你是一名SQL专家，现在需要阅读并理解下面的【数据库schema】描述，可能用到的【参考信息】，并运用数据库知识生成sql语句回答【用户问题】。
 【用户问题】
 {question}
 

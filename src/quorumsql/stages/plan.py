@@ -53,7 +53,8 @@ def plan(
     lines: list[Planned] = []
     if ensemble.linking == "model" and len(briefs) > 1:
         tokens = len(_shown(briefs[-1])) // 3
-        lines.append(_line("link", "columns", ensemble, 3, 2 * tokens, 600))
+        model = ensemble.asked("linking").name
+        lines.append(_line("link", "columns", ensemble, model, 3, 2 * tokens, 600))
     drafts = [_drafted(ensemble, name, briefs, database, index) for name in ensemble.generators]
     lines += drafts
     if ensemble.refine:
@@ -62,7 +63,8 @@ def plan(
     if ensemble.selector != "vote" and pool > 1:
         calls = 2 if ensemble.selector == "duel" else 1
         each = len(_shown(briefs[-1])) // 3 + 250 * (2 if calls == 2 else min(pool, 26))
-        lines.append(_line("choose", ensemble.selector, ensemble, calls, calls * each, 4 * calls))
+        model, tokens = ensemble.asked("selector").name, calls * each
+        lines.append(_line("choose", ensemble.selector, ensemble, model, calls, tokens, 4 * calls))
     return tuple(lines)
 
 
@@ -90,20 +92,20 @@ def _drafted(
     database: Database,
     index: ValueIndex,
 ) -> Planned:
-    counting = _Counting(ensemble.models.get(name, ensemble.model).name)
+    counting = _Counting(ensemble.asked(name).name)
     alone = replace(ensemble, model=counting, models={}, generators=(name,), allowance=Allowance())
     alone.session(database, index).write(briefs, _never)
     factor = _REPLIES[name] * len(briefs) / counting.calls if name in _REPLIES else 1
     calls = round(counting.calls * factor)
     tokens = round(counting.tokens * factor)
-    line = _line("generate", name, ensemble, calls, tokens, 200 * calls)
-    return replace(line, model=counting.name)
+    return _line("generate", name, ensemble, counting.name, calls, tokens, 200 * calls)
 
 
 def _line(
     stage: str,
     generator: str,
     ensemble: LanguageEnsemble,
+    model: str,
     calls: int,
     input_tokens: int,
     output_tokens: int,
@@ -111,7 +113,7 @@ def _line(
     return Planned(
         stage=stage,
         generator=generator,
-        model=ensemble.model.name,
+        model=model,
         calls=calls,
         input_tokens=input_tokens,
         output_tokens=output_tokens,

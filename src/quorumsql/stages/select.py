@@ -5,8 +5,9 @@ unasked. Otherwise groups of equal results are sorted by size, members of a grou
 accuracy of their generators; when the largest group holds half of all candidates the model sees
 them all, else the shortest of each group, and replies with one label. The order is part of the
 method: models favour what stands first, so it carries the vote as a prior (orders s3, s2; s1 is
-the random control). `duel` compares the two largest groups in both orders, after DeepEye-SQL;
-`agree` asks what most of the candidates say.
+the random control). `llm` asks in our words, `xiyan` in those of the released selection prompt;
+`duel` compares the two largest groups in both orders, after DeepEye-SQL; `agree` asks what most of
+the candidates say.
 
 What is not covered: the embedded selector, and pools that never ran.
 """
@@ -32,9 +33,10 @@ from quorumsql.stages.wording import safe_execution
 __all__ = ["METHODS", "ORDERS", "Judge", "Method", "Order", "listed"]
 
 Order: TypeAlias = Literal["s1", "s2", "s3"]
-Method: TypeAlias = Literal["llm", "duel", "agree"]
+Method: TypeAlias = Literal["llm", "xiyan", "duel", "agree"]
 ORDERS: tuple[Order, ...] = ("s1", "s2", "s3")
-METHODS: tuple[Method, ...] = ("llm", "duel", "agree")
+METHODS: tuple[Method, ...] = ("llm", "xiyan", "duel", "agree")
+_LAYOUTS = {"xiyan": layouts.XIYAN}
 
 
 class Judge:
@@ -47,11 +49,10 @@ class Judge:
         method: Method = "llm",
         order: Order = "s3",
         pages: Pages | None = None,
-        layout: layouts.Layout | None = None,
     ) -> None:
-        """Take who judges and how. `layout` is that of weights trained to select."""
+        """Take who judges and how."""
         self._model, self._method, self._order = model, method, order
-        self._pages, self._layout = pages or Pages(), layout
+        self._pages = pages or Pages()
 
     def choose(
         self,
@@ -90,7 +91,8 @@ class Judge:
         if self._method == "agree":
             messages = agree(brief, exhibits, self._pages)
         else:
-            messages = choose(brief, exhibits, self._pages, layout=self._layout)
+            layout = _LAYOUTS.get(self._method)
+            messages = choose(brief, exhibits, self._pages, layout=layout)
         labels = LABELS[: len(order)]
         label = self._answer(messages, labels)
         return order[labels.index(label)] if label is not None else None

@@ -31,19 +31,23 @@ from quorumsql.stages.repair import Drafted, repair
 from quorumsql.stages.select import Judge, Method, Order
 from quorumsql.stages.together import together
 
-__all__ = ["NAMES", "LanguageEnsemble", "Lost", "Session"]
+__all__ = ["NAMES", "PARTS", "LanguageEnsemble", "Lost", "Session"]
 
 Lost = Callable[[str, ModelError], None]
 
 NAMES: tuple[str, ...] = (*RECIPES, "explore", "self-moa", "self-moa-seq")
 """Every generator that asks a language model."""
 
+PARTS: tuple[str, ...] = (*NAMES, "selector", "linking")
+"""Whatever may have a model of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageEnsemble:
     """Which models and ways of thinking take part.
 
-    `models` names those generators that use another model than `model`. Schemas of more than
+    `models` names those generators that use another model than `model`, and may name "selector"
+    and "linking". Schemas of more than
     `narrow` columns are filtered: by the `ranker`, with `linking` "model" by a model, and without
     either by names, S1 to `narrow` and S2 to `wide` columns. With `selector` "vote" no model
     judges. `cascade` is the confidence from which the cheap members' answer stands; 0 always
@@ -66,6 +70,10 @@ class LanguageEnsemble:
     order: Order = "s3"
     private: bool = False
     cascade: float = 0.0
+
+    def asked(self, part: str) -> LanguageModel:
+        """Return the model of a generator, of "selector" or of "linking"."""
+        return self.models.get(part, self.model)
 
     def session(self, database: Database, index: ValueIndex) -> Session:
         """Begin a question: from now on its time runs."""
@@ -194,7 +202,7 @@ class Session:
         if ensemble.selector == "vote":
             return choice
         judge = Judge(
-            self._purse.model(ensemble.model, "choose"),
+            self._purse.model(ensemble.asked("selector"), "choose"),
             method=ensemble.selector,
             order=ensemble.order,
             pages=self._pages,
@@ -207,7 +215,7 @@ class Session:
 
     def _generator(self, name: str) -> Prompted:
         ensemble = self._ensemble
-        model = self._purse.model(ensemble.models.get(name, ensemble.model), "generate")
+        model = self._purse.model(ensemble.asked(name), "generate")
         pages = self._pages
         match name:
             case "explore":
@@ -264,7 +272,7 @@ class Session:
         """Algorithm 1: keywords, retrieval with them, two rounds of columns."""
         if prepared.width <= self._ensemble.narrow:
             return ()
-        model = self._purse.model(self._ensemble.model, "link")
+        model = self._purse.model(self._ensemble.asked("linking"), "link")
         words = keywords_of(question, model)
         asked = Question(text=question.text, evidence=" ".join([question.evidence, *words]).strip())
         found = [hit for word in words for hit in self._index.mentions(word)]
