@@ -156,6 +156,14 @@ def test_the_curve_with_the_smaller_error_on_other_databases_is_kept() -> None:
     assert fit(scores * 20, stepped, databases=names * 20).method == "isotonic"
 
 
+def test_scores_of_one_chance_are_promised_together() -> None:
+    scores = [0.99] * 300 + [0.5] * 300
+    correct = [number % 25 > 0 for number in range(600)]  # both alike: one step of the curve
+    known = fit(scores, correct)
+    assert len(known.shares) == 1
+    assert dict(known.guarantees)[0.08] == 0.5
+
+
 def test_databases_are_left_out_whole() -> None:
     scores = [0.5] * 40
     correct = [True] * 20 + [False] * 20

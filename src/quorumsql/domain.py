@@ -33,6 +33,7 @@ __all__ = [
     "ModelRequest",
     "Question",
     "Ranking",
+    "Reading",
     "Row",
     "Rows",
     "Schema",
@@ -300,6 +301,23 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One of two results that are about as likely, as a way to understand the question.
+
+    `words` say what its SQL does that the other's does not, `only_here` are the first rows that
+    the other result has not. `candidate` is one that reaches it, `votes` its share of all.
+    """
+
+    candidate: int
+    sql: str
+    votes: float
+    words: str
+    columns: tuple[str, ...]
+    row_count: int
+    only_here: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What the language models were paid for; all zero for embedded generators.
 
@@ -369,7 +387,8 @@ class Answer:
     An abstention keeps its best-guess `sql` and `rows`. `warnings` say what makes this
     answer prone to be wrong, in plain words. `timings_ms` maps stages to milliseconds,
     `usage_by_stage` those that asked language models to what they spent. `effective` is how many
-    different candidates had a vote, those that are alike counted in part.
+    different candidates had a vote, those that are alike counted in part. `readings` are two
+    results that are about as likely, none where one stands out.
     """
 
     question: str
@@ -386,6 +405,15 @@ class Answer:
     usage: Usage = Usage()
     usage_by_stage: Mapping[str, Usage] = field(default_factory=dict)
     effective: float = 0.0
+    readings: tuple[Reading, ...] = ()
+
+    @property
+    def clarify(self) -> str:
+        """The question to ask back where two readings are about as likely, else nothing."""
+        if len(self.readings) != 2:
+            return ""
+        one, other = (reading.words for reading in self.readings)
+        return f"Do you mean the answer that {one}, or the one that {other}?"
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -8,13 +8,17 @@ What is not covered: whether the SQL answers a question, and how an engine would
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-__all__ = ["explain"]
+__all__ = ["Clauses", "clauses", "explain"]
+
+Clauses: TypeAlias = Mapping[str, tuple[str, ...]]
+"""A query part by part: columns, distinct, tables, filter, group, having, order, limit."""
 
 COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "is",
@@ -55,6 +59,47 @@ def explain(sql: str, dialect: str) -> str:
     except (SqlglotError, RecursionError):
         return "This is not SQL that can be read."
     return " ".join(_Words(dialect).query(tree))
+
+
+def clauses(sql: str, dialect: str, *, tables: bool = False) -> Clauses | None:
+    """Return the parts of a plain SELECT in words, conditions that must all hold one by one.
+
+    With `tables`, columns are named with their table. None for set operations, CTEs, and SQL that
+    does not parse: they have no parts that could be compared.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read=dialect)
+    except (SqlglotError, RecursionError):
+        return None
+    if not isinstance(tree, exp.Select) or tree.ctes:
+        return None
+    if tables:
+        tree = _with_tables(tree)
+    words = _Words(dialect)
+    group, order, limit = (tree.args.get(name) for name in ("group", "order", "limit"))
+    source = tree.args.get("from_")
+    first = (words.source(source.this),) if source else ()
+    return {
+        "columns": tuple(words.value(item.unalias()) for item in tree.expressions),
+        "distinct": ("distinct",) if tree.args.get("distinct") else (),
+        "tables": (*first, *(words.joined(join) for join in tree.args.get("joins") or ())),
+        "filter": words.conditions(tree.args.get("where")),
+        "group": tuple(words.value(item) for item in group.expressions) if group else (),
+        "having": words.conditions(tree.args.get("having")),
+        "order": tuple(words.keys(order)) if order else (),
+        "limit": (words.text(limit.expression),) if isinstance(limit, exp.Limit) else (),
+    }
+
+
+def _with_tables(tree: exp.Select) -> exp.Select:
+    """The query with columns called "name of table"."""
+    copy = tree.copy()
+    called = {table.alias_or_name.lower(): table.name for table in copy.find_all(exp.Table)}
+    for column in copy.find_all(exp.Column):
+        table = called.get(column.table.lower())
+        if table and isinstance(column.this, exp.Identifier):
+            column.this.set("this", f"{column.name} of {table}")
+    return copy
 
 
 class _Words:
@@ -101,17 +146,30 @@ class _Words:
 
     def ending(self, tree: exp.Query) -> Iterator[str]:
         if tree.args.get("order"):
-            items = [o for o in tree.args["order"].expressions if isinstance(o, exp.Ordered)]
-            ends = ["largest" if item.args.get("desc") else "smallest" for item in items]
-            keys = [
-                f"{self.value(item.this)}, {end} first"
-                for item, end in zip(items, ends, strict=True)
-            ]
-            yield f"Sorted by {'; then '.join(keys)}."
+            yield f"Sorted by {'; then '.join(self.keys(tree.args['order']))}."
         if tree.args.get("limit"):
             yield f"At most {self.text(tree.args['limit'].expression)}."
         if tree.args.get("offset"):
             yield f"Skips the first {self.text(tree.args['offset'].expression)}."
+
+    def joined(self, tree: exp.Join) -> str:
+        """What is joined, and that it need not be there."""
+        outer = str(tree.side).upper() == "LEFT"
+        return f"{self.source(tree.this)}{', where there is one' if outer else ''}"
+
+    def keys(self, tree: exp.Expr) -> Iterator[str]:
+        for item in tree.expressions:
+            if isinstance(item, exp.Ordered):
+                end = "largest" if item.args.get("desc") else "smallest"
+                yield f"{self.value(item.this)}, {end} first"
+
+    def conditions(self, clause: exp.Expr | None) -> tuple[str, ...]:
+        """The conditions of a clause that must all hold."""
+        if clause is None:
+            return ()
+        inner = clause.this.unnest()
+        parts = inner.flatten() if isinstance(inner, exp.And) else (inner,)
+        return tuple(self.condition(part) for part in parts)
 
     def source(self, tree: exp.Expr) -> str:
         match tree:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from quorumsql.domain import Answer, Candidate, Failure
+from quorumsql.domain import Answer, Candidate, Failure, Reading
 
 __all__ = ["answer_object", "json_value"]
 
@@ -43,6 +43,8 @@ def answer_object(answer: Answer) -> dict[str, Any]:
         "warnings": list(answer.warnings),
         "why": answer.why,
         "effective_candidates": round(answer.effective, 2),
+        "readings": [_reading_object(one) for one in answer.readings],
+        "clarify": answer.clarify or None,
     }
 
 
@@ -78,6 +80,17 @@ def _json_float(value: float) -> float | str | None:
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     return value
+
+
+def _reading_object(reading: Reading) -> dict[str, Any]:
+    return {
+        "sql": reading.sql,
+        "votes": round(reading.votes, 4),
+        "words": reading.words,
+        "columns": list(reading.columns),
+        "row_count": reading.row_count,
+        "only_here": [[json_value(value) for value in row] for row in reading.only_here],
+    }
 
 
 def _candidate_object(candidate: Candidate, group: int | None) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from quorumsql.domain import (
 )
 
 __all__ = [
-    *("Audit", "Database", "Generator", "LanguageModel", "Ranker", "Reader", "Selector"),
-    "ValueIndex",
+    *("Audit", "Database", "Generator", "LanguageModel", "Meaning", "Ranker", "Reader"),
+    *("Selector", "ValueIndex"),
 ]
 
 
@@ -96,6 +96,14 @@ class ValueIndex(Protocol):
 
     def close(self) -> None:
         """Give back what is held; safe to call twice."""
+        ...
+
+
+class Meaning(Protocol):
+    """Tells how near words are in meaning."""
+
+    def nearness(self, words: Sequence[str], names: Sequence[str]) -> Sequence[Sequence[float]]:
+        """Return the cosine of each of `words` with each of `names`, 1 for the same meaning."""
         ...
 
 

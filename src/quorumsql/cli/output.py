@@ -24,6 +24,7 @@ __all__ = ["page", "printable", "shape", "show_answer", "show_failure", "show_ro
 WIDEST_CELL = 48
 NARROWEST_CELL = 6
 GROUPS_SHOWN = 5
+ROWS_APART = 3
 REASONS = {
     "unsure": "the generators disagree too much, or too few of them could answer",
     "unanswerable": "the database does not seem to hold what the question asks for",
@@ -85,6 +86,7 @@ def show_answer(console: Console, answer: Answer, *, limit: int, guess: bool = F
         if answer.sql:
             show_sql(console, answer.sql)
     _show_votes(console, answer)
+    _show_readings(console, answer)
     _show_confidence(console, answer)
     _show_times(console, answer.timings_ms)
     _show_spent(console, answer)
@@ -174,6 +176,22 @@ def _show_votes(console: Console, answer: Answer) -> None:
         share = sum(group.votes for group in rest)
         console.print(Text(f"  {share:4.0%}  {_count(len(rest), 'other result')}", style="dim"))
     _show_failed(console, answer)
+
+
+def _show_readings(console: Console, answer: Answer) -> None:
+    """Print two results that are about as likely: what differs in words, and the rows that do."""
+    if not answer.readings:
+        return
+    console.print()
+    console.print(Text("Two readings of the question are about as likely", style="bold"))
+    for letter, reading in zip("AB", answer.readings, strict=False):
+        words = Text.assemble((f"{letter} ", "bold"), printable(f"{reading.words}."))
+        console.print(words)
+        if reading.only_here:
+            rows = Rows(columns=reading.columns, rows=reading.only_here)
+            console.print(Text(f"  rows that only {letter} has:", style="dim"))
+            show_rows(console, rows, limit=ROWS_APART)
+    console.print("Ask again in the words of the one that you mean.")
 
 
 def _show_failed(console: Console, answer: Answer) -> None:

@@ -129,9 +129,9 @@ def fit(
         chances=tuple(chance for _, chance in points),
         ranks=dict(ranks or {}),
         n=len(shares),
-        guarantees=guarantees(shares, correct, databases=databases),
         method=method,
     )
+    made = replace(made, guarantees=_kept(made, shares, correct, databases))
     return made if databases is None else _with_spread(made, shares, correct, databases)
 
 
@@ -216,6 +216,21 @@ def _better(shares: Sequence[float], correct: Sequence[bool], databases: Sequenc
 def _curve(method: str, shares: Sequence[float], correct: Sequence[bool]) -> Calibration:
     points: Points = CURVES[method](shares, correct) if shares else ()
     return Calibration(shares=tuple(s for s, _ in points), chances=tuple(c for _, c in points))
+
+
+def _kept(
+    made: Calibration,
+    shares: Sequence[float],
+    correct: Sequence[bool],
+    databases: Sequence[Hashable] | None,
+) -> tuple[tuple[float, float], ...]:
+    """Promises, tested on what answers are judged by: scores of one chance stand together."""
+    chances = [confidence(share, made) for share in shares]
+    found = guarantees(chances, correct, databases=databases)
+    return tuple(
+        (rate, min(s for s, chance in zip(shares, chances, strict=True) if chance >= least))
+        for rate, least in found
+    )
 
 
 def _with_spread(
