@@ -32,6 +32,7 @@ from quorumsql.domain import (
 )
 from quorumsql.errors import ModelError, UsageError
 from quorumsql.ports import Database, Generator, Ranker, Selector, ValueIndex
+from quorumsql.stages.answerable import Refusal, Refuser
 from quorumsql.stages.calibrate import Calibration
 from quorumsql.stages.cascade import Cascade
 from quorumsql.stages.choose import Ranked, choose
@@ -39,6 +40,7 @@ from quorumsql.stages.diversity import effective_number
 from quorumsql.stages.doubt import doubts, foreign
 from quorumsql.stages.link import Prepared, link, within
 from quorumsql.stages.narrow import narrow
+from quorumsql.stages.readings import readings, tied
 from quorumsql.stages.recalibrate import recalibrated
 from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
@@ -69,6 +71,7 @@ class Pipeline:
         cascade: Cascade | None = None,
         trust: Callable[[Sequence[str]], Mapping[str, float]] = lambda _: {},
         shift: Callable[[], float] = lambda: 0.0,
+        refuser: Refuser | None = None,
     ) -> None:
         """Take what answering needs.
 
@@ -88,6 +91,8 @@ class Pipeline:
                 have it.
             shift: how far the log odds of confidence lie from the calibrated ones, by what people
                 said of this database's answers.
+            refuser: says which questions the database cannot answer; absent, none is refused for
+                that. Language models, which know more words, are not second-guessed.
         """
         if not generators and language is None:
             raise UsageError("No generators: name at least one, e.g. 'embedded'.")
@@ -99,6 +104,7 @@ class Pipeline:
         self._language = language
         self._ranker = ranker
         self._shift = shift
+        self._refuser = refuser
         self._ballot = Ballot(
             database=database,
             generators=self._generators,
@@ -249,6 +255,9 @@ class Pipeline:
         for note in session.notes if session is not None else ():
             trace.add(Warned(message=note))
         spent = session.spent if session is not None else {}
+        refusal = self._refusal(question, hits, candidates, choice, session)
+        if refusal is not None:
+            trace.add(Warned(message=refusal.reason))
         for text in doubts(choice, candidates, schema):
             trace.add(Warned(message=text))
         best = _best_guess(choice, candidates)
@@ -256,6 +265,8 @@ class Pipeline:
         sure = recalibrated(choice.confidence, self._shift()) if best else 0.0
         least = min(sure, choice.confidence) if self._policy.promised else sure
         reason = _reason(choice, least, self._policy.threshold)
+        if refusal is not None:
+            sure, reason = min(sure, 1.0 - refusal.chance), "unanswerable"
         trace.add(
             Chosen(
                 sql=(best.sql or None) if best else None,
@@ -282,7 +293,25 @@ class Pipeline:
             usage=sum(spent.values(), Usage()),
             usage_by_stage=spent,
             effective=effective,
+            readings=()
+            if reason == "unanswerable"
+            else readings(choice, candidates, schema.dialect, abstained=reason is not None),
         )
+
+    def _refusal(
+        self,
+        question: Question,
+        hits: tuple[Hit, ...],
+        candidates: tuple[Candidate, ...],
+        choice: Choice,
+        session: Session | None,
+    ) -> Refusal | None:
+        """Why the database cannot answer, where that is likely; None where it can."""
+        if self._refuser is None or session is not None or choice.candidate is None:
+            return None
+        everything = self._database.schema()
+        found = self._refuser.judge(question, everything, hits, candidates, choice)
+        return found if found.refused else None
 
 
 def stripped(text: str) -> str:
@@ -349,5 +378,4 @@ def _reason(
         return "unanswerable"
     if sure >= threshold:
         return None
-    votes = [group.votes for group in choice.groups[:2]]
-    return "tie" if len(votes) == 2 and abs(votes[0] - votes[1]) < 1e-9 else "unsure"
+    return "tie" if tied(choice) else "unsure"
