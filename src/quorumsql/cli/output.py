@@ -28,7 +28,7 @@ ROWS_APART = 3
 REASONS = {
     "unsure": "the generators disagree too much, or too few of them could answer",
     "unanswerable": "the database does not seem to hold what the question asks for",
-    "tie": "two different results have the same share of the vote",
+    "tie": "two different results have about the same share of the vote",
     None: "no result was good enough",
 }
 

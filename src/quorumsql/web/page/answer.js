@@ -8,7 +8,7 @@ import { editor, shown } from "./sql.js";
 const REASONS = {
   unsure: "the readings disagree too much",
   unanswerable: "the database does not seem to hold what you ask for",
-  tie: "two different results have the same share of the vote",
+  tie: "two different results have about the same share of the vote",
 };
 const STEP = 200;
 
@@ -32,6 +32,7 @@ function summary(story, answer, failed, context) {
     return card;
   }
   if (story.answer) card.append(sureness(answer));
+  if (answer.clarify) card.append(make("p", { text: answer.clarify }));
   if (guess) {
     const why = REASONS[answer.reason] || "no result was good enough";
     card.append(make("p", { class: "words", text: `No answer: ${why}.` }));
