@@ -132,3 +132,22 @@ def test_a_killed_index_is_completed_by_the_next(hotel: Path, tmp_path: Path) ->
     assert len(report["read"]) + report["unchanged"] == 42
     finished = quorum("values", "--db", hotel, "--json", "word 39 499", env=home)
     assert json.loads(finished.stdout)[0]["value"] == "word 39 499"
+
+
+def test_two_processes_that_index_at_once_both_end_well(hotel: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(hotel)) as connection:
+        rows = ((f"Street {n}",) for n in range(4_000))
+        connection.executemany("INSERT INTO stay (city) VALUES (?)", rows)
+        connection.commit()
+    home = {"QUORUM_HOME": str(tmp_path / "home")}
+    words = [*command(None, tmp_path), "index", "--db", str(hotel), "--json"]
+    both = [
+        subprocess.Popen(words, env={**os.environ, **home}, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    reports = [json.loads(one.communicate(timeout=120)[0]) for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    assert {report["values"] for report in reports} == {4_006}
+    assert sorted(len(report["read"]) for report in reports) in ([0, 2], [2, 2])
+    finished = quorum("values", "--db", hotel, "--json", "Street 3999", env=home)
+    assert json.loads(finished.stdout)[0]["value"] == "Street 3999"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import resource
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -232,10 +233,16 @@ def test_keys_of_an_interrupted_writer_are_cleared_away(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("k*keys"))
 
 
-def test_a_file_of_another_version_is_no_index_and_is_made_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 999])
+def test_a_file_of_another_version_is_no_index_and_is_made_anew(
+    tmp_path: Path, version: int
+) -> None:
     path = tmp_path / "k.sqlite"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("CREATE TABLE old (x); PRAGMA user_version = 999;")
+        connection.executescript(
+            "CREATE TABLE posting (id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+            f"CREATE TABLE segment (id INTEGER, bits INTEGER); PRAGMA user_version = {version};"
+        )
     assert reading(path) is None
     with writing(path) as known:
         put(known, TABLES)
@@ -261,6 +268,34 @@ def test_a_full_disk_is_said_and_keeps_what_was_there(tmp_path: Path) -> None:
     with closing(opened(path)) as index:
         assert index.mentions("Smith")[0].value == "Smith"
         assert index.mentions("word77 thing77") == ()
+
+
+def _write_within(path: Path, most: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    values = [f"a{n} b{n} c{n} d{n}" for n in range(20_000)]
+    with pytest.raises(UsageError, match="disk is full"), writing(path) as known:
+        put(known, {"big": {"c": values}})
+
+
+def test_no_room_for_the_keys_leaves_the_index_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "k.sqlite"
+    with writing(path) as known:
+        put(known, TABLES)
+    before = set(tmp_path.glob("k-*.keys"))
+    worker = multiprocessing.get_context("spawn").Process(
+        target=_write_within, args=(path, 1_200_000)
+    )
+    worker.start()
+    worker.join(60)
+    assert worker.exitcode == 0
+    assert set(tmp_path.glob("k-*.keys")) == before
+    with closing(opened(path)) as index:
+        assert index.mentions("Smith")[0].value == "Smith"
+        assert not any(hit.table == "big" for hit in index.mentions("a77 b77 c77 d77"))
+    with writing(path) as known:
+        put(known, {})
+    with closing(opened(path)) as index:
+        assert index.mentions("a77 b77 c77 d77")[0].score == 1.0
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
