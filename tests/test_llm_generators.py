@@ -71,7 +71,7 @@ REPLIES: dict[str, list[str]] = {
         f'{{"action": "answer", "text": "{JOIN}"}}',
     ],
     "self-moa": [fence(sql) for sql in (JOIN, IN, JOIN, "SELECT count(*) FROM city", IN)],
-    "self-moa-seq": [fence(sql) for sql in (JOIN, IN, JOIN, "SELECT count(*) FROM city", IN)],
+    "self-moa-seq": [fence(sql) for sql in (JOIN, IN, JOIN, "SELECT count(*) FROM city", JOIN, IN)],
 }
 
 

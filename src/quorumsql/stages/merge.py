@@ -21,7 +21,7 @@ from quorumsql.stages.prompted import Prompted, written
 
 __all__ = ["SelfMoA"]
 
-WINDOW = 3
+WINDOW = 2  # samples read beside the answer so far; four samples take two steps
 
 
 class SelfMoA(Prompted):

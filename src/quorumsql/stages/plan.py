@@ -21,7 +21,7 @@ from quorumsql.stages.session import LanguageEnsemble
 
 __all__ = ["Planned", "plan"]
 
-_REPLIES = {"explore": 6, "self-moa": 5, "self-moa-seq": 5}
+_REPLIES = {"explore": 6, "self-moa": 5, "self-moa-seq": 6}
 _SQL = "```sql\nSELECT 1\n```"
 
 
