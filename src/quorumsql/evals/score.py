@@ -29,6 +29,7 @@ from quorumsql.evals.score_items import Item, Options, Verdict
 from quorumsql.evals.score_pool import verdicts
 from quorumsql.evals.score_ves import efficiency
 from quorumsql.evals.unfinished import appending, begun
+from quorumsql.urls import read_url
 
 __all__ = ["Scored", "score"]
 
@@ -190,11 +191,17 @@ def _config(job: Job, options: Options) -> dict[str, object]:
     return {
         **asdict(options),
         "db_dir": str(options.db_dir.resolve()) if options.db_dir else None,
-        "url": _digest((options.url or "").encode("utf-8", "replace")),  # it may have a password
+        "url": _address(options.url or ""),
         "tables": _digest(tables),
         "items": _digest(items.encode("utf-8", "surrogatepass")),
         "version": version("quorumsql"),
     }
+
+
+def _address(url: str) -> str:
+    """A URL without its password, a path as it is."""
+    is_file = "://" not in url or url.startswith(("sqlite:", "duckdb:"))
+    return url if is_file else str(read_url(url))
 
 
 def _digest(raw: bytes) -> str:
