@@ -56,7 +56,13 @@ class Cascade:
 
     def change(self, choice: Choice, *, empty: bool) -> float:
         """Return the chance that the others change what is chosen after the first generator."""
-        return _chance(self, features(choice, empty=empty))
+        return self.chance(features(choice, empty=empty))
+
+    def chance(self, row: Sequence[float]) -> float:
+        """Return the same for a row of `features`."""
+        parts = zip(row, self.means, self.scales, self.weights, strict=True)
+        score = self.intercept + sum((x - mean) / scale * w for x, mean, scale, w in parts)
+        return 1 / (1 + math.exp(-max(min(score, 30.0), -30.0)))
 
     def stops(self, choice: Choice, *, empty: bool, below: float | None = None) -> bool:
         """Return whether the choice stands without the others.
@@ -75,12 +81,6 @@ class Cascade:
     def confidence(self, choice: Choice) -> float:
         """Return the calibrated chance that the first generator's choice is right."""
         return confidence(choice.confidence, self.calibration)
-
-
-def _chance(cascade: Cascade, row: Sequence[float]) -> float:
-    parts = zip(row, cascade.means, cascade.scales, cascade.weights, strict=True)
-    score = cascade.intercept + sum((x - mean) / scale * w for x, mean, scale, w in parts)
-    return 1 / (1 + math.exp(-max(min(score, 30.0), -30.0)))
 
 
 def features(choice: Choice, *, empty: bool) -> tuple[float, ...]:
@@ -128,7 +128,7 @@ def fit_cascade(
         most=0.0,
         calibration=fit(shares, correct),
     )
-    chances = sorted((_chance(cascade, row) for row in rows), reverse=True)
+    chances = sorted((cascade.chance(row) for row in rows), reverse=True)
     place = min(int(going_on * len(chances)), len(chances) - 1)
     return replace(cascade, most=chances[place])
 
