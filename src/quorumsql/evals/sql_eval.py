@@ -95,11 +95,11 @@ def _connect(server: ServerUrl, database: str) -> psycopg.Connection[tuple[objec
     import psycopg
 
     return psycopg.connect(
-        host=server.host or None,
         port=server.port,
         user=server.user or None,
         password=server.password,
         dbname=database,
         autocommit=True,
-        **server.query,  # type: ignore[arg-type]
+        # A socket's folder stands in the query, where it names the host.
+        **{"host": server.host or None, **server.query},  # type: ignore[arg-type]
     )
