@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import openai
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from quorumsql.llm import wire
 from quorumsql.llm.endpoint import Endpoint
@@ -59,12 +59,9 @@ class Service:
     def send(self, body: Mapping[str, Any], seconds: float) -> wire.Reply | wire.Failed:
         """Return the reply to one request, or why there is none within `seconds`."""
         try:
-            found = self._client.chat.completions.create(
-                **body, timeout=httpx2.Timeout(seconds, pool=None)
-            )
-            if isinstance(found, openai.Stream):
-                return _streamed(found)
-            return wire.whole(found)
+            if body.get("stream"):
+                return _streamed(self._posted(body, seconds, stream=True))
+            return wire.whole(self._posted(body, seconds, stream=False))
         except openai.APIStatusError as error:
             return _refused(error)
         except openai.APIConnectionError as error:
@@ -77,6 +74,21 @@ class Service:
             return wire.Failed(reason="its reply is not JSON")
         except (TypeError, AttributeError):
             return wire.Failed(reason="its reply is malformed")
+
+    def _posted(self, body: Mapping[str, Any], seconds: float, *, stream: bool) -> Any:
+        """A `ChatCompletion`, or a `Stream` of its pieces.
+
+        `chat.completions.create` does the same, but copies every parameter by its type first: a
+        quarter of its time, for a body that is made here.
+        """
+        return self._client.post(
+            "/chat/completions",
+            body=body,
+            cast_to=ChatCompletion,
+            options={"timeout": httpx2.Timeout(seconds, pool=None)},
+            stream=stream,
+            stream_cls=openai.Stream[ChatCompletionChunk],
+        )
 
     def _bare(self, request: httpx2.Request) -> None:
         """Leave only the headers that a completion needs, and the key that is meant for it."""
