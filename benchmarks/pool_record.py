@@ -1,6 +1,6 @@
 """The pool of published answers, run once: candidates, and which of them are right.
 
-    QUORUM_DATA=DIR python benchmarks/selectors.py
+    QUORUM_DATA=DIR python benchmarks/simple_choosers.py
 
 is what most of its figures come from; this file only reads for it and its siblings.
 

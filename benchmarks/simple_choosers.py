@@ -1,6 +1,6 @@
 """Every simple way to choose on the answers of 26 published systems, beside the majority.
 
-    python benchmarks/selectors.py --data DIR [--draws 100] [--cross-draws 10]
+    python benchmarks/simple_choosers.py --data DIR [--draws 100] [--cross-draws 10]
 
 Each method chooses on the 528 questions; its accuracy and its paired difference to the majority
 have 95 % intervals that draw whole databases. Nothing is fitted on gold: methods that weigh systems
