@@ -109,7 +109,8 @@ def test_the_object_of_an_answer(shop: Path) -> None:
     with connect(str(shop), generators=pair) as db:
         found = answer_object(db.ask("Which cities?"))
     assert set(KEYS) <= set(found)
-    assert set(found) - set(KEYS) == {"usage_by_stage", "warnings", "why"}
+    added = {"clarify", "effective_candidates", "readings", "usage_by_stage", "warnings", "why"}
+    assert set(found) - set(KEYS) == added
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["columns"] == ["id", "name"]
     assert found["rows"] == [[4, "東京"], [5, "Lisbon"]]

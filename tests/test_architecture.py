@@ -54,7 +54,7 @@ LAYERS = [
     {"ballot"},  # generators, database and selector brought together
     {"pipeline"},
     {"config"},
-    {"assemble", "opening", "said"},
+    {"assemble", "opening", "said", "shipped"},
     {"answered"},
     {"api"},
     {"evals"},

@@ -14,7 +14,7 @@ import torch
 
 from command import quorum  # tests/command.py
 from quorumsql.db import open_database
-from quorumsql.domain import Attempt, Candidate, Failure, Question
+from quorumsql.domain import Attempt, Candidate, Failure, Question, Rows, Schema
 from quorumsql.errors import ModelError, UsageError
 from quorumsql.evals.predictions import Prediction, Vote, to_line
 from quorumsql.forms.read import read
@@ -209,8 +209,10 @@ def test_missing_weights_and_runs_are_said(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="No weights"):
         Reader(tmp_path / "reader.onnx")
     (tmp_path / "reader.onnx").write_bytes(b"no graph")
+    rows = Rows(columns=("a",), rows=((1,),))
+    pool = [Candidate(generator="a", attempts=(Attempt(sql="SELECT 1", execution=rows),))]
     with pytest.raises(ModelError, match="cannot be loaded"):
-        Reader(tmp_path / "reader.onnx", tokenizer=tmp_path / "reader.onnx")
+        Reader(tmp_path / "reader.onnx").score(Question(text="One?"), pool, Schema(name="x"))
     done = quorum("train", "selector", "--out", str(tmp_path / "out"), "--data", str(tmp_path),
                   "--run", str(tmp_path / "absent"))  # fmt: skip
     assert done.returncode == 2 and "predictions.jsonl" in done.stderr

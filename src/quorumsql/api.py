@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -28,15 +27,14 @@ from quorumsql.errors import MissingExtra, UsageError
 from quorumsql.objects import answer_object, json_value
 from quorumsql.opening import DESCRIPTIONS, known_folder, open_guarded, read_descriptions
 from quorumsql.pipeline import Pipeline, Policy, stripped
-from quorumsql.ports import Database, Generator, LanguageModel, Meaning, Ranker, ValueIndex
+from quorumsql.ports import Database, Generator, LanguageModel, Ranker, Selector, ValueIndex
 from quorumsql.said import VERDICTS, Said
-from quorumsql.stages.calibrate import Calibration, load, promised
-from quorumsql.stages.cascade import Cascade, load_cascade
+from quorumsql.shipped import Shipped, is_embedded, shipped_calibration, shipped_cascade
+from quorumsql.stages.calibrate import Calibration, promised
 from quorumsql.trace import Event, Trace
 
 if TYPE_CHECKING:
     from quorumsql.assemble import Models
-    from quorumsql.stages.answerable import Refuser
     from quorumsql.stages.plan import Planned
     from quorumsql.stages.session import LanguageEnsemble
 
@@ -50,11 +48,7 @@ __all__ = [
     "open_guarded",
     "policy_of",
     "read_descriptions",
-    "shipped_calibration",
 ]
-
-_CALIBRATION = Path(__file__).parent / "neural" / "weights" / "calibration.json"
-_CASCADE = _CALIBRATION.with_name("cascade.json")
 
 
 def connect(
@@ -86,7 +80,7 @@ def connect(
     settings = settings or load_settings()
     if model is not None and settings.model is None:
         settings = replace(settings, model=model.name)
-    if generators is None and not all(map(_is_embedded, settings.named)):
+    if generators is None and not all(map(is_embedded, settings.named)):
         from quorumsql.assemble import check_names
 
         check_names(settings)
@@ -108,14 +102,16 @@ class Connection:
         model: LanguageModel | None = None,
         url: str | None = None,
         like: Connection | None = None,
+        selector: Selector | None = None,
     ) -> None:
         """Take an open database; most callers want `connect`.
 
+        With `generators`, `selector` chooses among what they write; absent, votes do.
+
         With its `url`, what a survey found is used and kept in its folder.
         """
-        self._like = like
-        self._embedded: tuple[Generator, ...] | None = None
-        self._meaning: Meaning | None = None
+        self._shipped: Shipped = like._shipped if like else Shipped(settings)
+        self._selector = selector
         self._url = url
         self._model = model
         self._models: Models | None = None
@@ -252,9 +248,7 @@ class Connection:
         Raises:
             ModelError: they cannot be loaded.
         """
-        if self._embedded is None:
-            self._embedded = self._like.load() if self._like else _members(self._settings)
-        return self._embedded
+        return self._shipped.members()
 
     def plan(self, text: str, *, evidence: str = "") -> tuple[Planned, ...]:
         """Return what language models may cost for a question; nothing is sent, no key needed."""
@@ -314,7 +308,8 @@ class Connection:
 
     def _built(self, *, dry: bool = False) -> Pipeline:
         own = self._generators is None
-        calibration = load(_CALIBRATION) if own else Calibration()
+        calibration = shipped_calibration() if own else Calibration()
+        cascades = self._settings.members.cascade != "off"
         said = self._said(calibration)
         return Pipeline(
             database=self._database,
@@ -325,35 +320,17 @@ class Connection:
             ranks=calibration.ranks,
             language=self._language(dry=dry) if own else None,
             ranker=self._ranker() if own else None,
-            cascade=self._cascade() if own else None,
+            cascade=shipped_cascade() if own and cascades else None,
+            selector=self._shipped.selector() if own else self._selector,
             trust=partial(_trusted, self._settings.trust, said),
             shift=said.shift,
-            refuser=self._refuser() if own else None,
+            refuser=self._shipped.refuser() if own else None,
         )
-
-    def _refuser(self) -> Refuser | None:
-        """What tells questions that the database cannot answer, where our members take part."""
-        from quorumsql.stages.answerable import Refuser, load_regression
-
-        return Refuser(load_regression(), self._words()) if self.load() else None
-
-    def _words(self) -> Meaning:
-        """The vectors of words, loaded once for all connections like this one."""
-        if self._meaning is None:
-            from quorumsql.neural.meaning import WordMeaning
-
-            self._meaning = self._like._words() if self._like else WordMeaning()
-        return self._meaning
 
     def _said(self, calibration: Calibration) -> Said:
         """What people said of this database's answers; nothing where it has no address."""
         home = database_home(self._settings, self._url) if self._url else None
         return Said(home / VERDICTS if home else None, spread=calibration.spread)
-
-    def _cascade(self) -> Cascade | None:
-        """Which member is asked alone first; None where settings ask all at once."""
-        wanted = self._settings.members.cascade
-        return None if wanted == "off" else load_cascade(_CASCADE)
 
     def _ranker(self) -> Ranker | None:
         """What filters a large schema: the embedded generators, where they take part."""
@@ -368,7 +345,7 @@ class Connection:
         policy, wanted = policy_of(self._settings), self._settings.max_error
         if wanted is None:
             return policy
-        only_ours = all(map(_is_embedded, self._settings.named))
+        only_ours = all(map(is_embedded, self._settings.named))
         known = calibration if only_ours else Calibration()
         return replace(policy, threshold=promised(wanted, known), promised=True)
 
@@ -387,7 +364,7 @@ class Connection:
 
     def _language(self, *, dry: bool) -> LanguageEnsemble | None:
         """The language models that take part; None when all generators are embedded."""
-        names = [name for name in self._settings.named if not _is_embedded(name)]
+        names = [name for name in self._settings.named if not is_embedded(name)]
         if not names:
             return None
         from quorumsql.assemble import Models
@@ -404,28 +381,9 @@ def _trusted(given: Mapping[str, float], said: Said, names: Sequence[str]) -> Ma
     return {name: given.get(name, 1.0) * learned.get(name, 1.0) for name in names}
 
 
-def _is_embedded(name: str) -> bool:
-    return name == "embedded" or name.startswith("embedded/")
-
-
 def _is_wrong(found: Execution) -> bool:
     """Whether a changed statement makes no sense to the database; stopped ones are answers."""
     return isinstance(found, Failure) and found.kind == "error"
-
-
-def _members(settings: Settings) -> tuple[Generator, ...]:
-    """Load the embedded members that the settings name; "embedded" is all of them."""
-    from quorumsql.neural.members import load_members
-
-    wanted = [name for name in settings.named if _is_embedded(name)]
-    if not wanted:
-        return ()
-    return load_members(None if "embedded" in wanted else wanted, beam=settings.hypotheses)
-
-
-def shipped_calibration() -> Calibration:
-    """Return what was measured of the embedded generators."""
-    return load(_CALIBRATION)
 
 
 def policy_of(settings: Settings) -> Policy:

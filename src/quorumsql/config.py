@@ -112,10 +112,12 @@ class MemberSettings:
 
     A `cascade` asks the fast one alone first. With "auto" the others follow where its own rule,
     fitted on databases held out, expects them to change the answer; with a number where its
-    confidence is below that. "off" asks all at once.
+    confidence is below that. "off" asks all at once. The `selector` "trained" reads what they
+    wrote beside counting votes; "vote" only counts.
     """
 
     cascade: Literal["auto", "off"] | float = "off"
+    selector: Literal["trained", "vote"] = "vote"
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""

@@ -83,6 +83,10 @@ def selector(
         Path | None,
         typer.Option(help="The run that votes and reading are weighed on; no lesson is about it."),
     ] = None,
+    members: Annotated[
+        Path | None,
+        typer.Option(help="Folder of members' weights, which gets the selector and is calibrated."),
+    ] = None,
     passes: Annotated[int | None, typer.Option(help="Passes over the lessons.", min=1)] = None,
 ) -> None:
     """Train the reader that chooses among candidates, and weigh it against their votes.
@@ -101,7 +105,12 @@ def selector(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        _select(folder, out, tuple(run or ()), fit, passes, progress)
+        weights = _select(folder, out, tuple(run or ()), fit, passes, progress)
+        if members and fit:
+            from quorumsql.train.start_selector import measure_selector
+
+            bar = progress.add_task("measuring", total=None)
+            measure_selector(weights, members, folder, out, watch=lambda _: progress.advance(bar))
     typer.echo(f"{out / 'weights'}: ready to ship", err=True)
 
 
@@ -112,7 +121,7 @@ def _select(
     fit: Path | None,
     passes: int | None,
     progress: Progress,
-) -> None:
+) -> Path:
     from quorumsql.errors import MissingExtra
 
     try:
@@ -134,6 +143,7 @@ def _select(
     weights = train_selector(data, out, runs=runs, apart=apart, plan=plan, report=report)
     if fit:
         fit_selector(weights, fit, data)
+    return weights
 
 
 def _default_data(data: Path | None) -> Path | None:

@@ -67,7 +67,9 @@ def verdict(
         return
     if undo:
         said = _undone(records, answer)
-        outcome = {"verdict": None, "undone": _word(said), "question": said.question}
+        outcome: dict[str, Any] = {
+            **{"verdict": None, "undone": _word(said), "question": said.question},
+        }
         message = f"Taken back: {_word(said)}."
     else:
         entry = _entry(records, answer)
@@ -227,8 +229,8 @@ def _undone(records: _Records, answer: str | None) -> Verdict:
 
 def _summary(records: _Records) -> dict[str, Any]:
     """How many verdicts the database has, and how far they move an answer of 70 %."""
-    from quorumsql.api import shipped_calibration
     from quorumsql.said import shift_of_verdicts
+    from quorumsql.shipped import shipped_calibration
     from quorumsql.stages.recalibrate import ENOUGH, recalibrated
 
     said = list(records.verdicts.all())

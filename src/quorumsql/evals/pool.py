@@ -25,6 +25,7 @@ from quorumsql.errors import DatabaseError, UnknownName, UsageError
 from quorumsql.evals.pool_lines import Databases, PoolLine, read_pool
 from quorumsql.evals.predictions import encodable, write_atomically
 from quorumsql.ports import Database, Selector
+from quorumsql.shipped import selector_of_pools
 from quorumsql.sql import normalise
 from quorumsql.stages.choose import Majority
 from quorumsql.stages.crossmax import Fused
@@ -52,6 +53,7 @@ class Method:
 
 
 METHODS: Mapping[str, Method] = {
+    "trained": Method(make=lambda _: selector_of_pools(), reads=True),
     "majority": Method(make=lambda _: Majority()),
     "crossmax": Method(make=lambda _: Fused()),
     "weighted": Method(make=lambda known: Weighted(rank_weights(known.ranks)), named=True),

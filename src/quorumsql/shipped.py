@@ -1,0 +1,126 @@
+"""The weights that the package carries, loaded when first needed and shared by connections alike.
+
+What is not covered: language models (`assemble`), and training any of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quorumsql.config import Settings
+from quorumsql.ports import Generator, Meaning, Selector
+from quorumsql.stages.calibrate import Calibration, load
+from quorumsql.stages.cascade import Cascade, load_cascade
+
+if TYPE_CHECKING:
+    from quorumsql.stages.answerable import Refuser
+
+__all__ = [
+    *("Shipped", "is_embedded", "selector_of_members", "selector_of_pools"),
+    *("shipped_calibration", "shipped_cascade"),
+]
+
+FOLDER = Path(__file__).parent / "neural" / "weights"
+
+
+class Shipped:
+    """What answers without a language model, as `settings` want it. Safe to share by threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Load nothing yet."""
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._members: tuple[Generator, ...] | None = None
+        self._meaning: Meaning | None = None
+        self._selector: Selector | None = None
+
+    def members(self) -> tuple[Generator, ...]:
+        """Return the embedded generators that the settings name; "embedded" is all of them.
+
+        Raises:
+            ModelError: they cannot be loaded.
+        """
+        with self._lock:
+            if self._members is None:
+                self._members = _members(self._settings)
+            return self._members
+
+    def selector(self) -> Selector | None:
+        """Return what chooses among the members' candidates; None where votes alone do.
+
+        Raises:
+            ModelError: its weights are missing.
+        """
+        if self._settings.members.selector == "vote" or not self.members():
+            return None
+        with self._lock:
+            if self._selector is None:
+                self._selector = selector_of_members(shipped_calibration().ranks)
+            return self._selector
+
+    def refuser(self) -> Refuser | None:
+        """Return what tells questions that a database cannot answer, where members take part."""
+        from quorumsql.stages.answerable import Refuser, load_regression
+
+        return Refuser(load_regression(), self.meaning()) if self.members() else None
+
+    def meaning(self) -> Meaning:
+        """Return the vectors of words."""
+        with self._lock:
+            if self._meaning is None:
+                from quorumsql.neural.meaning import WordMeaning
+
+                self._meaning = WordMeaning()
+            return self._meaning
+
+
+def _members(settings: Settings) -> tuple[Generator, ...]:
+    wanted = [name for name in settings.named if is_embedded(name)]
+    if not wanted:
+        return ()
+    from quorumsql.neural.members import load_members
+
+    return load_members(None if "embedded" in wanted else wanted, beam=settings.hypotheses)
+
+
+def is_embedded(name: str) -> bool:
+    """Whether a generator's name is that of embedded members."""
+    return name == "embedded" or name.startswith("embedded/")
+
+
+def selector_of_members(ranks: Mapping[str, int], *, folder: Path = FOLDER) -> Selector:
+    """Return what chooses among the members' candidates, whose weights are their votes.
+
+    Raises:
+        ModelError: the weights are missing.
+    """
+    from quorumsql.neural.reader import Reader
+    from quorumsql.stages.weigh import Weigher, load_weights
+
+    reader = Reader(folder / "reader.onnx")
+    return Weigher(reader, load_weights(folder / "weigh_members.json"), ranks=ranks)
+
+
+def selector_of_pools(*, folder: Path = FOLDER) -> Selector:
+    """Return what chooses among anybody's candidates, one vote each.
+
+    Raises:
+        ModelError: the weights are missing.
+    """
+    from quorumsql.neural.reader import Reader
+    from quorumsql.stages.weigh import Weigher, load_weights
+
+    return Weigher(Reader(folder / "reader.onnx"), load_weights(folder / "weigh_pool.json"))
+
+
+def shipped_calibration() -> Calibration:
+    """Return what was measured of the embedded generators."""
+    return load(FOLDER / "calibration.json")
+
+
+def shipped_cascade() -> Cascade | None:
+    """Return which member may answer alone, and when."""
+    return load_cascade(FOLDER / "cascade.json")
