@@ -121,10 +121,12 @@ def sql_eval(
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Only every so many-th question.")] = 1,
     show: Annotated[bool, typer.Option(help="Print each question with its chance.")] = False,
+    weights: Annotated[Path | None, typer.Option(help="These, not those that ship.")] = None,
 ) -> None:
     """Print how well SQL-Eval's unanswerable questions are told from its answerable ones."""
     folder = data / "sql_eval"
-    refuser = Refuser(load_regression(), WordMeaning())
+    made = load_regression(weights) if weights is not None else load_regression()
+    refuser = Refuser(made, WordMeaning())
     with ExitStack() as stack:
         url = server or _started(stack)
         examples: list[Example] = []
@@ -133,7 +135,7 @@ def sql_eval(
             load_databases(file, folder / "databases", url)
             tasks = load_sql_eval(file, at_url(url))[::every]
             examples += _asked(tasks, kind, refuser)
-    made = load_regression()
+            print(f"{name}: {len(tasks)}", file=sys.stderr, flush=True)
     chances = [made(example.row) for example in examples]
     if show:
         for example, chance in zip(examples, chances, strict=True):
