@@ -17,6 +17,7 @@ from quorumsql.errors import ModelError
 from quorumsql.ports import Database, Generator, Selector
 from quorumsql.stages.calibrate import Calibration, confidence
 from quorumsql.stages.cascade import Cascade
+from quorumsql.stages.choose import Ranked
 from quorumsql.stages.generate import generate
 from quorumsql.stages.portfolio import reweighted
 from quorumsql.stages.refine import refine, with_known
@@ -88,7 +89,9 @@ class Ballot:
             candidates = (*candidates, *drafts)
             with trace.stage("choose"):
                 voters = reweighted(candidates, trust) if trust else candidates
-                choice = self.selector.choose(brief.question, voters, everything)
+                # The cascade was fitted on the plain vote of the fast generator.
+                selector = self.selector if last else Ranked()
+                choice = selector.choose(brief.question, voters, everything)
                 stops = not last and self._stops(choice, candidates, policy)
                 choice = self._calibrated(choice, alone=stops)
             if stops:
