@@ -4,9 +4,9 @@
     python benchmarks/cascade.py members RUN [RUN …] [--fit FILE]
 
 `pool` asks the 26 published systems in the order of an assumed price list, the cheapest first, and
-stops when the lead of a result is safe (`evals.rating.lead_is_safe`). The risk is chosen on half of
-the databases of a split: the largest that costs no more than half a point there, at 40 % of the
-calls at most; the figures are from the other half.
+stops when the lead of a result is safe (`evals.rating.lead_is_safe`): at a risk of 5 %, which was
+taken from the paper and not fitted, and at the smallest risk that keeps to a budget on half of the
+databases of a split; the figures are from the other half.
 
 `members` reads recorded runs of `quorum eval` with the embedded members on databases that they were
 not trained on. The fast member is asked alone, and the others where the stop rule, or the
@@ -40,6 +40,7 @@ SPLITS = 200
 SHARE = 0.4
 """Of all calls, at most."""
 LOSS = 0.005
+RISK = 0.05
 
 CHEAPEST_FIRST = (
     *("resdsql-base", "resdsql-natsql-base", "codes-1b", "codes-3b", "resdsql-3b"),
@@ -76,12 +77,16 @@ def pool(
     print(f"| all | {full.mean():.1%} | | 100 % |\n")
     databases = np.array(recorded.db_ids)
 
-    def measured(fit: npt.NDArray[np.bool_]) -> tuple[float, float]:
-        best = _chosen(tried, full, fit)
-        right, calls = tried[best]
+    def fixed(fit: npt.NDArray[np.bool_]) -> tuple[float, float]:
+        right, calls = tried[RISKS.index(RISK)]
         return float((right - full)[~fit].mean()), float(calls[~fit].mean())
 
-    _report("price list, risk from the other half", databases, measured, within=0.01)
+    def budgeted(fit: npt.NDArray[np.bool_]) -> tuple[float, float]:
+        right, calls = tried[_within_budget(tried, fit)]
+        return float((right - full)[~fit].mean()), float(calls[~fit].mean())
+
+    _report(f"price list, risk {RISK:g}, nothing fitted", databases, fixed, within=0.01)
+    _report("price list, risk by budget on the other half", databases, budgeted, within=0.01)
 
 
 @app.command()
@@ -200,15 +205,10 @@ def _fitted(name: str, steps: Sequence[Step], size: int) -> Cascade:
     return replace(cascade, calls=(1 + going_on * (size - 1)) / size)
 
 
-def _chosen(
-    tried: Sequence[tuple[Floats, Floats]], full: Floats, fit: npt.NDArray[np.bool_]
-) -> int:
-    """The largest risk that costs little on these questions, within the calls allowed."""
-    for place, (right, calls) in enumerate(tried):
-        if (right - full)[fit].mean() >= -LOSS and calls[fit].mean() <= SHARE:
-            return place
-    allowed = [p for p, (_, calls) in enumerate(tried) if calls[fit].mean() <= SHARE]
-    return max(allowed or [0], key=lambda p: float(tried[p][0][fit].mean()))
+def _within_budget(tried: Sequence[tuple[Floats, Floats]], fit: npt.NDArray[np.bool_]) -> int:
+    """The smallest risk that takes nine tenths of the calls allowed on these questions."""
+    allowed = [p for p, (_, calls) in enumerate(tried) if calls[fit].mean() <= 0.9 * SHARE]
+    return max(allowed, default=0)
 
 
 def _report(

@@ -233,7 +233,7 @@ def test_members_for_a_new_database_come_from_databases_like_it() -> None:
     }
     new = schema("aviation", airport="code name", flight="airline destination")
     alike = likeness(known, new)
-    assert alike["flights"] > 0.4 > alike["school"]
+    assert alike["flights"] > 0.25 > alike["school"]
     assert likeness(known, schema("empty")) == {"flights": 0.0, "school": 0.0}
     pool = recorded(
         ["pilot", "teacher", "twin"],
@@ -281,7 +281,7 @@ def test_a_pool_is_recorded_once_and_goes_on_where_it_was(folder: Path) -> None:
     assert len(ticks) == len(LINES)
     assert found.right is not None
     assert found.right.sum(axis=0).tolist() == [6, 3, 0]
-    assert found.groups[0].tolist() == [0, 1, -1]
+    assert found.groups[0].tolist() == [1, 0, -1]  # the shortest statement is first
     whole = out.read_bytes()
     lines = whole.splitlines(keepends=True)
     out.write_bytes(b"".join(lines[:3]) + lines[3][:10])

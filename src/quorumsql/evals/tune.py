@@ -99,6 +99,7 @@ def search(
     ensembles = searcher.generators(kept)
     watch(f"searching ways to choose for {len(ensembles)} sub-ensembles")
     found = [one for part in ensembles for one in searcher.selectors(part)]
+    found.sort(key=lambda pair: (len(pair[0].members), pair[0].risk is not None))  # the plainest
     best = [found[place] for place in _not_beaten([_costs(one) for one, _ in found])]
     if unseen is not None:
         other = _Searcher(unseen, plan)
