@@ -24,6 +24,7 @@ from quorumsql.neural.tokenise import Tokeniser
 from quorumsql.train.embedded import Plan, train
 from quorumsql.train.export import export, load_weights
 from quorumsql.train.measure import measure
+from quorumsql.train.model import Shape
 
 __all__ = ["measure_embedded", "planned", "train_embedded"]
 
@@ -68,6 +69,7 @@ def train_embedded(
     cuda = torch.cuda.is_available() if accelerator == "auto" else accelerator == "cuda"
     minilm = get_model_path()
     tokenizer = minilm / "tokenizer.json"
+    start, shape = _start(weights, minilm)
     out.mkdir(parents=True, exist_ok=True)
     with (out / "log.jsonl").open("a", encoding="utf-8") as log:
 
@@ -80,8 +82,9 @@ def train_embedded(
             data,
             out,
             plan,
-            start=_start(weights, minilm),
+            start=start,
             tokeniser=Tokeniser(tokenizer),
+            shape=shape,
             device="cuda" if cuda else "cpu",
             report=tell,
         )
@@ -89,13 +92,14 @@ def train_embedded(
     return out / "weights"
 
 
-def _start(weights: Path | None, minilm: Path) -> Mapping[str, torch.Tensor]:
+def _start(weights: Path | None, minilm: Path) -> tuple[Mapping[str, torch.Tensor], Shape]:
+    """What training starts from, and the sizes that follow: those of earlier members stay."""
     if weights is None:
-        return load_file(minilm / "model.safetensors")
+        return load_file(minilm / "model.safetensors"), Shape()
     if not weights.is_file():
         raise UsageError(f"No {weights}: --weights must name a members.pt of an earlier training.")
-    model, _ = load_weights(weights)
-    return model.state_dict()
+    model, record = load_weights(weights)
+    return model.state_dict(), Shape(**{**record["shape"], "plain_layers": Shape().plain_layers})
 
 
 def measure_embedded(
