@@ -23,7 +23,7 @@ import random
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +56,7 @@ from quorumsql.stages.link import within, words_of
 
 app = typer.Typer(add_completion=False)
 Data = Annotated[Path, typer.Option(envvar="QUORUM_DATA", help="The folder of data.")]
+Seen = Annotated[Path | None, typer.Option(help="Keep what members said here, or read it.")]
 Floats = npt.NDArray[np.float64]
 
 REFUSED = 0.05
@@ -84,23 +85,14 @@ def fit(
     data: Data,
     per_database: Annotated[int, typer.Option(min=1)] = 15,
     out: Annotated[Path | None, typer.Option(help="Write the weights here.")] = None,
-    seen: Annotated[
-        Path | None, typer.Option(help="Keep what members said here, or read it.")
-    ] = None,
+    seen: Seen = None,
 ) -> None:
     """Fit the regression, and print it on databases left out whole."""
     held = set(json.loads((WEIGHTS / "manifest.json").read_bytes())["held_out"])
     tasks = load_spider(data / "spider/train.json", data / "spider/database")
     blank = replace(_BLANK, harmless=_harmless(t for t in tasks if t.db_id not in held))
-    if seen is not None and seen.is_file():
-        lines = seen.read_text(encoding="utf-8").splitlines()
-        examples = [
-            Example(**{**(e := json.loads(line)), "row": tuple(e["row"])}) for line in lines
-        ]
-    else:
-        examples = list(_spider(_some(tasks, held, per_database), Refuser(blank, WordMeaning())))
-        if seen is not None:
-            seen.write_text("".join(json.dumps(vars(e)) + "\n" for e in examples), encoding="utf-8")
+    refuser = Refuser(blank, WordMeaning())
+    examples = _kept(seen, lambda: _spider(_some(tasks, held, per_database), refuser))
     chances = _left_out(examples, blank)
     _table("Spider train, databases left out", examples, chances)
     whole = sorted(
@@ -121,6 +113,7 @@ def sql_eval(
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Only every so many-th question.")] = 1,
     show: Annotated[bool, typer.Option(help="Print each question with its chance.")] = False,
+    seen: Seen = None,
     weights: Annotated[Path | None, typer.Option(help="These, not those that ship.")] = None,
 ) -> None:
     """Print how well SQL-Eval's unanswerable questions are told from its answerable ones."""
@@ -128,14 +121,7 @@ def sql_eval(
     made = load_regression(weights) if weights is not None else load_regression()
     refuser = Refuser(made, WordMeaning())
     with ExitStack() as stack:
-        url = server or _started(stack)
-        examples: list[Example] = []
-        for kind, name in (("whole", "questions_gen_postgres.csv"), ("idk", "idk.csv")):
-            file = folder / "questions" / name
-            load_databases(file, folder / "databases", url)
-            tasks = load_sql_eval(file, at_url(url))[::every]
-            examples += _asked(tasks, kind, refuser)
-            print(f"{name}: {len(tasks)}", file=sys.stderr, flush=True)
+        examples = _kept(seen, lambda: _sql_eval(folder, server or _started(stack), every, refuser))
     chances = [made(example.row) for example in examples]
     if show:
         for example, chance in zip(examples, chances, strict=True):
@@ -145,6 +131,28 @@ def sql_eval(
         own = [c for e, c in zip(examples, chances, strict=True) if e.kind == kind]
         share = np.mean([c >= made.threshold for c in own])
         print(f"\nRefused at the threshold that ships, {kind}: {share:.1%} of {len(own)}")
+
+
+def _kept(seen: Path | None, made: Callable[[], Iterator[Example]]) -> list[Example]:
+    """The examples of a file, or those that are made, each written to it at once."""
+    if seen is None:
+        return list(made())
+    if not seen.is_file():
+        with seen.open("w", encoding="utf-8") as file:
+            for example in made():
+                file.write(json.dumps(vars(example)) + "\n")
+                file.flush()
+    records = [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()]
+    return [Example(**{**record, "row": tuple(record["row"])}) for record in records]
+
+
+def _sql_eval(folder: Path, url: str, every: int, refuser: Refuser) -> Iterator[Example]:
+    for kind, name in (("idk", "idk.csv"), ("whole", "questions_gen_postgres.csv")):
+        file = folder / "questions" / name
+        load_databases(file, folder / "databases", url)
+        tasks = load_sql_eval(file, at_url(url))[::every]
+        yield from _asked(tasks, kind, refuser)
+        print(f"{name}: {len(tasks)}", file=sys.stderr, flush=True)
 
 
 def _started(stack: ExitStack) -> str:

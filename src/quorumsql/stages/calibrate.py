@@ -69,6 +69,11 @@ def promised(max_error: float, calibration: Calibration) -> float:
     Raises:
         ConfigError: what was measured does not show that for any confidence.
     """
+    if not calibration.guarantees and calibration.n:
+        raise ConfigError(
+            f"max_error cannot be promised: the {calibration.n} questions that confidence was "
+            "measured on show no rate of errors."
+        )
     if not calibration.guarantees:
         raise ConfigError("max_error needs embedded generators alone: nothing was measured here.")
     shares = [share for rate, share in calibration.guarantees if rate <= max_error]
