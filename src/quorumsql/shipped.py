@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quorumsql.stages.answerable import Refuser
 
 __all__ = [
-    *("Shipped", "is_embedded", "selector_of_members", "selector_of_pools"),
+    *("FOLDER", "Shipped", "is_embedded", "selector_of_members", "selector_of_pools"),
     *("shipped_calibration", "shipped_cascade"),
 ]
 

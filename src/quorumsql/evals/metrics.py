@@ -103,7 +103,7 @@ def accuracy(correct: Sequence[float], clusters: Sequence[str]) -> Estimate:
 
 
 def paired_difference(
-    first: Sequence[bool], second: Sequence[bool], clusters: Sequence[str]
+    first: Sequence[float], second: Sequence[float], clusters: Sequence[str]
 ) -> Estimate:
     """Return accuracy of `first` minus accuracy of `second` on the same questions."""
     if len(first) != len(second):
