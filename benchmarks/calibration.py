@@ -3,6 +3,7 @@
     python benchmarks/calibration.py run RUN [--score confidence] [--splits 200] [--write FILE]
     python benchmarks/calibration.py pool [--data DIR] [--method NAME]
     python benchmarks/calibration.py verdicts RUN [--count 10]
+    python benchmarks/calibration.py synthetic [--databases 44] [--spread 0.7] [--alone]
 
 `run` reads what `quorum eval` recorded (RUN/predictions.jsonl) on databases that nothing learnt
 from, and splits the databases in halves, again and again: the map from raw score to chance, and
@@ -15,12 +16,17 @@ the other nine. Nothing that is fitted there is kept.
 `verdicts` plays a user who says of some answers of a database whether they are right, and measures
 confidence on its other questions.
 
+`synthetic` does what `run` does on drawn answers, whose databases are easier or harder than scores
+say, by a normal shift of the log odds; with `--alone` as if questions had nothing to do with each
+other.
+
 What is not covered: asking; a run must have been recorded.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import random
 import statistics
 import subprocess
@@ -40,7 +46,7 @@ from quorumsql.evals.datasets import load_spider
 from quorumsql.evals.metrics import SCORING_LIMITS, Scorer
 from quorumsql.stages.calibrate import VOTE, confidence, fit, held_out_chances, save
 from quorumsql.stages.curves import brier, expected_error
-from quorumsql.stages.guarantee import RATES
+from quorumsql.stages.guarantee import RATES, guarantees
 from quorumsql.stages.recalibrate import recalibrated, shift_of
 
 app = typer.Typer(add_completion=False)
@@ -114,6 +120,36 @@ def pool(
 
 
 @app.command()
+def synthetic(
+    databases: Annotated[int, typer.Option(min=2)] = 44,
+    spread: Annotated[float, typer.Option(help="How much databases differ, in log odds.")] = 0.7,
+    splits: Annotated[int, typer.Option(min=1)] = 200,
+    alone: Annotated[bool, typer.Option("--alone", help="Take questions for independent.")] = False,
+) -> None:
+    """Print the same tables for drawn answers, a new draw for each split."""
+    halves = []
+    for seed in range(splits):
+        dice = random.Random(seed)
+        judged = _drawn(databases, spread, dice)
+        halves.append(_split(judged, sorted(set(judged.databases)), dice, alone=alone))
+    _calibration_table(halves)
+    _promise_table(halves)
+
+
+def _drawn(databases: int, spread: float, dice: random.Random) -> Judged:
+    judged = Judged([], [], [])
+    for number in range(databases):
+        shift = dice.gauss(0, spread)
+        for _ in range(dice.randint(10, 80)):
+            odds = dice.gauss(0.6, 1.3)
+            chance = 1 / (1 + math.exp(0.4 - 1.3 * odds - shift))
+            judged.scores.append(1 / (1 + math.exp(-odds)))
+            judged.correct.append(dice.random() < chance)
+            judged.databases.append(f"drawn {number}")
+    return judged
+
+
+@app.command()
 def verdicts(
     folder: Run,
     score: Score = "confidence",
@@ -168,13 +204,15 @@ class _Half:
     kept: dict[float, tuple[float, float] | None]
 
 
-def _split(judged: Judged, names: Sequence[str], dice: random.Random) -> _Half:
+def _split(
+    judged: Judged, names: Sequence[str], dice: random.Random, *, alone: bool = False
+) -> _Half:
     shuffled = dice.sample(names, len(names))
     known = judged.of(set(shuffled[: len(names) // 2]))
     other = judged.of(set(shuffled[len(names) // 2 :]))
     made = fit(known.scores, known.correct, databases=known.databases)
     chances = [confidence(one, made) for one in other.scores]
-    bounds = dict(made.guarantees)
+    bounds = dict(guarantees(known.scores, known.correct) if alone else made.guarantees)
     kept: dict[float, tuple[float, float] | None] = {}
     for rate in RATES:
         if rate not in bounds:

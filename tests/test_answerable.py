@@ -92,7 +92,7 @@ def test_a_schema_knows_its_words_and_their_synonyms(meaning: WordMeaning) -> No
 
 def test_what_the_database_lacks_is_named(meaning: WordMeaning) -> None:
     found = judge(meaning, "What is the average seafood price?")
-    assert found.refused and found.chance > 0.5
+    assert found.refused and 0.1 < found.chance < 0.6
     assert found.words[0] == "seafood"
     assert found.reason.startswith("Nothing in this database seems to be about “seafood”")
     known = judge(meaning, "How heavy is each pet of the students?")
@@ -141,6 +141,6 @@ def test_a_refused_question_is_an_abstention_with_a_reason(
     assert (answer.abstained, answer.reason) == (True, "unanswerable")
     assert "photosynthesis" in answer.warnings[0]
     assert answer.sql == "SELECT count(*) FROM customer"  # the best guess is kept
-    assert answer.confidence < 0.5
+    assert answer.confidence < 0.8
     known = ask(database, meaning, "How many customers are there?")
     assert (known.abstained, known.reason, known.confidence) == (False, None, 1.0)

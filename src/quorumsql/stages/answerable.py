@@ -38,6 +38,9 @@ FEATURES: Final = (
     *("votes", "groups", "agreement", "sure", "guessed", "empty", "failed"),
     *("unused", "unused_most"),
 )
+PRIOR: Final = 0.1
+"""Share of people's questions that a database cannot answer, taken for granted; half of those that
+the regression learns from are such."""
 NEAR: Final = 0.6
 """Cosine from which a word is as good as a synonym."""
 _TOLD: Final = 3
@@ -260,11 +263,11 @@ class Refuser:
     ) -> Refusal:
         """Return whether to refuse a question about `schema`, all of it."""
         asked, row = self.look(question, schema, hits, candidates, choice)
-        chance = self._regression(row)
+        found = self._regression(row)
         told = sorted((one for one in asked if one.near < 1.0), key=lambda one: -one.surprise)
         return Refusal(
-            chance=chance,
-            refused=chance >= self._regression.threshold,
+            chance=found * PRIOR / (found * PRIOR + (1.0 - found) * (1.0 - PRIOR)),
+            refused=found >= self._regression.threshold,
             words=tuple(dict.fromkeys(one.text for one in told if one.surprise > 0.2))[:_TOLD],
         )
 
