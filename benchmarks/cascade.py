@@ -127,20 +127,27 @@ class Step:
     share: float
     correct: bool
     changed: bool
+    together: bool
 
 
 def _step(prediction: Prediction, name: str) -> Step:
     own = [v for v in prediction.candidates if v.generator == name and v.weight > 0]
     own = [v for v in own if v.group is not None]
     if not own:
-        return Step(row=features(Choice(candidate=None), empty=True), share=0.0, correct=False,
-                    changed=prediction.correct)  # fmt: skip
+        return Step(
+            row=features(Choice(candidate=None), empty=True),
+            share=0.0,
+            correct=False,
+            changed=prediction.correct,
+            together=prediction.correct,
+        )
     choice, top = _alone(own)
     return Step(
         row=features(choice, empty=top.status == "empty"),
         share=choice.confidence,
         correct=top.correct,
         changed=top.group != 0,
+        together=prediction.correct,
     )
 
 
@@ -174,7 +181,7 @@ def _members(
         part = [s for s, keep in zip(steps, fit, strict=True) if keep]
         cascade = _fitted(name, part, size)
         if how == "stop rule":
-            doubt = np.array([cascade.chance(s.row) for s in steps])
+            doubt = np.array([cascade.expected(s.row) for s in steps])
         else:
             doubt = np.array([-cascade.confidence(Choice(candidate=0, confidence=s.share))
                               for s in steps])  # fmt: skip
@@ -188,8 +195,8 @@ def _members(
 
 
 def _going_on(size: int) -> float:
-    """The share of questions that may ask all, when no more than SHARE of calls are made."""
-    return max((SHARE * size - 1) / (size - 1), 0.0)
+    """The share of questions that may ask all: four fifths of what SHARE of the calls allows."""
+    return 0.8 * max((SHARE * size - 1) / (size - 1), 0.0)
 
 
 def _fitted(name: str, steps: Sequence[Step], size: int) -> Cascade:
@@ -197,9 +204,9 @@ def _fitted(name: str, steps: Sequence[Step], size: int) -> Cascade:
     cascade = fit_cascade(
         name,
         [s.row for s in steps],
-        changed=[s.changed for s in steps],
+        alone=[s.correct for s in steps],
+        together=[s.together for s in steps],
         shares=[s.share for s in steps],
-        correct=[s.correct for s in steps],
         going_on=going_on,
     )
     return replace(cascade, calls=(1 + going_on * (size - 1)) / size)

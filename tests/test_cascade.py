@@ -37,17 +37,19 @@ def choice(*votes: float, rule: str = "vote") -> Choice:
 
 
 def fitted(going_on: float = 0.3) -> tuple[Cascade, list[tuple[float, ...]]]:
-    """Fitted on questions where a small lead means that the others change the answer."""
+    """Fitted on questions where the others mend what has a small lead, and nothing else."""
     draw = random.Random(5)
-    rows, changed, shares = [], [], []
+    rows, alone, shares = [], [], []
     for _ in range(400):
         share = draw.uniform(0.3, 1.0)
         rows.append(features(choice(share, 1 - share), empty=False))
-        changed.append(draw.random() > share)
+        alone.append(draw.random() < share)
         shares.append(share)
-    right = [not one for one in changed]
-    arguments = {"changed": changed, "shares": shares, "correct": right}
-    return fit_cascade("fast", rows, **arguments, going_on=going_on), rows  # type: ignore[arg-type]
+    together = [True] * len(rows)
+    made = fit_cascade(
+        "fast", rows, alone=alone, together=together, shares=shares, going_on=going_on
+    )
+    return made, rows
 
 
 def test_what_the_stop_rule_looks_at() -> None:
@@ -61,10 +63,10 @@ def test_what_the_stop_rule_looks_at() -> None:
     assert len(features(Choice(candidate=None), empty=False)) == len(FEATURES)
 
 
-def test_it_goes_on_where_a_change_is_likely_and_not_more_often_than_wanted() -> None:
+def test_it_goes_on_where_a_gain_is_likely_and_not_more_often_than_wanted() -> None:
     cascade, rows = fitted(going_on=0.3)
-    assert cascade.change(choice(0.4, 0.6), empty=False) > 0.4
-    assert cascade.change(choice(0.99, 0.01), empty=False) < 0.15
+    assert cascade.gain(choice(0.4, 0.6), empty=False) > 0.4
+    assert cascade.gain(choice(0.99, 0.01), empty=False) < 0.15
     going = [not cascade.stops(choice(row[0], 1 - row[0]), empty=False) for row in rows]
     assert sum(going) <= 0.3 * len(rows)
     assert sum(going) >= 0.25 * len(rows)

@@ -111,7 +111,7 @@ class MemberSettings:
     """How the embedded generators take part.
 
     A `cascade` asks the fast one alone first. With "auto" the others follow where its own rule,
-    fitted on databases held out, expects them to change the answer; with a number where its
+    fitted on databases held out, expects them to mend the answer; with a number where its
     confidence is below that. "off" asks all at once. The `selector` "trained" reads what they
     wrote beside counting votes; "vote" only counts.
     """

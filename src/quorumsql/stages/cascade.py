@@ -1,11 +1,12 @@
-"""Spend on further generators only where it pays: ask the fast one, and stop when its vote is sure.
+"""Spend on further generators only where it pays: ask the fast one, stop where they would not help.
 
-A question goes on while the calibrated confidence after the fast generator is below a threshold,
-the one-sided form of window-based early exit. Or a stop rule predicts from the first candidates
-whether the answer of all would be another one, and goes on where that is likely; this is what
-SEEDS does for weather, emulating a large ensemble from a few of its members. Both are logistic or
-isotonic maps of few numbers, fitted on recorded runs over databases held out of training. The
-threshold is the one that asks a stated share of all calls.
+Two rules exist. A question goes on while the calibrated confidence after the fast generator is
+below a threshold, the one-sided form of window-based early exit. Or a stop rule predicts from the
+fast one's candidates what asking the others would gain, as SEEDS emulates a large ensemble from a
+few of its members: a ridge regression of the gain (right with all, less right alone: 1, 0 or -1)
+on a few numbers of the vote. That the others change an answer is not enough; they must mend it.
+Everything was fitted on recorded runs over databases held out of training, the threshold so that a
+stated share of all questions goes on.
 
 What is not covered: language models, which `session` asks after the cheap generators, by the
 same confidence; and what a call costs. All calls count alike.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -31,18 +32,17 @@ __all__ = ["FEATURES", "Cascade", "features", "fit_cascade", "load_cascade", "sa
 FEATURES = ("share", "margin", "groups", "entropy", "empty", "unanimous")
 
 Matrix = npt.NDArray[np.float64]
-_RIDGE = 1.0
-_ROUNDS = 50
+_RIDGE = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cascade:
     """Which generator is asked alone first, and when the others are.
 
-    `weights` of the standardised `FEATURES` and the `intercept` give the chance that the others
-    change the answer; they are asked where it is more than `most`. `calibration` is from the
-    first one's share of its own vote to the chance that it is right; `calls` is the share of all
-    calls that this asked on held-out questions.
+    `weights` of the standardised `FEATURES` and the `intercept` give what asking the others is
+    expected to gain; they are asked where it is more than `most`. `calibration` is from the first
+    one's share of its own vote to the chance that it is right; `calls` is the share of all calls
+    that this asked on held-out questions.
     """
 
     first: str
@@ -54,15 +54,14 @@ class Cascade:
     calibration: Calibration
     calls: float = 1.0
 
-    def change(self, choice: Choice, *, empty: bool) -> float:
-        """Return the chance that the others change what is chosen after the first generator."""
-        return self.chance(features(choice, empty=empty))
+    def gain(self, choice: Choice, *, empty: bool) -> float:
+        """Return how much likelier a right answer is with the others, from -1 to 1."""
+        return self.expected(features(choice, empty=empty))
 
-    def chance(self, row: Sequence[float]) -> float:
+    def expected(self, row: Sequence[float]) -> float:
         """Return the same for a row of `features`."""
         parts = zip(row, self.means, self.scales, self.weights, strict=True)
-        score = self.intercept + sum((x - mean) / scale * w for x, mean, scale, w in parts)
-        return 1 / (1 + math.exp(-max(min(score, 30.0), -30.0)))
+        return self.intercept + sum((x - mean) / scale * w for x, mean, scale, w in parts)
 
     def stops(self, choice: Choice, *, empty: bool, below: float | None = None) -> bool:
         """Return whether the choice stands without the others.
@@ -76,7 +75,7 @@ class Cascade:
             return False
         if below is not None:
             return self.confidence(choice) >= below
-        return self.change(choice, empty=empty) <= self.most
+        return self.gain(choice, empty=empty) <= self.most
 
     def confidence(self, choice: Choice) -> float:
         """Return the calibrated chance that the first generator's choice is right."""
@@ -103,9 +102,9 @@ def fit_cascade(
     first: str,
     rows: Sequence[Sequence[float]],
     *,
-    changed: Sequence[bool],
+    alone: Sequence[bool],
+    together: Sequence[bool],
     shares: Sequence[float],
-    correct: Sequence[bool],
     going_on: float,
 ) -> Cascade:
     """Fit the stop rule and the calibration of the fast generator on recorded questions.
@@ -113,52 +112,30 @@ def fit_cascade(
     Args:
         first: name of the generator that is asked alone.
         rows: the `features` of its choice, per question.
-        changed: whether the choice among all generators' candidates had another result.
+        alone: whether its choice was right.
+        together: whether the choice among all generators' candidates was right.
         shares: the share of its vote that its choice had.
-        correct: whether its choice was right.
         going_on: the share of questions that may ask the others.
     """
-    fitted = _fit_weights(rows, changed)
+    table = np.asarray(rows, dtype=np.float64)
+    gains = np.asarray(together, dtype=np.float64) - np.asarray(alone, dtype=np.float64)
+    means, scales = table.mean(axis=0), np.maximum(table.std(axis=0), 1e-6)
+    columns = np.column_stack([np.ones(len(table)), (table - means) / scales])
+    ridge = _RIDGE * np.eye(columns.shape[1])
+    ridge[0, 0] = 0.0
+    weights = np.linalg.solve(columns.T @ columns + ridge, columns.T @ gains)
     cascade = Cascade(
         first=first,
-        means=fitted["means"],
-        scales=fitted["scales"],
-        weights=fitted["weights"],
-        intercept=fitted["intercept"][0],
+        means=tuple(means.tolist()),
+        scales=tuple(scales.tolist()),
+        weights=tuple(weights[1:].tolist()),
+        intercept=float(weights[0]),
         most=0.0,
-        calibration=fit(shares, correct),
+        calibration=fit(shares, alone),
     )
-    chances = sorted((cascade.chance(row) for row in rows), reverse=True)
-    place = min(int(going_on * len(chances)), len(chances) - 1)
-    return replace(cascade, most=chances[place])
-
-
-def _fit_weights(
-    rows: Sequence[Sequence[float]], changed: Sequence[bool]
-) -> Mapping[str, tuple[float, ...]]:
-    """Return means, scales and weights of a ridge logistic regression, and its intercept."""
-    found = np.asarray(rows, dtype=np.float64)
-    target = np.asarray(changed, dtype=np.float64)
-    means = found.mean(axis=0)
-    scales = np.maximum(found.std(axis=0), 1e-6)
-    table = np.column_stack([np.ones(len(found)), (found - means) / scales])
-    ridge = _RIDGE * np.eye(table.shape[1])
-    ridge[0, 0] = 1e-6
-    weights = np.zeros(table.shape[1])
-    for _ in range(_ROUNDS):  # Newton
-        chance = 1 / (1 + np.exp(-np.clip(table @ weights, -30, 30)))
-        slope = table.T @ (target - chance) - ridge @ weights
-        curve = (table * (chance * (1 - chance))[:, None]).T @ table + ridge
-        step = np.linalg.solve(curve, slope)
-        weights = weights + step
-        if float(np.abs(step).max()) < 1e-9:
-            break
-    return {
-        "means": tuple(means.tolist()),
-        "scales": tuple(scales.tolist()),
-        "weights": tuple(weights[1:].tolist()),
-        "intercept": (float(weights[0]),),
-    }
+    expected = sorted((cascade.expected(row) for row in rows), reverse=True)
+    place = min(int(going_on * len(expected)), len(expected) - 1)
+    return replace(cascade, most=expected[place])
 
 
 def save_cascade(cascade: Cascade, path: Path, *, about: str) -> None:
