@@ -4,7 +4,8 @@
 
 First the pool of 26 systems on 528 questions, all of them and five drawn at random, with names
 that say nothing. Then, with `--run`, a run of `quorum eval spider`: what the members wrote is
-chosen among again, by the vote of their first choices, by their weighted vote and by the trained selector.
+chosen among again, by the vote of their first choices, by their weighted vote and by the trained
+selector.
 Differences are paired, intervals draw whole databases. Only measured: nothing is fitted here.
 
 What is not covered: confidence (`calibration.py`), and time (`select_speed.py`).
