@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from command import parsed, quorum
-from quorumsql.domain import Choice, Group, Rows
+from quorumsql.answered import Answered
+from quorumsql.domain import Answer, Choice, Group, Reading, Rows
 from quorumsql.stages.choose import choose
 from quorumsql.stages.readings import apart, missing_rows, readings, tied
 from scripted import ran
@@ -109,3 +112,24 @@ def test_a_tie_is_shown_and_asked_back(shop: Path) -> None:
     assert "rows that only A has" in page and "rows that only B has" not in page
     clear = parsed(quorum(*asked, "--json", script={"a": ["SELECT name FROM city"]}))
     assert (clear["readings"], clear["clarify"]) == ([], None)
+
+
+def test_a_notebook_asks_back_and_says_what_is_missing() -> None:
+    one, other = (
+        Reading(candidate=n, sql="", votes=0.5, words=words, columns=(), row_count=0)
+        for n, words in enumerate(("shows name", "shows <age>"))
+    )
+    plain = Answer(question="q", sql="SELECT 1", execution=None, confidence=0.5)
+    asked = Answered(**{**fields_of(plain), "readings": (one, other)})
+    assert "the answer that shows name, or the one that shows &lt;age&gt;?" in asked._repr_html_()
+    refused = Answered(
+        **{**fields_of(plain), "abstained": True, "reason": "unanswerable",
+           "warnings": ("Nothing here is about <b>.",)}
+    )  # fmt: skip
+    assert "Nothing here is about &lt;b&gt;." in refused._repr_html_()
+    assert "too unsure" not in refused._repr_html_()
+    assert plain.clarify == ""
+
+
+def fields_of(answer: Answer) -> dict[str, Any]:
+    return {one.name: getattr(answer, one.name) for one in fields(answer)}

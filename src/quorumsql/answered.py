@@ -110,7 +110,11 @@ class Answered(Answer):
         """What notebooks show; values and names of the database stay text."""
         parts = [f"<p><strong>{html.escape(self.question)}</strong></p>"]
         if self.abstained:
-            parts.append("<p>No answer: too unsure. This is the best guess.</p>")
+            why = self.warnings[0] if self.reason == "unanswerable" and self.warnings else ""
+            parts.append(f"<p>No answer: {html.escape(why) or 'too unsure.'}</p>")
+            parts.append("<p>This is the best guess.</p>")
+        if self.clarify:
+            parts.append(f"<p>{html.escape(self.clarify)}</p>")
         parts.append(f"<p>{html.escape(self.words)}</p>")
         if self.columns:
             head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)

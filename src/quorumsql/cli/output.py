@@ -145,10 +145,10 @@ def show_failure(console: Console, failure: Failure) -> None:
 
 def _show_abstention(console: Console, answer: Answer, *, guess: bool) -> None:
     """Say plainly that this is no answer, and where the best guess is."""
-    words = Text.assemble(
-        ("No answer. ", "bold yellow"), f"I would rather not say: {REASONS[answer.reason]}."
-    )
-    console.print(words)
+    words = f"I would rather not say: {REASONS[answer.reason]}."
+    if answer.reason == "unanswerable" and answer.warnings:
+        words = printable(answer.warnings[0])
+    console.print(Text.assemble(("No answer. ", "bold yellow"), words))
     if guess:
         console.print("The best guess, which may well be wrong:\n")
     elif answer.sql:

@@ -146,7 +146,9 @@ def _said(run: Run) -> str:
     if answer is None or answer.sql is None:
         return "I found no answer: the database does not seem to hold what you ask for."
     parts = []
-    if answer.abstained:
+    if answer.reason == "unanswerable" and answer.warnings:
+        parts.append(f"{_inert(answer.warnings[0])} My best guess:")
+    elif answer.abstained:
         parts.append("I am not sure enough to answer. My best guess:")
     if isinstance(answer.execution, Failure):
         parts.append(f"It did not run: {_inert(answer.execution.message)}")
@@ -154,6 +156,7 @@ def _said(run: Run) -> str:
         parts += [_inert(run.story["words"]), _table(answer)]
     parts.append("\n".join(("```sql", answer.sql.replace("```", "` ` `"), "```")))
     parts.append(f"Confidence: {answer.confidence:.0%}. {answer.why}")
+    parts.append(_inert(answer.clarify))
     return "\n\n".join(part for part in parts if part)
 
 
