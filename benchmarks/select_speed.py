@@ -8,13 +8,14 @@ the 95th percentile are printed, with CPU time beside, which a busy machine does
 500 different candidates for one question, and two results of a million rows compared by digest,
 with the peak memory that took.
 
-What is not covered: selectors that read the question.
+What is not covered: loading the weights of the trained selector.
 """
 
 from __future__ import annotations
 
 import resource
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -27,9 +28,11 @@ import typer
 
 from quorumsql.db import open_database
 from quorumsql.domain import Attempt, Candidate, Question, Rows, Schema
+from quorumsql.errors import ModelError
 from quorumsql.evals.metrics import percentile
 from quorumsql.evals.pool import METHODS, run_candidates
 from quorumsql.evals.pool_lines import Databases, read_pool
+from quorumsql.ports import Selector
 from quorumsql.results import same_result
 from quorumsql.stages.execute import POOL_LIMITS, execute_all, statement_key
 from quorumsql.stages.weighted import Measured
@@ -55,6 +58,7 @@ def main(
 def _pool(data: Path, every: int) -> None:
     spent: dict[str, list[tuple[float, float]]] = {"executing 26 candidates": []}
     distinct: list[float] = []
+    kept = _kept()
     with ExitStack() as stack:
         opened = Databases(data / "spider/database", stack)
         for number, line in read_pool(data / "pools/spider_dev_a.jsonl"):
@@ -66,15 +70,27 @@ def _pool(data: Path, every: int) -> None:
             candidates, took = _timed(lambda: run_candidates(line, database))  # noqa: B023
             spent["executing 26 candidates"].append(took)
             distinct.append(len({statement_key(sql) for _, sql in line.proposals}))
-            for name, method in METHODS.items():
-                known = Measured(ranks={c.generator: i for i, c in enumerate(candidates)})
-                selector = method.make(known)
+            known = Measured(ranks={c.generator: i for i, c in enumerate(candidates)})
+            for name in [*kept, *(n for n, m in METHODS.items() if m.named)]:
+                selector = kept.get(name) or METHODS[name].make(known)
                 _, took = _timed(lambda: selector.choose(line.question, candidates, schema))  # noqa: B023
                 spent.setdefault(f"choosing: {name}", []).append(took)
     for name, both in spent.items():
         _print(name, both)
     print(f"| different statements per question | {percentile(distinct, 0.5):.0f} | "
           f"{percentile(distinct, 0.95):.0f} | |")  # fmt: skip
+
+
+def _kept() -> dict[str, Selector]:
+    """The selectors that know no names, made once; without weights there is no trained one."""
+    found = {}
+    for name, method in METHODS.items():
+        if not method.named:
+            try:
+                found[name] = method.make(Measured())
+            except ModelError as error:
+                print(f"{name}: {error}", file=sys.stderr)
+    return found
 
 
 def _many() -> None:
