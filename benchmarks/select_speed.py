@@ -133,7 +133,7 @@ def _million() -> None:
             limits = replace(POOL_LIMITS, seconds=300.0)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             sqls = [_COUNTED.format(rows=_ROWS, select=select) for select in selects]
-            found, took = _timed(lambda: execute_all(sqls, database, limits=limits))
+            found, took = _timed(lambda: execute_all(sqls, database, limits=limits, seconds=600.0))
             after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     _print("two results of a million rows and three columns", [took])
     rows = [one for one in found if isinstance(one, Rows)]
