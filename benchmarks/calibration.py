@@ -46,7 +46,7 @@ from quorumsql.evals.datasets import load_spider
 from quorumsql.evals.metrics import SCORING_LIMITS, Scorer
 from quorumsql.stages.calibrate import VOTE, confidence, fit, held_out_chances, save
 from quorumsql.stages.curves import brier, expected_error
-from quorumsql.stages.guarantee import RATES, guarantees
+from quorumsql.stages.guarantee import RATES, sure_share
 from quorumsql.stages.recalibrate import recalibrated, shift_of
 
 app = typer.Typer(add_completion=False)
@@ -83,9 +83,11 @@ def run(
     splits: Annotated[int, typer.Option(min=1)] = 200,
     write: Annotated[Path | None, typer.Option(help="Write the map fitted on all.")] = None,
     of: Annotated[str, typer.Option(help="The selector it is of.")] = VOTE,
+    on: Annotated[Path | None, typer.Option(help="Fit to all, judge on this run instead.")] = None,
+    rate: Annotated[list[float] | None, typer.Option(help="Rates of error to promise.")] = None,
 ) -> None:
     """Print calibration error and the promises' record over random halves of the databases."""
-    judged = _recorded(folder, score)
+    judged, rates = _recorded(folder, score), tuple(rate or RATES)
     names = sorted(set(judged.databases))
     before = [min(max(one, 0.0), 1.0) for one in judged.scores]
     print(
@@ -94,9 +96,13 @@ def run(
         f"calibration error {expected_error(before, judged.correct):.3f}, "
         f"Brier {brier(before, judged.correct):.3f}\n"
     )
-    halves = [_split(judged, names, random.Random(seed)) for seed in range(splits)]
+    if on is not None:
+        halves = [_judged(judged, _recorded(on, score), rates)]
+    else:
+        drawn = [random.Random(seed) for seed in range(splits)]
+        halves = [_split(judged, names, dice, rates) for dice in drawn]
     _calibration_table(halves)
-    _promise_table(halves)
+    _promise_table(halves, rates)
     if write is not None:
         made = fit(judged.scores, judged.correct, databases=judged.databases)
         save(made, write, of=of)
@@ -131,9 +137,10 @@ def synthetic(
     for seed in range(splits):
         dice = random.Random(seed)
         judged = _drawn(databases, spread, dice)
-        halves.append(_split(judged, sorted(set(judged.databases)), dice, alone=alone))
+        names = sorted(set(judged.databases))
+        halves.append(_split(judged, names, dice, RATES, alone=alone))
     _calibration_table(halves)
-    _promise_table(halves)
+    _promise_table(halves, RATES)
 
 
 def _drawn(databases: int, spread: float, dice: random.Random) -> Judged:
@@ -205,24 +212,33 @@ class _Half:
 
 
 def _split(
-    judged: Judged, names: Sequence[str], dice: random.Random, *, alone: bool = False
+    judged: Judged,
+    names: Sequence[str],
+    dice: random.Random,
+    rates: Sequence[float],
+    *,
+    alone: bool = False,
 ) -> _Half:
     shuffled = dice.sample(names, len(names))
     known = judged.of(set(shuffled[: len(names) // 2]))
-    other = judged.of(set(shuffled[len(names) // 2 :]))
+    return _judged(known, judged.of(set(shuffled[len(names) // 2 :])), rates, alone=alone)
+
+
+def _judged(known: Judged, other: Judged, rates: Sequence[float], *, alone: bool = False) -> _Half:
+    """What is fitted to some answers, judged on others."""
     made = fit(known.scores, known.correct, databases=known.databases)
+    levels = [confidence(one, made) for one in known.scores]
     chances = [confidence(one, made) for one in other.scores]
-    bounds = dict(guarantees(known.scores, known.correct) if alone else made.guarantees)
     kept: dict[float, tuple[float, float] | None] = {}
-    for rate in RATES:
-        if rate not in bounds:
+    for rate in rates:
+        apart = None if alone else known.databases
+        least = sure_share(levels, known.correct, rate=rate, databases=apart)
+        if least is None:
             kept[rate] = None
             continue
-        answered = [
-            right for s, right in zip(other.scores, other.correct, strict=True) if s >= bounds[rate]
-        ]
+        answered = [r for c, r in zip(chances, other.correct, strict=True) if c >= least]
         wrong = answered.count(False) / max(len(answered), 1)
-        kept[rate] = (len(answered) / len(other.scores), wrong)
+        kept[rate] = (len(answered) / len(chances), wrong)
     return _Half(
         made.method, expected_error(chances, other.correct), brier(chances, other.correct), kept
     )
@@ -241,10 +257,10 @@ def _calibration_table(halves: Sequence[_Half]) -> None:
     )
 
 
-def _promise_table(halves: Sequence[_Half]) -> None:
+def _promise_table(halves: Sequence[_Half], rates: Sequence[float]) -> None:
     print("| at most this share wrong | promised in splits | held | answered | wrong of those |")
     print("|---|---|---|---|---|")
-    for rate in RATES:
+    for rate in rates:
         made = [one for half in halves if (one := half.kept[rate]) is not None]
         if not made:
             print(f"| {rate:.0%} | none | | | |")
