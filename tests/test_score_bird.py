@@ -143,7 +143,7 @@ def test_the_command_prints_all_three_by_difficulty(bench: Path) -> None:
     (bench / "dev.json").write_text(json.dumps(entries), encoding="utf-8")
     answers = {str(i): f"{s}\t----- bird -----\t{d}" for i, (s, d) in enumerate(GOLD)}
     (bench / "pred.json").write_text(json.dumps(answers), encoding="utf-8")
-    given = ["score", "--metric", "bird-ves", "--gold", bench / "dev.json"]
+    given: list[str | Path] = ["score", "--metric", "bird-ves", "--gold", bench / "dev.json"]
     given += ["--pred", bench / "pred.json", "--db-dir", bench / "db", "--repeats", "2"]
     given += ["--workers", "1", "--out", bench / "out.jsonl"]
     found = parsed(quorum(*given, "--json"))

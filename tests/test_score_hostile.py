@@ -94,7 +94,7 @@ def test_what_never_ends_is_a_timeout_and_gold_that_never_ends_unscored(
     ],
 )
 def test_odd_statements_have_a_verdict(bench: Path, sql: str, spider: str, bird: str) -> None:
-    found = [judged(bench, sql, metric=metric).status for metric in ("spider", "bird")]  # type: ignore[arg-type]
+    found = [judged(bench, sql, metric=metric).status for metric in ("spider", "bird")]
     assert found == [spider, bird]
     assert judged(bench, "SELECT count(*) FROM pet", gold=GOLD[0][0]).status == "right"
 
