@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from quorumsql.domain import (
     Schema,
     Table,
 )
+from quorumsql.errors import ModelError
 from quorumsql.ports import Generator, Ranker
 from quorumsql.stages.narrow import LARGE, Drafts, narrow
 from quorumsql.stages.relevance import FEATURES, Beliefs, features, load_relevance
@@ -126,6 +129,10 @@ def test_drafts_are_believed_by_their_weight() -> None:
     assert beliefs.columns == {ref("Student.name"): 0.875, ref("Course.title"): 0.125}
     assert beliefs.best[ref("Student.name")] == 1.0
     assert beliefs.tables == {"Student": 0.875, "Course": 0.125}
+    assert beliefs.first == {ref("Student.name"): 1.0}
+    assert beliefs.some == {ref("Student.name"): 1.0, ref("Course.title"): 0.5}
+    assert beliefs.sure == 0.875
+    assert beliefs.spread == pytest.approx(0.2812, abs=1e-3)
 
 
 def test_a_column_without_its_table_is_found_among_the_tables_read() -> None:
@@ -142,6 +149,47 @@ def test_drafts_that_say_nothing_harm_nothing(sql: str) -> None:
     found = ranker.rank(brief("names of students"))
     assert set(found.columns) == {ref(name) for name in names(SCHOOL)}
     assert all(0.0 <= p <= 1.0 for p in found.columns.values())
+
+
+class Failing(Drafting):
+    """A generator whose model is gone."""
+
+    def generate(self, brief: Brief) -> tuple[Candidate, ...]:
+        raise ModelError(f"gone, asked {brief.question.text!r}")
+
+
+def test_a_generator_that_fails_has_no_say_unless_all_do() -> None:
+    working = Drafting("b", ("SELECT name FROM Student", 1.0))
+    beliefs = Drafts([Failing("a"), working], load_relevance()).beliefs(brief("names"))
+    assert beliefs.columns == {ref("Student.name"): 0.5}
+    with pytest.raises(ModelError, match="gone"):
+        Drafts([Failing("a"), Failing("c")], load_relevance()).rank(brief("names"))
+
+
+def test_words_and_values_that_a_believed_column_explains_count_less_elsewhere() -> None:
+    hits = [
+        Hit(table=t, column="street", value="Elm", start=20, end=23, score=1.0, match="exact")
+        for t in ("Student", "Building")
+    ]
+    drafts = [Drafting("a", ("SELECT street FROM Student", 1.0))]
+    asked = brief("Whose street is the Elm?", *hits)
+    rows = features(asked, Drafts(drafts, load_relevance()).beliefs(asked))
+    left, taken, value = (FEATURES.index(n) for n in ("word_left", "word_taken", "value_left"))
+    assert (rows[ref("Student.street")][left], rows[ref("Student.street")][taken]) == (1.0, 0.0)
+    assert (rows[ref("Building.street")][left], rows[ref("Building.street")][taken]) == (0.0, 1.0)
+    assert rows[ref("Building.street")][value] == 0.0
+    assert rows[ref("Building.street")][FEATURES.index("twin_belief")] == 1.0
+
+
+def test_a_feature_that_nothing_was_fitted_with_counts_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    file.write_text(
+        '{"features": ["belief", "gone"], "means": [0, 0], "scales": [1, 1], '
+        '"weights": [2, 5], "intercept": 0}'
+    )
+    relevance = load_relevance(file)
+    row = [1.0] * len(FEATURES)
+    assert relevance(row) == pytest.approx(0.8808, abs=1e-4)
 
 
 def test_names_and_values_count_beside_drafts() -> None:

@@ -12,10 +12,12 @@ What is not covered: deciding whether a schema needs to be filtered at all; `lin
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from quorumsql.domain import Brief, Candidate, ColumnRef, Ranking, Schema, Table
 from quorumsql.errors import ModelError
@@ -27,6 +29,8 @@ from quorumsql.stages.relevance import Beliefs, Relevance, features
 from quorumsql.stages.together import together
 
 __all__ = ["LARGE", "SMALL", "Drafts", "Nested", "narrow"]
+
+_Name = TypeVar("_Name", bound=Hashable)
 
 SMALL = (0.04, 0.016)
 LARGE = (0.008, 0.003)
@@ -65,26 +69,39 @@ class Drafts:
         return Ranking(columns=columns, tables=beliefs.tables)
 
     def beliefs(self, brief: Brief) -> Beliefs:
-        """Return the share of the drafts, by weight, that use each column and table.
+        """Return what the drafts use, by weight, and how sure they are of themselves.
 
         Raises:
             ModelError: every generator failed.
         """
+        read = [[_read(one, brief.schema) for one in drafts] for drafts in self._drafted(brief)]
+        count = len(self._generators)
         columns: defaultdict[ColumnRef, float] = defaultdict(float)
         tables: defaultdict[str, float] = defaultdict(float)
+        some: defaultdict[ColumnRef, float] = defaultdict(float)
         best: dict[ColumnRef, float] = {}
-        for drafts in self._drafted(brief):
+        for drafts in read:
             own: defaultdict[ColumnRef, float] = defaultdict(float)
             for draft in drafts:
-                read = _tables(draft.sql, brief.schema)
-                for table in read:
-                    tables[table.name] += draft.weight / len(self._generators)
-                for column in _columns(draft.sql, brief.schema, read):
+                for name in draft.tables:
+                    tables[name] += draft.weight / count
+                for column in draft.columns:
                     own[column] += draft.weight
             for column, share in own.items():
-                columns[column] += share / len(self._generators)
+                columns[column] += share / count
+                some[column] += 1.0 / count
                 best[column] = max(best.get(column, 0.0), share)
-        return Beliefs(columns=dict(columns), best=best, tables=dict(tables))
+        firsts = [drafts[0] for drafts in read if drafts]
+        return Beliefs(
+            columns=dict(columns),
+            best=best,
+            tables=dict(tables),
+            some=dict(some),
+            first=_shares((c for one in firsts for c in one.columns), count),
+            first_tables=_shares((name for one in firsts for name in one.tables), count),
+            sure=sum(one.weight for one in firsts) / max(count, 1),
+            spread=sum(_entropy(one.weight for one in drafts) for drafts in read) / max(count, 1),
+        )
 
     def _drafted(self, brief: Brief) -> list[tuple[Candidate, ...]]:
         """What each generator drafts, all at once; one that fails has no say."""
@@ -149,6 +166,29 @@ def _with_bridges(schema: Schema, chosen: Sequence[int]) -> list[int]:
         if path is not None and len(path.tables) <= 4:
             touched |= dict.fromkeys(position[name] for name in path.tables)
     return sorted(touched)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A draft: its weight, and what it reads."""
+
+    weight: float
+    columns: frozenset[ColumnRef]
+    tables: frozenset[str]
+
+
+def _read(draft: Candidate, schema: Schema) -> _Read:
+    tables = _tables(draft.sql, schema)
+    columns = frozenset(_columns(draft.sql, schema, tables))
+    return _Read(draft.weight, columns, frozenset(table.name for table in tables))
+
+
+def _shares(names: Iterable[_Name], count: int) -> dict[_Name, float]:
+    return {name: times / count for name, times in Counter(names).items()}
+
+
+def _entropy(weights: Iterable[float]) -> float:
+    return -sum(weight * math.log(weight) for weight in weights if weight > 0)
 
 
 def _tables(sql: str, schema: Schema) -> list[Table]:
