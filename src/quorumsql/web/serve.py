@@ -22,6 +22,9 @@ from quorumsql.web.shield import log_to
 __all__ = ["serve"]
 
 _GRACE_SECONDS = 10
+_SWITCH_SECONDS = 0.001
+"""Threads that compute give way to the one that speaks to people after so long, not after 5 ms:
+it has to wait for each of them in turn."""
 
 
 class _Server(uvicorn.Server):
@@ -39,6 +42,7 @@ class _Server(uvicorn.Server):
 
 def serve(urls: Mapping[str, str], settings: Settings, *, host: str, port: int) -> None:
     """Serve databases by name until a signal ends it."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     log = log_to(sys.stderr)
     app = build_app(urls, settings, log)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
