@@ -258,14 +258,16 @@ def _calibration_table(halves: Sequence[_Half]) -> None:
 
 
 def _promise_table(halves: Sequence[_Half], rates: Sequence[float]) -> None:
-    print("| at most this share wrong | promised in splits | held | answered | wrong of those |")
+    print(
+        "| at most wrong | promised in splits | no promise broken in | answered | wrong of those |"
+    )
     print("|---|---|---|---|---|")
     for rate in rates:
         made = [one for half in halves if (one := half.kept[rate]) is not None]
         if not made:
             print(f"| {rate:.0%} | none | | | |")
             continue
-        held = sum(wrong <= rate for _, wrong in made) / len(made)
+        held = 1 - sum(wrong > rate for _, wrong in made) / len(halves)
         answered, wrong = (statistics.fmean(column) for column in zip(*made, strict=True))
         share = len(made) / len(halves)
         print(f"| {rate:.0%} | {share:.0%} | {held:.1%} | {answered:.1%} | {wrong:.1%} |")

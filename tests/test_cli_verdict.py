@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import closing
@@ -67,8 +68,8 @@ def test_five_wrong_answers_lower_confidence_and_their_own_effect_is_not_counted
     after = ask(shop)["confidence"]
     assert after < before - 0.1
     file = next(Path(os.environ["QUORUM_HOME"]).rglob("verdicts.jsonl"))
-    shipped = {line.split('"confidence": ')[1].split(",")[0] for line in file.open("r")}
-    assert len(shipped) == 1
+    records = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert len({record["confidence"] for record in records}) == 1
     quorum("verdict", "--db", shop, "wrong")
     assert ask(shop)["confidence"] < after
     said = quorum("verdict", "--db", shop, "--list").stdout

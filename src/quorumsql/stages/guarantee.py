@@ -26,6 +26,8 @@ __all__ = ["RATES", "RISK", "guarantees", "sure_share"]
 RATES = (0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 RISK = 0.05
 """Chance that a promise is false."""
+_SAFE = 0.8
+"""Share of the risk that tests spend: Student's t is exact for bell-shaped errors only."""
 STEPS = 20
 _Set: TypeAlias = tuple[float, Sequence[int], Sequence[int]]
 """The lowest score of a set of answers; errors and answers of each database."""
@@ -77,7 +79,7 @@ def _walk(sets: Sequence[_Set], rate: float, risk: float) -> float | None:
         count = sum(answered)
         if kept is None and _tail(rate * count / 2, count, rate) > risk:
             continue  # so few that half of the allowed errors would not convince
-        if _chance(wrong, answered, rate) > risk:
+        if _chance(wrong, answered, rate) > _SAFE * risk:
             break
         kept = lowest
     return kept
