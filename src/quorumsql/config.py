@@ -117,7 +117,7 @@ class MemberSettings:
     """
 
     cascade: Literal["auto", "off"] | float = "off"
-    selector: Literal["trained", "vote"] = "vote"
+    selector: Literal["trained", "vote"] = "trained"
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
