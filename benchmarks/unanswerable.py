@@ -1,14 +1,15 @@
 """Learn to refuse questions that a database cannot answer, and measure it on other questions.
 
-    python benchmarks/unanswerable.py fit --data DIR [--per-database 15] [--out FILE]
+    python benchmarks/unanswerable.py fit --data DIR [--per-database 60] [--members] [--out FILE]
     python benchmarks/unanswerable.py sql-eval --data DIR [--server URL]
 
 `fit` takes questions of Spider train about databases that the members were not trained on. They are
 answerable as they are, and unanswerable once columns that they need (and those called alike) are
-removed from the schema, or when another database is asked. The members answer all of them; the
-regression of `stages/answerable.py` is fitted to what comes out, and a table shows it on databases
-left out whole. Which words need no counterpart in a schema is counted on the other databases of
-Spider train, by their names alone. Run it again when the members change.
+removed from the schema, or when another database is asked. The regression of `stages/answerable.py`
+is fitted to them, and a table shows it on databases left out whole. With `--members` the members
+answer all of them and what they make of it counts too; such weights hold for these members, this
+selector and this cascade only, while those without hold for all. Which words need no counterpart in
+a schema is counted on the other databases of Spider train, by their names alone.
 
 `sql-eval` measures on Defog's SQL-Eval: its questions that no schema answers (`idk`) beside its
 generated ones about the same databases, on a real PostgreSQL. Nothing is fitted there.
@@ -38,7 +39,7 @@ from quorumsql.api import Connection
 from quorumsql.config import Settings
 from quorumsql.db import open_database
 from quorumsql.db.described import DescribedDatabase
-from quorumsql.domain import ColumnRef, Question, Schema
+from quorumsql.domain import Choice, ColumnRef, Question, Schema
 from quorumsql.evals.datasets import Task, at_url, load_spider, load_sql_eval
 from quorumsql.evals.sql_eval import load_databases
 from quorumsql.neural.meaning import WordMeaning
@@ -59,7 +60,7 @@ Data = Annotated[Path, typer.Option(envvar="QUORUM_DATA", help="The folder of da
 Seen = Annotated[Path | None, typer.Option(help="Keep what members said here, or read it.")]
 Floats = npt.NDArray[np.float64]
 
-REFUSED = 0.05
+REFUSED = 0.03
 """Share of answerable questions on held-out databases that the threshold refuses."""
 _PENALTY = 3e-3
 _HARMLESS = 3
@@ -83,16 +84,19 @@ class Example:
 @app.command()
 def fit(
     data: Data,
-    per_database: Annotated[int, typer.Option(min=1)] = 15,
+    per_database: Annotated[int, typer.Option(min=1)] = 60,
     out: Annotated[Path | None, typer.Option(help="Write the weights here.")] = None,
     seen: Seen = None,
+    members: Annotated[
+        bool, typer.Option("--members", help="Ask the members too, and weigh what they say.")
+    ] = False,
 ) -> None:
     """Fit the regression, and print it on databases left out whole."""
     held = set(json.loads((WEIGHTS / "manifest.json").read_bytes())["held_out"])
     tasks = load_spider(data / "spider/train.json", data / "spider/database")
     blank = replace(_BLANK, harmless=_harmless(t for t in tasks if t.db_id not in held))
     refuser = Refuser(blank, WordMeaning())
-    examples = _kept(seen, lambda: _spider(_some(tasks, held, per_database), refuser))
+    examples = _kept(seen, lambda: _spider(_some(tasks, held, per_database), refuser, members))
     chances = _left_out(examples, blank)
     _table("Spider train, databases left out", examples, chances)
     whole = sorted(
@@ -114,6 +118,7 @@ def sql_eval(
     every: Annotated[int, typer.Option(min=1, help="Only every so many-th question.")] = 1,
     show: Annotated[bool, typer.Option(help="Print each question with its chance.")] = False,
     seen: Seen = None,
+    members: Annotated[bool, typer.Option("--members", help="For weights that need them.")] = False,
     weights: Annotated[Path | None, typer.Option(help="These, not those that ship.")] = None,
 ) -> None:
     """Print how well SQL-Eval's unanswerable questions are told from its answerable ones."""
@@ -121,7 +126,8 @@ def sql_eval(
     made = load_regression(weights) if weights is not None else load_regression()
     refuser = Refuser(made, WordMeaning())
     with ExitStack() as stack:
-        examples = _kept(seen, lambda: _sql_eval(folder, server or _started(stack), every, refuser))
+        url = "" if seen is not None and seen.is_file() else server or _started(stack)
+        examples = _kept(seen, lambda: _sql_eval(folder, url, every, refuser, members))
     chances = [made(example.row) for example in examples]
     if show:
         for example, chance in zip(examples, chances, strict=True):
@@ -146,12 +152,14 @@ def _kept(seen: Path | None, made: Callable[[], Iterator[Example]]) -> list[Exam
     return [Example(**{**record, "row": tuple(record["row"])}) for record in records]
 
 
-def _sql_eval(folder: Path, url: str, every: int, refuser: Refuser) -> Iterator[Example]:
+def _sql_eval(
+    folder: Path, url: str, every: int, refuser: Refuser, members: bool
+) -> Iterator[Example]:
     for kind, name in (("idk", "idk.csv"), ("whole", "questions_gen_postgres.csv")):
         file = folder / "questions" / name
         load_databases(file, folder / "databases", url)
         tasks = load_sql_eval(file, at_url(url))[::every]
-        yield from _asked(tasks, kind, refuser)
+        yield from _asked(tasks, kind, refuser, members)
         print(f"{name}: {len(tasks)}", file=sys.stderr, flush=True)
 
 
@@ -165,7 +173,7 @@ def _started(stack: ExitStack) -> str:
     return str(server.get_uri(database="{db_id}"))
 
 
-def _asked(tasks: Sequence[Task], kind: str, refuser: Refuser) -> Iterator[Example]:
+def _asked(tasks: Sequence[Task], kind: str, refuser: Refuser, members: bool) -> Iterator[Example]:
     """Ask questions as they are; instructions stay away, they tell what to do when in doubt."""
     like: Connection | None = None
     for url in sorted({task.database for task in tasks}):
@@ -174,10 +182,10 @@ def _asked(tasks: Sequence[Task], kind: str, refuser: Refuser) -> Iterator[Examp
         like = like or connection
         for task in tasks:
             if task.database == url:
-                yield _example(connection, task, task.db_id, kind, refuser)
+                yield _example(connection, task, task.db_id, kind, refuser, members)
 
 
-def _spider(tasks: Sequence[Task], refuser: Refuser) -> Iterator[Example]:
+def _spider(tasks: Sequence[Task], refuser: Refuser, members: bool) -> Iterator[Example]:
     """Ask every question of its database, of what is left of it, and of another one."""
     dice = random.Random(11)
     by_name: defaultdict[str, list[Task]] = defaultdict(list)
@@ -192,14 +200,19 @@ def _spider(tasks: Sequence[Task], refuser: Refuser) -> Iterator[Example]:
             like = like or connection
             strangers = [t for t in tasks if t.db_id != name]
             for task in own:
-                yield _example(connection, task, name, "whole", refuser)
-                yield from _without(connection, database, task, refuser, dice)
+                yield _example(connection, task, name, "whole", refuser, members)
+                yield from _without(connection, database, task, refuser, dice, members)
             for task in dice.sample(strangers, max(len(own) // 2, 1)):
-                yield _example(connection, task, name, "elsewhere", refuser)
+                yield _example(connection, task, name, "elsewhere", refuser, members)
 
 
 def _without(
-    connection: Connection, database: Database, task: Task, refuser: Refuser, dice: random.Random
+    connection: Connection,
+    database: Database,
+    task: Task,
+    refuser: Refuser,
+    dice: random.Random,
+    members: bool,
 ) -> Iterator[Example]:
     """The question, asked of a schema that has lost columns it needs and those called alike."""
     whole = database.schema()
@@ -217,7 +230,7 @@ def _without(
         DescribedDatabase(database, lambda _: left), settings=Settings(), like=connection
     )
     smaller._index = connection._values()  # hits outside the schema are dropped
-    yield _example(smaller, task, task.db_id, "removed", refuser)
+    yield _example(smaller, task, task.db_id, "removed", refuser, members)
 
 
 def _left(schema: Schema, lost: Sequence[ColumnRef]) -> Schema:
@@ -237,12 +250,18 @@ def _left(schema: Schema, lost: Sequence[ColumnRef]) -> Schema:
     return replace(schema, tables=tuple(tables), foreign_keys=keys)
 
 
-def _example(connection: Connection, task: Task, name: str, kind: str, refuser: Refuser) -> Example:
+def _example(
+    connection: Connection, task: Task, name: str, kind: str, refuser: Refuser, members: bool
+) -> Example:
     question = Question(text=task.question)
-    answer = connection.ask(question.text)
     schema = connection.schema
     hits = within(connection.mentions(question.text), schema)
-    row = refuser.look(question, schema, hits, answer.candidates, answer.choice)[1]
+    if members:
+        answer = connection.ask(question.text)
+        row = refuser.look(question, schema, hits, answer.candidates, answer.choice)[1]
+    else:
+        row = refuser.look(question, schema, hits, (), Choice(candidate=None))[1]
+        row = (*row[: FEATURES.index("votes")], *(0.0 for _ in FEATURES[FEATURES.index("votes") :]))
     return Example(name, task.question, kind, row)
 
 
@@ -293,7 +312,8 @@ def _fitted(examples: Sequence[Example], blank: Regression) -> Regression:
     """Logistic regression by Newton's method; both classes weigh the same."""
     rows = np.array([example.row for example in examples])
     wrong = np.array([float(example.kind != "whole") for example in examples])
-    means, scales = rows.mean(0), rows.std(0) + 1e-6
+    means, scales = rows.mean(0), rows.std(0)
+    scales[scales < 1e-9] = 1.0  # what was not looked at weighs nothing
     inputs: Floats = np.c_[(rows - means) / scales, np.ones(len(rows))]
     worth = np.where(wrong > 0, 0.5 / wrong.mean(), 0.5 / (1 - wrong.mean()))
     weights: Floats = np.zeros(inputs.shape[1])

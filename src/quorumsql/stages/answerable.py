@@ -4,8 +4,8 @@ A logistic regression over cheap features. Every word of the question that says 
 up: among the words of names and comments of the schema, among values that were found, and, for
 synonyms, by the vectors of a port `Meaning`. A word without a counterpart counts the more, the
 farther the nearest name is and the less often such a word stood alone in questions that could be
-answered ("old", "highest"). Then the generators speak: how far they agree, whether values were
-guessed, whether the result is empty, and which words the chosen SQL leaves out.
+answered ("old", "highest"). Features of what the generators make of the question are there too; the weights that ship do
+not use them, since they hold for one selector only (docs/experiments.md).
 
 Weights and the counts of harmless words are learned by `benchmarks/unanswerable.py` from Spider
 train: answerable questions as they are, unanswerable ones with columns that they need removed, or
@@ -55,7 +55,9 @@ _PLAIN = frozenset(
     "just my no nor now off once out own she so some such then through too until up very "
     "while why yes yet tell know want see get got like one two three four five six seven eight "
     "nine ten along together ever kind type display provide compute calculate identify retrieve "
-    "include including based using used use".split()
+    "include including based using used use "
+    "second minute hour day week month year decade date today percent percentage dollar euro long "
+    "longer longest short shorter shortest everything anything something".split()
 )
 _WEIGHTS = Path(__file__).with_name("answerable.json")
 
@@ -94,7 +96,7 @@ class Asked:
 class Refusal:
     """How likely a question cannot be answered, and the words that the database knows nothing of.
 
-    `refused` says that this is likely enough to say so.
+    `refused` says that this is likely enough to say so, and that there are words to say it with.
     """
 
     chance: float
@@ -265,10 +267,11 @@ class Refuser:
         asked, row = self.look(question, schema, hits, candidates, choice)
         found = self._regression(row)
         told = sorted((one for one in asked if one.near < 1.0), key=lambda one: -one.surprise)
+        words = tuple(dict.fromkeys(one.text for one in told if one.surprise > 0.2))[:_TOLD]
         return Refusal(
             chance=found * PRIOR / (found * PRIOR + (1.0 - found) * (1.0 - PRIOR)),
-            refused=found >= self._regression.threshold,
-            words=tuple(dict.fromkeys(one.text for one in told if one.surprise > 0.2))[:_TOLD],
+            refused=bool(words) and found >= self._regression.threshold,
+            words=words,
         )
 
     def look(
