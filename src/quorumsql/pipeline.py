@@ -309,6 +309,8 @@ class Pipeline:
         """Why the database cannot answer, where that is likely; None where it can."""
         if self._refuser is None or session is not None or choice.candidate is None:
             return None
+        if foreign(question.text):  # its words are unknown for another reason
+            return None
         everything = self._database.schema()
         found = self._refuser.judge(question, everything, hits, candidates, choice)
         return found if found.refused else None
