@@ -4,8 +4,9 @@ A logistic regression over cheap features. Every word of the question that says 
 up: among the words of names and comments of the schema, among values that were found, and, for
 synonyms, by the vectors of a port `Meaning`. A word without a counterpart counts the more, the
 farther the nearest name is and the less often such a word stood alone in questions that could be
-answered ("old", "highest"). Features of what the generators make of the question are there too; the
-weights that ship do not use them, since they would hold for one selector only (docs/experiments.md).
+answered ("old", "highest"). Features of what the generators make of the question are there, too;
+the weights that ship leave them out, since they would hold for one selector only
+(docs/experiments.md).
 
 Weights and the counts of harmless words are learned by `benchmarks/unanswerable.py` from Spider
 train: answerable questions as they are, unanswerable ones with columns that they need removed, or
