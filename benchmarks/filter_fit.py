@@ -40,7 +40,7 @@ from quorumsql.stages.relevance import FEATURES, Beliefs, Relevance, features, l
 from quorumsql.stores.values import MemoryValueIndex
 
 LEVELS = ((0.08, 0.03), (0.06, 0.02), (0.04, 0.016), (0.03, 0.01), (0.02, 0.006), (0.01, 0.003))
-_PENALTY = 1e-3
+_PENALTY = 5e-3
 
 Floats = npt.NDArray[np.float64]
 
