@@ -94,7 +94,7 @@ def _step(folder: Path, count: int) -> dict[str, Any]:
     return {
         "seconds": round(timed["seconds"] * scale, 1),
         "megabytes": round(timed["added"] * scale),
-        "added": round(timed["added"] * scale),
+        "serving": round(timed["added"] * scale),
         "p50": round(percentile(spent, 0.5), 1),
         "p95": round(percentile(spent, 0.95), 1),
         "note": f"{len(some):,} values took {timed['seconds']:.1f} s and {timed['added']} MB; "

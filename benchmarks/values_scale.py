@@ -72,7 +72,7 @@ def main(
             ("build, s", "seconds"),
             ("peak memory to build, MB", "megabytes"),
             ("on disk, MB", "disk"),
-            ("memory to serve beyond a process that has read the schema, MB", "added"),
+            ("memory to serve beyond a process that has read the schema, MB", "serving"),
             ("look-up p50, ms", "p50"),
             ("look-up p95, ms", "p95"),
             *((f"found, {kind}, %", kind) for kind in ("as written", "one typing error", *KINDS)),
@@ -188,7 +188,7 @@ def _ask(folder: Path) -> dict[str, Any]:
             spent.append((time.perf_counter() - started) * 1000)
             right[one.kind] += any(hit.value == one.value for hit in hits[:10])
     return {
-        "added": peak_megabytes() - before,
+        "serving": peak_megabytes() - before,
         "p50": round(percentile(spent, 0.5), 1),
         "p95": round(percentile(spent, 0.95), 1),
         **shares(asked, right),
