@@ -308,7 +308,8 @@ class Connection:
 
     def _built(self, *, dry: bool = False) -> Pipeline:
         own = self._generators is None
-        calibration = shipped_calibration() if own else Calibration()
+        chosen_by = self._settings.members.selector
+        calibration = shipped_calibration(chosen_by) if own else Calibration()
         cascades = self._settings.members.cascade != "off"
         said = self._said(calibration)
         return Pipeline(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from quorumsql.config import Settings
 from quorumsql.ports import Generator, Meaning, Selector
-from quorumsql.stages.calibrate import Calibration, load
+from quorumsql.stages.calibrate import VOTE, Calibration, load
 from quorumsql.stages.cascade import Cascade, load_cascade
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ def selector_of_pools(*, folder: Path = FOLDER) -> Selector:
     return Weigher(Reader(folder / "reader.onnx"), load_weights(folder / "weigh_pool.json"))
 
 
-def shipped_calibration() -> Calibration:
-    """Return what was measured of the embedded generators."""
-    return load(FOLDER / "calibration.json")
+def shipped_calibration(of: str = VOTE) -> Calibration:
+    """Return what was measured of the embedded generators, chosen among by `of`."""
+    return load(FOLDER / "calibration.json", of)
 
 
 def shipped_cascade() -> Cascade | None:

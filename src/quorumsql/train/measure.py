@@ -21,9 +21,12 @@ from quorumsql.evals.run import evaluate
 from quorumsql.evals.summary import Summary, best_votes
 from quorumsql.neural.members import EmbeddedMember, load_members
 from quorumsql.ports import Selector
-from quorumsql.stages.calibrate import fit, save
+from quorumsql.stages.calibrate import VOTE, fit, save
 
 __all__ = ["measure"]
+
+TRAINED = "trained"
+"""How the calibration of the trained selector is called, as in the settings."""
 
 
 class _Folder:
@@ -82,7 +85,8 @@ def measure(
         databases=[p.db_id for p in scored],
         ranks=_ranks(predictions),
     )
-    save(calibration, weights / "calibration.json")
+    of = VOTE if selector is None else TRAINED
+    save(calibration, weights / "calibration.json", of)
     return summary
 
 
