@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 import evals_cases
 from browser import opened, started
@@ -163,16 +163,16 @@ def test_a_page_in_a_browser_filters_and_shows(browser: Browser, tmp_path: Path)
         page.select_option("#verdict", "")
         assert page.locator("#count").inner_text().startswith("6 of 6 questions, 66.7 %")
         page.fill("#expression", "orderby > 0 and limit = 0")
-        page.wait_for_function("document.querySelectorAll('.card').length === 1")
+        expect(page.locator(".card")).to_have_count(1)
         page.click(".card summary")
-        assert "wrong order" in page.locator(".card").inner_text()
-        assert page.locator(".card table.result").count() == 2
-        assert page.locator(".card table.votes tbody tr").count() == 3
+        expect(page.locator(".card")).to_contain_text("wrong order")
+        expect(page.locator(".card table.result")).to_have_count(2)
+        expect(page.locator(".card table.votes tbody tr")).to_have_count(3)
         page.fill("#expression", "orderby >")
-        page.wait_for_function("document.getElementById('problem').textContent !== ''")
+        expect(page.locator("#problem")).not_to_be_empty()
         page.fill("#expression", "")
         page.click("button[data-filter=\"db = 'cities'\"]")
-        page.wait_for_function("document.querySelectorAll('.card').length === 3")
+        expect(page.locator(".card")).to_have_count(3)
         assert found.complaints == []
         assert [url.partition(":")[0] for url in found.requests] == ["file"]
 
@@ -217,7 +217,7 @@ def test_hostile_values_stay_text(browser: Browser, tmp_path: Path) -> None:
         page.evaluate(
             "document.querySelectorAll('details').forEach((card) => { card.open = true })"
         )
-        page.wait_for_function("document.querySelectorAll('.body').length >= 50")
+        page.locator(".body").nth(49).wait_for(state="attached")
         assert (
             page.evaluate("document.querySelectorAll('img, iframe, a, link, object').length") == 0
         )
@@ -270,9 +270,7 @@ def test_a_large_page_is_packed_and_still_works(browser: Browser, tmp_path: Path
         assert page.locator("#count").inner_text().startswith("4000 of 4000")
         assert page.locator(".card").count() <= 150, "only what is looked at is in the page"
         page.fill("#expression", "joins > 1 and subquery = 0")
-        page.wait_for_function(
-            "document.getElementById('count').textContent.startsWith('1000 of 4000')"
-        )
+        expect(page.locator("#count")).to_have_text(re.compile("^1000 of 4000"))
         assert found.complaints == []
 
 
