@@ -47,8 +47,9 @@ def announce(event: str, arguments: tuple[object, ...]) -> None:
 
 if __name__ == "__main__":
     install(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    # What is scripted is voted on: the trained selector is for those who write by themselves.
+    # What is scripted is voted on as it is: reading is for those who write by themselves.
     os.environ.setdefault("QUORUM_MEMBERS_SELECTOR", "vote")
+    os.environ.setdefault("QUORUM_MEMBERS_REFUSE", "false")
     if "SAY_READY" in os.environ:
         sys.addaudithook(announce)
     sys.exit(main(sys.argv[2:]))

@@ -113,11 +113,13 @@ class MemberSettings:
     A `cascade` asks the fast one alone first. With "auto" the others follow where its own rule,
     fitted on databases held out, expects them to mend the answer; with a number where its
     confidence is below that. "off" asks all at once. The `selector` "trained" reads what they
-    wrote beside counting votes; "vote" only counts.
+    wrote beside counting votes; "vote" only counts. With `refuse`, questions that a database
+    seems to know nothing about are not answered.
     """
 
     cascade: Literal["auto", "off"] | float = "off"
     selector: Literal["trained", "vote"] = "trained"
+    refuse: bool = True
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""

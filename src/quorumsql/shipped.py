@@ -63,9 +63,11 @@ class Shipped:
 
     def refuser(self) -> Refuser | None:
         """Return what tells questions that a database cannot answer, where members take part."""
+        if not (self._settings.members.refuse and self.members()):
+            return None
         from quorumsql.stages.answerable import Refuser, load_regression
 
-        return Refuser(load_regression(), self.meaning()) if self.members() else None
+        return Refuser(load_regression(), self.meaning())
 
     def meaning(self) -> Meaning:
         """Return the vectors of words."""

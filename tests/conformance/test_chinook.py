@@ -89,7 +89,8 @@ DIFFERENT = {
 QUESTIONS = [
     "How many customers are from Brazil?",
     "List the names of all genres.",
-    "Which artist has the most albums?",
+    "What is the name of the artist with the most albums?",
+    "How many albums does each artist have?",
     "Which customers live in Paris?",
     "Which genres have more than 100 tracks?",
 ]
