@@ -69,7 +69,8 @@ def test_values_are_kept_only_when_asked(tmp_path: Path) -> None:
     for values in (False, True):
         one = log(tmp_path / str(values), values=values)
         statement = one.began("SELECT * FROM t WHERE name = 'Alice' AND n = 987654321 -- note")
-        failure = Failure(kind="error", message="no such value 'Alice' near 987654321\nLINE 2: Alice")
+        message = "no such value 'Alice' near 987654321\nLINE 2: Alice"
+        failure = Failure(kind="error", message=message)
         one.ended(statement, failure, seconds=0.0)
         text = json.dumps(lines(tmp_path / str(values)))
         assert ("Alice" in text) is values and ("987654321" in text) is values

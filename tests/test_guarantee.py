@@ -88,7 +88,7 @@ def test_a_rate_out_of_reach_says_what_is_in_reach() -> None:
     calibration = fit(*drawn(3_000, random.Random(3)))
     with pytest.raises(ConfigError, match=r"max_error 0\.001 .* smallest .* 0\.\d+"):
         promised(0.001, calibration)
-    with pytest.raises(ConfigError, match="the 4 questions .* show no rate"):
+    with pytest.raises(ConfigError, match=r"the 4 questions .* show no rate"):
         promised(0.2, fit([0.2, 0.4, 0.6, 0.8], [False, True, False, True]))
     with pytest.raises(ConfigError, match="nothing was measured"):
         promised(0.2, fit([], []))
