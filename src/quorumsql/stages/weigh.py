@@ -3,7 +3,8 @@
 A reader gives each candidate the log odds that it answers the question (`ports.Reader`). What
 its group is worth adds that to its share of the votes, a conditional logit (McFadden 1974) whose
 few weights were fitted on questions about databases that neither the members nor the reader had
-seen. A unanimous pool is not read, as in XiYan-SQL (arXiv 2507.04701, Algorithm 3).
+seen. A pool with one result is not read, as in XiYan-SQL (arXiv 2507.04701, Algorithm 3); what
+members agree on is, since it says how sure they may be.
 
 No generator's name is looked at, nor is the order of the candidates, so the rule serves pools
 of any origin.
