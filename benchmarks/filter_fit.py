@@ -14,7 +14,6 @@ What is not covered: choosing the thresholds; the table helps with that.
 from __future__ import annotations
 
 import json
-import random
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,8 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import numpy.typing as npt
 import typer
 from sqlglot.errors import SqlglotError
 
@@ -33,16 +30,15 @@ from merged import merge
 from quorumsql.db import open_database
 from quorumsql.domain import Brief, ColumnRef, Question, Ranking
 from quorumsql.evals.datasets import Task, load_spider
-from quorumsql.neural.members import WEIGHTS, load_members
+from quorumsql.neural.members import load_members
 from quorumsql.stages.link import link, within
 from quorumsql.stages.narrow import Drafts, narrow
 from quorumsql.stages.relevance import FEATURES, Beliefs, Relevance, features, load_relevance
 from quorumsql.stores.values import MemoryValueIndex
+from regression import Line, held_out, logistic, some_of
 
 LEVELS = ((0.08, 0.03), (0.06, 0.02), (0.04, 0.016), (0.03, 0.01), (0.02, 0.006), (0.01, 0.003))
 _PENALTY = 5e-3
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -62,10 +58,8 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Write the weights here.")] = None,
 ) -> None:
     """Print the table, and write the weights."""
-    held = set(json.loads((WEIGHTS / "manifest.json").read_bytes())["held_out"])
-    tasks = _some(
-        load_spider(data / "spider/train.json", data / "spider/database"), held, per_database
-    )
+    tasks = load_spider(data / "spider/train.json", data / "spider/database")
+    tasks = some_of(tasks, held_out(), per_database)
     drafts = Drafts(load_members(), load_relevance())
     with tempfile.TemporaryDirectory() as folder:
         examples = [*_examples(tasks, drafts), *_examples(_together(tasks, Path(folder)), drafts)]
@@ -78,18 +72,6 @@ def main(
         _show(unknown, _fitted(known))
     if out is not None:
         out.write_text(json.dumps(_object(_fitted(examples), len(examples)), indent=1) + "\n")
-
-
-def _some(tasks: Sequence[Task], held: set[str], most: int) -> list[Task]:
-    shuffled = [task for task in tasks if task.db_id in held]
-    random.Random(3).shuffle(shuffled)
-    taken: Counter[str] = Counter()
-    found = []
-    for task in shuffled:
-        taken[task.db_id] += 1
-        if taken[task.db_id] <= most:
-            found.append(task)
-    return found
 
 
 def _together(tasks: Sequence[Task], folder: Path) -> list[Task]:
@@ -123,29 +105,16 @@ def _examples(tasks: Sequence[Task], drafts: Drafts) -> Iterator[Example]:
 
 
 def _fitted(examples: Sequence[Example]) -> Relevance:
-    """Logistic regression by Newton's method, every feature scaled to variance one."""
+    """The weights that tell columns that are needed."""
     pairs = [
         (row, ref in example.gold.columns)
         for example in examples
         for ref, row in example.rows.items()
         if ref not in example.gold.joining
     ]
-    rows = np.array([row for row, _ in pairs])
-    needed = np.array([float(one) for _, one in pairs])
-    means, scales = rows.mean(0), rows.std(0) + 1e-6
-    inputs: Floats = np.c_[(rows - means) / scales, np.ones(len(rows))]
-    weights: Floats = np.zeros(inputs.shape[1])
-    ridge = np.eye(len(weights)) * _PENALTY * len(rows)
-    ridge[-1, -1] = 0.0
-    for _ in range(40):
-        p = 1.0 / (1.0 + np.exp(-np.clip(inputs @ weights, -30, 30)))
-        bend = inputs.T @ (inputs * (p * (1 - p) + 1e-6)[:, None]) + ridge
-        weights += np.linalg.solve(bend, inputs.T @ (needed - p) - ridge @ weights)
+    line = logistic([row for row, _ in pairs], [one for _, one in pairs], penalty=_PENALTY)
     return Relevance(
-        means=means.tolist(),
-        scales=scales.tolist(),
-        weights=weights[:-1].tolist(),
-        intercept=float(weights[-1]),
+        means=line.means, scales=line.scales, weights=line.weights, intercept=line.intercept
     )
 
 
@@ -178,14 +147,11 @@ def _show(examples: Sequence[Example], relevance: Relevance) -> None:
 
 
 def _object(relevance: Relevance, count: int) -> dict[str, object]:
-    return {
-        "about": f"fitted by benchmarks/filter_fit.py on {count} questions of held-out databases",
-        "features": list(FEATURES),
-        "means": [round(x, 6) for x in relevance.means],
-        "scales": [round(x, 6) for x in relevance.scales],
-        "weights": [round(x, 6) for x in relevance.weights],
-        "intercept": round(relevance.intercept, 6),
-    }
+    line = Line(
+        list(relevance.means), list(relevance.scales), list(relevance.weights), relevance.intercept
+    )
+    about = f"fitted by benchmarks/filter_fit.py on {count} questions of held-out databases"
+    return line.record(about, FEATURES)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from filter_fit import _some, _together
+from filter_fit import _together
 from gold_parts import gold_parts
 from quorumsql.db import open_database
 from quorumsql.domain import Question
@@ -38,6 +38,7 @@ from quorumsql.neural.members import WEIGHTS
 from quorumsql.stages.link import link
 from quorumsql.stores.values import MemoryValueIndex
 from quorumsql.survey import open_index, survey
+from regression import some_of
 from values_recall import _cases, _is_found
 
 _PER_DATABASE = 40
@@ -88,7 +89,7 @@ def main(
     _values(tasks, databases, encoder)
     held = set(json.loads((WEIGHTS / "manifest.json").read_bytes())["held_out"])
     with tempfile.TemporaryDirectory() as folder:
-        _tables(_together(_some(tasks, held, _PER_DATABASE), Path(folder)), encoder)
+        _tables(_together(some_of(tasks, held, _PER_DATABASE), Path(folder)), encoder)
 
 
 def _values(tasks: Sequence[Task], databases: int, encoder: _Encoder) -> None:

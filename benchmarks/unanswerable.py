@@ -23,7 +23,7 @@ import json
 import random
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -40,10 +40,10 @@ from quorumsql.config import Settings
 from quorumsql.db import open_database
 from quorumsql.db.described import DescribedDatabase
 from quorumsql.domain import Choice, ColumnRef, Question, Schema
+from quorumsql.evals.bootstrap import intervals
 from quorumsql.evals.datasets import Task, at_url, load_spider, load_sql_eval
 from quorumsql.evals.sql_eval import load_databases
 from quorumsql.neural.meaning import WordMeaning
-from quorumsql.neural.members import WEIGHTS
 from quorumsql.ports import Database
 from quorumsql.stages.answerable import (
     FEATURES,
@@ -54,6 +54,7 @@ from quorumsql.stages.answerable import (
     telling,
 )
 from quorumsql.stages.link import within, words_of
+from regression import Line, held_out, logistic, some_of
 
 app = typer.Typer(add_completion=False)
 Data = Annotated[Path, typer.Option(envvar="QUORUM_DATA", help="The folder of data.")]
@@ -92,11 +93,11 @@ def fit(
     ] = False,
 ) -> None:
     """Fit the regression, and print it on databases left out whole."""
-    held = set(json.loads((WEIGHTS / "manifest.json").read_bytes())["held_out"])
+    held = held_out()
     tasks = load_spider(data / "spider/train.json", data / "spider/database")
     blank = replace(_BLANK, harmless=_harmless(t for t in tasks if t.db_id not in held))
     refuser = Refuser(blank, WordMeaning())
-    examples = _kept(seen, lambda: _spider(_some(tasks, held, per_database), refuser, members))
+    examples = _kept(seen, lambda: _spider(some_of(tasks, held, per_database), refuser, members))
     chances = _left_out(examples, blank)
     _table("Spider train, databases left out", examples, chances)
     whole = sorted(
@@ -283,18 +284,6 @@ def _harmless(tasks: Iterable[Task]) -> Mapping[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _some(tasks: Sequence[Task], held: set[str], most: int) -> list[Task]:
-    shuffled = [task for task in tasks if task.db_id in held]
-    random.Random(3).shuffle(shuffled)
-    taken: Counter[str] = Counter()
-    found = []
-    for task in shuffled:
-        taken[task.db_id] += 1
-        if taken[task.db_id] <= most:
-            found.append(task)
-    return found
-
-
 def _left_out(examples: Sequence[Example], blank: Regression) -> list[float]:
     """Each example's chance by weights fitted without its database."""
     names = sorted({example.db_id for example in examples})
@@ -309,26 +298,16 @@ def _left_out(examples: Sequence[Example], blank: Regression) -> list[float]:
 
 
 def _fitted(examples: Sequence[Example], blank: Regression) -> Regression:
-    """Logistic regression by Newton's method; both classes weigh the same."""
-    rows = np.array([example.row for example in examples])
-    wrong = np.array([float(example.kind != "whole") for example in examples])
-    means, scales = rows.mean(0), rows.std(0)
-    scales[scales < 1e-9] = 1.0  # what was not looked at weighs nothing
-    inputs: Floats = np.c_[(rows - means) / scales, np.ones(len(rows))]
-    worth = np.where(wrong > 0, 0.5 / wrong.mean(), 0.5 / (1 - wrong.mean()))
-    weights: Floats = np.zeros(inputs.shape[1])
-    ridge = np.eye(len(weights)) * _PENALTY * len(rows)
-    ridge[-1, -1] = 0.0
-    for _ in range(40):
-        p = 1.0 / (1.0 + np.exp(-np.clip(inputs @ weights, -30, 30)))
-        bend = inputs.T @ (inputs * (worth * (p * (1 - p) + 1e-6))[:, None]) + ridge
-        weights += np.linalg.solve(bend, inputs.T @ (worth * (wrong - p)) - ridge @ weights)
+    """The weights that tell unanswerable questions; both kinds weigh the same."""
+    rows = [example.row for example in examples]
+    wrong = [example.kind != "whole" for example in examples]
+    line = logistic(rows, wrong, penalty=_PENALTY, balanced=True)
     return replace(
         blank,
-        means=means.tolist(),
-        scales=scales.tolist(),
-        weights=weights[:-1].tolist(),
-        intercept=float(weights[-1]),
+        means=line.means,
+        scales=line.scales,
+        weights=line.weights,
+        intercept=line.intercept,
     )
 
 
@@ -353,26 +332,24 @@ def _table(title: str, examples: Sequence[Example], chances: Sequence[float]) ->
 def _interval(
     examples: Sequence[Example], chances: Sequence[float], kind: str
 ) -> tuple[float, float]:
-    """A percentile bootstrap that draws whole databases."""
-    names = sorted({example.db_id for example in examples})
-    by_name = {
-        name: (
-            [c for e, c in zip(examples, chances, strict=True)
-             if e.db_id == name and e.kind == "whole"],
-            [c for e, c in zip(examples, chances, strict=True)
-             if e.db_id == name and e.kind != "whole" and kind in {e.kind, "all"}],
-        )
-        for name in names
-    }  # fmt: skip
-    dice = random.Random(1)
-    found = []
-    for _ in range(1_000):
-        drawn = dice.choices(names, k=len(names))
-        whole = np.array([c for name in drawn for c in by_name[name][0]])
-        other = np.array([c for name in drawn for c in by_name[name][1]])
-        if len(whole) and len(other):
-            found.append(_auroc(whole, other))
-    return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
+    """The 95 % interval of the AUROC, whole databases drawn."""
+    own = [i for i, e in enumerate(examples) if e.kind == "whole" or kind in {e.kind, "all"}]
+    whole = np.array([examples[i].kind == "whole" for i in own])
+    levels, place = np.unique([chances[i] for i in own], return_inverse=True)
+
+    def auroc(weights: Floats) -> Floats:
+        """Per draw, how often each question being drawn so many times."""
+        mass = [np.zeros((len(weights), len(levels))) for _ in range(2)]
+        for each, part in zip(mass, (whole, ~whole), strict=True):
+            np.add.at(each, (slice(None), place[part]), weights[:, part])
+        answerable, other = mass
+        below = np.cumsum(answerable, axis=1) - answerable / 2
+        pairs = answerable.sum(axis=1) * other.sum(axis=1)
+        drawn = np.divide((other * below).sum(axis=1), pairs, out=np.full(len(pairs), 0.5),
+                          where=pairs > 0)  # fmt: skip
+        return np.asarray(drawn[:, np.newaxis])
+
+    return intervals([examples[i].db_id for i in own], auroc)[0]
 
 
 def _auroc(whole: Floats, other: Floats) -> float:
@@ -393,13 +370,10 @@ def _weights(made: Regression) -> None:
 
 
 def _object(made: Regression, count: int) -> dict[str, object]:
+    line = Line(list(made.means), list(made.scales), list(made.weights), made.intercept)
+    about = f"fitted by benchmarks/unanswerable.py on {count} questions of held-out databases"
     return {
-        "about": f"fitted by benchmarks/unanswerable.py on {count} questions of held-out databases",
-        "features": list(FEATURES),
-        "means": [round(x, 6) for x in made.means],
-        "scales": [round(x, 6) for x in made.scales],
-        "weights": [round(x, 6) for x in made.weights],
-        "intercept": round(made.intercept, 6),
+        **line.record(about, FEATURES),
         "threshold": round(made.threshold, 6),
         "harmless": dict(made.harmless),
     }
