@@ -15,6 +15,7 @@ from quorumsql.evals.agreement import ensemble
 from quorumsql.evals.datasets import load_spider
 from quorumsql.evals.predictions import Prediction, Vote
 from quorumsql.evals.reliability import reliability
+from quorumsql.evals.report_generators import contributions_section
 from quorumsql.evals.risk import RISKS, coverage_at_risk
 from quorumsql.evals.run import evaluate
 from quorumsql.evals.summary import rows_of_summary, summarise
@@ -188,6 +189,21 @@ def test_contributions_count_where_not_all_agree() -> None:
         for each in (a, b)
         for key in ("answers", "agrees", "right", "alone")
     )
+
+
+def test_calls_that_a_cascade_saved_are_counted() -> None:
+    everybody = ensemble(VOTED)["calls"]
+    assert (everybody["made"], everybody["of"], everybody["saved"]) == (8, 8, 0.0)
+    alone = [voted(n, "x", True, vote("a", 0, right=True)) for n in range(10, 14)]
+    silent = voted(20, "x", False)
+    found = ensemble([*VOTED, *alone, silent])["calls"]
+    assert (found["made"], found["of"], found["saved"]) == (12, 16, 0.25)
+    assert (found["alone"], found["by_generator"]) == (0.5, {"a": 8, "b": 4})
+    summary = summarise([*VOTED, *alone])
+    assert ("calls saved", "25.0 %  (12 of 16 made)") in rows_of_summary(summary)
+    assert "12 of 16 calls were made" in contributions_section(summary)
+    assert "calls saved" not in dict(rows_of_summary(summarise(VOTED)))
+    assert "calls were made" not in contributions_section(summarise(VOTED))
 
 
 def test_answers_without_candidates_have_no_generators() -> None:

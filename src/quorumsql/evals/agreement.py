@@ -5,7 +5,8 @@ vote left after refining, the one with the largest weight, the earlier one on a 
 gives every generator one vote, for that hypothesis, and breaks ties by the shortest SQL. The
 `oracle` is right when any candidate is, the `lower_bound` when every candidate that ran is: no
 choice does better, or worse. Questions are unanimous when every generator has a hypothesis and all
-have the same result.
+have the same result. A generator was called for a question when it has a candidate there, so a
+cascade's savings are counted; one that failed counts as not called.
 
 Source: XiYan-SQL, arXiv 2507.04701: upper and lower bound (Figure 4), contribution of generators to
 the answers that are not unanimous (Table VIII), and by how many generators a question is answered
@@ -67,6 +68,7 @@ def ensemble(predictions: Sequence[Prediction]) -> dict[str, Any]:
         **_bounds(predictions, votes, clusters),
         "unanimity": _unanimity(predictions, same),
         "contributions": _contributions(predictions, votes, same, names),
+        "calls": _calls(predictions, names),
         "ensemble_minus_best_member": {
             **_plain(paired_difference(own, right[leader], clusters)),
             "mcnemar_p": mcnemar(own, right[leader]),
@@ -102,6 +104,23 @@ def _unanimity(predictions: Sequence[Prediction], same: Sequence[bool]) -> dict[
         "accuracy": right["value"],
         "accuracy_ci95": right["ci95"],
         "n": len(agreed),
+    }
+
+
+def _calls(predictions: Sequence[Prediction], names: Sequence[str]) -> dict[str, Any]:
+    """How many calls of generators the questions took, of how many if all had been called.
+
+    `saved` is the share that was not made, `alone` the share of questions with one call. Questions
+    that nobody answered are left out.
+    """
+    asked = [{v.generator for v in p.candidates} for p in predictions if p.candidates]
+    made, most = sum(map(len, asked)), len(names) * len(asked)
+    return {
+        "made": made,
+        "of": most,
+        "saved": 1 - made / most,
+        "alone": sum(len(one) == 1 for one in asked) / len(asked),
+        "by_generator": {name: sum(name in one for one in asked) for name in names},
     }
 
 

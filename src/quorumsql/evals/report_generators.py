@@ -71,7 +71,7 @@ def contributions_section(summary: Summary) -> str:
     if agreed["accuracy_ci95"] is not None:
         said += f", and then right on {percent(agreed['accuracy'])} "
         said += f"({spread(*agreed['accuracy_ci95'])})"
-    said += f". On the other {apart['n']}:</p>"
+    said += f".{_saved(summary)} On the other {apart['n']}:</p>"
     rows = [_contribution(name, each) for name, each in apart["generators"].items()]
     header = ("", "wrote the answer", "has its result", "right", "alone right", "right with")
     note = (
@@ -79,6 +79,17 @@ def contributions_section(summary: Summary) -> str:
         "one other generator answer right.</p>"
     )
     return section("What each generator contributes", said + table(header, rows) + note)
+
+
+def _saved(summary: Summary) -> str:
+    """Return a sentence on the calls that a cascade did not make; empty where all were made."""
+    calls = summary.get("calls")
+    if not calls or calls["made"] == calls["of"]:
+        return ""
+    return (
+        f" {calls['made']} of {calls['of']} calls were made, {percent(calls['saved'])} were saved; "
+        f"{percent(calls['alone'])} of the questions took one call."
+    )
 
 
 def _contribution(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:

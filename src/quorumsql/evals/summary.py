@@ -152,6 +152,10 @@ def _rows_of_generators(summary: Summary) -> list[tuple[str, str]]:
         rate = {"value": unanimity["rate"], "ci95": unanimity["ci95"]}
         right = {"value": unanimity["accuracy"], "ci95": unanimity["accuracy_ci95"]}
         rows += [("unanimous", _interval(rate)), ("right when unanimous", _interval(right))]
+    calls = _mapping(summary.get("calls"))
+    if calls and calls["made"] < calls["of"]:
+        words = f"{_percent(calls['saved'])}  ({calls['made']} of {calls['of']} made)"
+        rows.append(("calls saved", words))
     return rows
 
 
