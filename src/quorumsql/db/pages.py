@@ -31,6 +31,7 @@ _CELLS: Final = 200_000
 _MOST_ROWS: Final = 20_000
 _SECONDS: Final = 600.0
 _BYTES: Final = 64 * 1024 * 1024
+_FEWER: Final = 8  # so many times smaller is the next try where a page cannot be read
 
 _FEW_ROWS: Final = 2_000
 _STAMPED: Final = 200
@@ -61,7 +62,7 @@ _SUMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 def pages(database: Database, table: Table, columns: Sequence[Column]) -> Iterator[tuple[Row, ...]]:
     """Yield the rows of `table`, cells in the order of `columns`, some thousand at a time.
 
-    Cells that are too large to be read at all come as None.
+    Cells that are too large to be read at all come as None; the cells around them come whole.
 
     Raises:
         DatabaseError: the table cannot be read, for example because it was dropped.
@@ -72,11 +73,11 @@ def pages(database: Database, table: Table, columns: Sequence[Column]) -> Iterat
     done = 0
     while True:
         if key is None:
-            rows, more = reader.page(f"LIMIT {reader.most} OFFSET {done}")
+            rows, more = reader.page(offset=done)
         else:
             name = quote(key.name, database.dialect)
             after = "" if last is None else f"WHERE {name} > {last} "
-            rows, more = reader.page(f"{after}ORDER BY {name} LIMIT {reader.most}", first=name)
+            rows, more = reader.page(f"{after}ORDER BY {name}", first=name)
             if rows:
                 last = _whole(rows[-1][0], table)
                 rows = tuple(row[1:] for row in rows)
@@ -88,27 +89,48 @@ def pages(database: Database, table: Table, columns: Sequence[Column]) -> Iterat
 
 
 class _PageReader:
-    """Reads one page after the other; texts are cut by the engine from the first too large one."""
+    """Reads one page after the other; texts are cut by the engine from the first too large one.
+
+    Where even that is too much, as for a cell that the engine refuses to look at, pages get smaller
+    until only the row that holds it is left, and larger again behind it.
+    """
 
     def __init__(self, database: Database, table: Table, columns: Sequence[Column]) -> None:
         self._database, self._table, self._columns = database, table, columns
-        self.most = max(50, min(_MOST_ROWS, _CELLS // max(len(columns), 1)))
-        self._limits = Limits(seconds=_SECONDS, rows=self.most, bytes=_BYTES)
+        self._most = max(50, min(_MOST_ROWS, _CELLS // max(len(columns), 1)))
+        self._now = self._most
+        self._limits = Limits(seconds=_SECONDS, rows=self._most, bytes=_BYTES)
         self._cut = False
 
-    def page(self, end: str, *, first: str = "") -> tuple[tuple[Row, ...], bool]:
-        """Return the rows of one page, and whether there may be more; `end` ends the SQL."""
-        found = self._try(end, first, self._columns)
-        if isinstance(found, Failure) and _is_too_large(found):
-            self._cut = True
+    def page(
+        self, order: str = "", *, first: str = "", offset: int = 0
+    ) -> tuple[tuple[Row, ...], bool]:
+        """Return the rows of one page, and whether there may be more.
+
+        Args:
+            order: SQL that says after which row and in which order.
+            first: an expression that every row begins with.
+            offset: how many rows are left out.
+        """
+        while True:
+            end = f"{order} LIMIT {self._now}" + (f" OFFSET {offset}" if offset else "")
             found = self._try(end, first, self._columns)
-            if isinstance(found, Failure) and _is_too_large(found):
+            if not isinstance(found, Failure) or not _is_too_large(found):
+                break
+            if not self._cut:
+                self._cut = True
+            elif self._now > 1:
+                self._now = max(self._now // _FEWER, 1)
+            else:
                 hidden = {c for c in self._columns if self._is_too_large(end, c)}
                 found = self._try(end, first, self._columns, hidden)
+                break
         if isinstance(found, Failure):
             message = f"The table {self._table.name!r} cannot be read: {found.message}"
             raise DatabaseError(message)
-        return found.rows, found.truncated or len(found.rows) >= self.most
+        more = found.truncated or len(found.rows) >= self._now
+        self._now = min(self._now * _FEWER, self._most)
+        return found.rows, more
 
     def _is_too_large(self, end: str, column: Column) -> bool:
         found = self._try(end, "", [column])
@@ -158,6 +180,8 @@ def _digest(text: str) -> str:
 
 def _cell(column: Column, dialect: str, *, cut: bool) -> str:
     name = quote(column.name, dialect)
+    if column.kind == "other" and dialect == "sqlite":  # which has to read what it compares
+        return f"CASE typeof({name}) WHEN 'null' THEN NULL ELSE 1 END"
     if column.kind == "other":
         return f"CASE WHEN {name} IS NULL THEN NULL ELSE 1 END"
     if cut or (column.kind == "text" and dialect != "sqlite" and not _is_short(column)):

@@ -190,7 +190,10 @@ def reading(path: Path) -> Known | None:
     with _explained(path):
         try:
             connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
-        except sqlite3.OperationalError:  # a folder in which SQLite may not keep its -shm file
+        except sqlite3.OperationalError:  # no room, or no right, to keep a -shm file
+            log = Path(f"{path}-wal")
+            if log.exists() and log.stat().st_size:  # without it the file may be half of two states
+                raise
             connection = _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
         if connection.execute("PRAGMA user_version").fetchone()[0] == FORMAT:
             return Known(connection, path)
@@ -282,7 +285,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "full" in str(error):
+        if "full" in str(error) or _kind(error) == "SQLITE_IOERR_SHMSIZE":
             raise _no_room(path) from error
         raise UsageError(f"The index {path} cannot be used: {error}.") from error
     except sqlite3.DatabaseError as error:
@@ -296,6 +299,10 @@ def _explained(path: Path) -> Iterator[None]:
             f"Cannot write {error.filename or path}: {error.strerror}. Set QUORUM_HOME to a "
             "folder that can be written."
         ) from error
+
+
+def _kind(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", ""))
 
 
 def _no_room(path: Path) -> UsageError:
