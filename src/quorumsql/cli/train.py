@@ -43,7 +43,8 @@ def embedded(
     ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     weights: Annotated[
-        Path | None, typer.Option(help="Start from this members.pt, not from MiniLM.")
+        Path | None,
+        typer.Option(help="Start from these, not from MiniLM: shipped, a folder, a members.pt."),
     ] = None,
     measure: Annotated[bool, typer.Option(help="Measure on the databases held out.")] = True,
 ) -> None:

@@ -24,7 +24,7 @@ from quorumsql.forms.grammar import KEYWORDS
 from quorumsql.neural.tokenise import FEATURES
 from quorumsql.train.model import Ensemble, Member, Shape, Trunk
 
-__all__ = ["export", "load_weights"]
+__all__ = ["export", "export_model", "load_weights"]
 
 TOKENS, ITEMS, SPANS = 24, 7, 3
 """Sizes that the tracer sees; the graphs take any."""
@@ -92,9 +92,34 @@ def _shape(record: Mapping[str, Any]) -> Shape:
 def export(weights: Path, out: Path, *, tokenizer: Path) -> None:
     """Write the graphs, the tokenizer and `manifest.json` of `weights` into `out`."""
     model, record = load_weights(weights)
+    export_model(model, record, out, tokenizer=tokenizer)
+
+
+def export_model(
+    model: Ensemble,
+    record: Mapping[str, Any],
+    out: Path,
+    *,
+    tokenizer: Path,
+    trunk: Path | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the graphs, the tokenizer and `manifest.json` of `model` into `out`.
+
+    Args:
+        model: what is written.
+        record: its `shape`, `plan` and `held_out`, as `load_weights` returns them.
+        out: the folder; made when absent.
+        tokenizer: this file is copied.
+        trunk: this graph is copied instead of exporting the model's own trunk.
+        notes: more for the manifest.
+    """
     out.mkdir(parents=True, exist_ok=True)
     shape = _shape(record)
-    _write_trunk(model.trunk, out / "trunk.onnx")
+    if trunk is None:
+        _write_trunk(model.trunk, out / "trunk.onnx")
+    else:
+        shutil.copyfile(trunk, out / "trunk.onnx")
     for name, member in model.members.items():
         assert isinstance(member, Member)
         _write_encode(member, shape, out / f"{name}.encode.onnx")
@@ -107,9 +132,11 @@ def export(weights: Path, out: Path, *, tokenizer: Path) -> None:
         "layers": 2 * shape.decoder_layers,
         "width": shape.width,
         "max_steps": shape.max_steps,
+        "decoder_heads": shape.decoder_heads,
         "relation": relation,
         "plan": record["plan"],
         "held_out": record["held_out"],
+        **(notes or {}),
     }
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     (out / "manifest.json").write_text(text, encoding="utf-8")

@@ -21,12 +21,17 @@ from quorumsql.evals.predictions import Prediction
 from quorumsql.evals.summary import Summary
 from quorumsql.forms.linear import FORMS
 from quorumsql.neural.tokenise import Tokeniser
+from quorumsql.shipped import FOLDER
 from quorumsql.train.embedded import Plan, train
 from quorumsql.train.export import export, load_weights
 from quorumsql.train.measure import measure
 from quorumsql.train.model import Shape
+from quorumsql.train.restore import load_shipped
 
 __all__ = ["measure_embedded", "planned", "train_embedded"]
+
+SHIPPED = "shipped"
+"""What the weights of the package are called on the command line."""
 
 ACCELERATORS = ("auto", "cpu", "cuda")
 
@@ -58,7 +63,8 @@ def train_embedded(
 ) -> Path:
     """Train and export; return the folder of weights. Every event goes to OUT/log.jsonl too.
 
-    With `weights`, a members.pt, training starts from those and not from MiniLM.
+    With `weights`, training starts from those and not from MiniLM: a members.pt, a folder of
+    exported weights, or "shipped" for those of the package.
 
     Raises:
         UsageError: data or checkpoint do not fit.
@@ -70,6 +76,7 @@ def train_embedded(
     minilm = get_model_path()
     tokenizer = minilm / "tokenizer.json"
     start, shape = _start(weights, minilm)
+    start = {name: tensor for name, tensor in start.items() if _is_wanted(name, plan.forms)}
     out.mkdir(parents=True, exist_ok=True)
     with (out / "log.jsonl").open("a", encoding="utf-8") as log:
 
@@ -92,12 +99,24 @@ def train_embedded(
     return out / "weights"
 
 
+def _is_wanted(name: str, forms: Sequence[str]) -> bool:
+    """Whether a weight belongs to all members, or to one that the plan trains."""
+    return not name.startswith("members.") or name.split(".")[1] in forms
+
+
 def _start(weights: Path | None, minilm: Path) -> tuple[Mapping[str, torch.Tensor], Shape]:
     """What training starts from, and the sizes that follow: those of earlier members stay."""
     if weights is None:
         return load_file(minilm / "model.safetensors"), Shape()
+    folder = FOLDER if weights == Path(SHIPPED) else weights
+    if folder.is_dir():
+        own, record = load_shipped(folder)
+        return own, Shape(**record["shape"])
     if not weights.is_file():
-        raise UsageError(f"No {weights}: --weights must name a members.pt of an earlier training.")
+        raise UsageError(
+            f"No {weights}: --weights must be {SHIPPED!r}, a folder of exported weights, or a "
+            "members.pt of an earlier training."
+        )
     model, record = load_weights(weights)
     return model.state_dict(), Shape(**{**record["shape"], "plain_layers": Shape().plain_layers})
 
