@@ -106,8 +106,10 @@ def selector_of_members(ranks: Mapping[str, int], *, folder: Path = FOLDER) -> S
     return Weigher(reader, load_weights(folder / "weigh_members.json"), ranks=ranks)
 
 
-def selector_of_pools(*, folder: Path = FOLDER) -> Selector:
-    """Return what chooses among anybody's candidates, one vote each.
+def selector_of_pools(
+    votes: Mapping[str, float] | None = None, *, folder: Path = FOLDER
+) -> Selector:
+    """Return what chooses among anybody's candidates, one vote each, or `votes` by generator.
 
     Raises:
         ModelError: the weights are missing.
@@ -115,7 +117,9 @@ def selector_of_pools(*, folder: Path = FOLDER) -> Selector:
     from quorumsql.neural.reader import Reader
     from quorumsql.stages.weigh import Weigher, load_weights
 
-    return Weigher(Reader(folder / "reader.onnx"), load_weights(folder / "weigh_pool.json"))
+    return Weigher(
+        Reader(folder / "reader.onnx"), load_weights(folder / "weigh_pool.json"), votes=votes
+    )
 
 
 def shipped_calibration(of: str = VOTE) -> Calibration:

@@ -2,7 +2,9 @@
 
 Each different SQL of a line runs once, and a `Selector` chooses. It sees the question, the schema
 and candidates that have run, in the order of their SQL's length. Unless a method weighs generators
-by name, names are replaced by numbers first, so that neither names nor order can matter.
+by name, names are replaced by numbers first, so that neither names nor order can matter. A method
+may learn what each generator's vote is worth from the pool itself, by `stages.consensus`; the pool
+is then read twice.
 
 Every pool line gets an output line, in order. Where nothing ran, or the database is
 unknown, the SQL that most candidates wrote is kept with confidence 0; a line that cannot
@@ -16,7 +18,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from quorumsql.ports import Database, Selector
 from quorumsql.shipped import selector_of_pools
 from quorumsql.sql import normalise
 from quorumsql.stages.choose import Majority
+from quorumsql.stages.consensus import Consensus
 from quorumsql.stages.crossmax import Fused
 from quorumsql.stages.execute import POOL_LIMITS, execute_all
 from quorumsql.stages.present import FirstShown, Presented
@@ -35,7 +38,7 @@ from quorumsql.stages.weighted import Measured, Weighted, load_measured, rank_we
 
 __all__ = [
     *("METHODS", "POOL_LIMITS", "Chosen", "Method", "PoolReport"),
-    *("choose_pool", "run_candidates", "selector_of"),
+    *("choose_pool", "known_of", "run_candidates"),
 ]
 
 
@@ -43,17 +46,21 @@ __all__ = [
 class Method:
     """A way to choose. `make` is given what is known of generators, which may be nothing.
 
-    `named` methods look generators up by name and need to know something of them; those that
-    `read` need question and schema.
+    `named` methods look generators up by name and need to know something of them; `rated` ones
+    take it from the pool's consensus where nothing is known; those that `read` need question and
+    schema.
     """
 
     make: Callable[[Measured], Selector]
     named: bool = False
+    rated: bool = False
     reads: bool = False
 
 
 METHODS: Mapping[str, Method] = {
-    "trained": Method(make=lambda _: selector_of_pools(), reads=True),
+    "trained": Method(
+        make=lambda known: selector_of_pools(rank_weights(known.ranks)), rated=True, reads=True
+    ),
     "majority": Method(make=lambda _: Majority()),
     "crossmax": Method(make=lambda _: Fused()),
     "weighted": Method(make=lambda known: Weighted(rank_weights(known.ranks)), named=True),
@@ -100,7 +107,7 @@ def choose_pool(
         databases: folder that holds `DB/DB.sqlite` for every `db_id`.
         out: the file of choices; an earlier one stays as it is until this one is whole.
         method: a name in `METHODS`.
-        weights: what was measured of generators, for the methods that need it.
+        weights: what was measured of generators, for the methods that use it.
         limits: what one candidate may cost.
         watch: told every choice as it is made.
 
@@ -109,13 +116,17 @@ def choose_pool(
         UsageError: `pool` or `weights` cannot be read, `databases` is no folder, `out` cannot be
             written, or the method needs weights.
     """
-    selector, how = selector_of(method, weights), METHODS[method]
+    how, known = known_of(method, weights)
     if not out.parent.is_dir():
         raise UsageError(f"{out}: its folder does not exist; make it first.")
     problems: list[tuple[int, str]] = []
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
-        chooser = _Chooser(Databases(databases, stack), selector, how, limits)
+        opened = Databases(databases, stack)
+        if how.rated and weights is None:
+            known = Measured(ranks=_consensus(pool, opened, limits))
+        named = how.named or bool(known.ranks)
+        chooser = _Chooser(opened, how.make(known), named=named, reads=how.reads, limits=limits)
 
         def lines() -> Iterator[str]:
             for number, line in read_pool(pool):
@@ -131,8 +142,8 @@ def choose_pool(
     return PoolReport(lines=counts["lines"], problems=tuple(problems), unread=counts["unread"])
 
 
-def selector_of(method: str, weights: Path | None = None) -> Selector:
-    """Return the selector of a name in `METHODS`.
+def known_of(method: str, weights: Path | None = None) -> tuple[Method, Measured]:
+    """Return a method by its name in `METHODS`, and what is known of generators.
 
     Raises:
         UnknownName: there is no such method.
@@ -145,7 +156,18 @@ def selector_of(method: str, weights: Path | None = None) -> Selector:
             f"The method {method!r} must know the generators: give --weights FILE, which "
             "quorum tune writes."
         )
-    return METHODS[method].make(Measured() if weights is None else load_measured(weights))
+    return METHODS[method], Measured() if weights is None else load_measured(weights)
+
+
+def _consensus(pool: Path, databases: Databases, limits: Limits) -> dict[str, int]:
+    """Places of the generators, from what they agree on."""
+    heard = Consensus()
+    for _, line in read_pool(pool):
+        database = databases.get(line.db_id) if line.proposals else "nothing to run"
+        if not isinstance(database, str):
+            with suppress(DatabaseError):  # told when the line's turn comes
+                heard.hear(run_candidates(line, database, limits=limits), dialect=database.dialect)
+    return heard.ranks()
 
 
 def run_candidates(
@@ -172,10 +194,16 @@ class _Chooser:
     """Chooses for one line after another."""
 
     def __init__(
-        self, databases: Databases, selector: Selector, method: Method, limits: Limits
+        self,
+        databases: Databases,
+        selector: Selector,
+        *,
+        named: bool,
+        reads: bool,
+        limits: Limits,
     ) -> None:
-        self._databases, self._selector = databases, selector
-        self._method, self._limits = method, limits
+        self._databases, self._selector, self._limits = databases, selector, limits
+        self._named, self._reads = named, reads
 
     def choose(self, line: PoolLine) -> tuple[Chosen, str | None]:
         """Return the choice for a line, and what was wrong with the line, if anything."""
@@ -190,9 +218,9 @@ class _Chooser:
             return _most_written(line, database.dialect), _joined(line, str(error))
 
     def _chosen(self, line: PoolLine, database: Database) -> Chosen:
-        candidates = run_candidates(line, database, named=self._method.named, limits=self._limits)
+        candidates = run_candidates(line, database, named=self._named, limits=self._limits)
         schema = Schema(name=database.name, dialect=database.dialect)
-        if self._method.reads:
+        if self._reads:
             schema = database.schema()
         choice = self._selector.choose(line.question, candidates, schema)
         if choice.candidate is None:
@@ -209,7 +237,7 @@ class _Chooser:
         )
 
     def _problem(self, line: PoolLine) -> str | None:
-        missing = self._method.reads and not line.question.text.strip()
+        missing = self._reads and not line.question.text.strip()
         return _joined(line, "no 'question' to choose by" if missing else None)
 
 

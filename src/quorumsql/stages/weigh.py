@@ -6,8 +6,9 @@ few weights were fitted on questions about databases that neither the members no
 seen. A pool with one result is not read, as in XiYan-SQL (arXiv 2507.04701, Algorithm 3); what
 members agree on is, since it says how sure they may be.
 
-No generator's name is looked at, nor is the order of the candidates, so the rule serves pools
-of any origin.
+The order of the candidates is never looked at, and no generator is known by name beforehand, so the
+rule serves pools of any origin. Where something is known of them, as from `stages.consensus`, votes
+may count by it.
 
 What is not covered: calibration; the probability given is among the groups that there are, and
 the right result may be in none of them.
@@ -24,7 +25,8 @@ from pathlib import Path
 from quorumsql.domain import Candidate, Choice, Group, Question, Rows, Schema
 from quorumsql.errors import ModelError
 from quorumsql.ports import Reader
-from quorumsql.stages.choose import choose, majority
+from quorumsql.stages.choose import choose
+from quorumsql.stages.weighted import Weighted
 
 __all__ = ["FEATURES", "Weigher", "Weights", "features", "load_weights"]
 
@@ -49,13 +51,19 @@ class Weigher:
     """A `Selector` that reads."""
 
     def __init__(
-        self, reader: Reader, weights: Weights, *, ranks: Mapping[str, int] | None = None
+        self,
+        reader: Reader,
+        weights: Weights,
+        *,
+        ranks: Mapping[str, int] | None = None,
+        votes: Mapping[str, float] | None = None,
     ) -> None:
         """Take a reader and the weights; with `ranks`, members' weights are their votes.
 
-        Without `ranks` every candidate has one vote, and names do not matter.
+        Without `ranks` every candidate has one vote, times what `votes` gives its generator.
         """
         self._reader, self._weights, self._ranks = reader, weights, ranks
+        self._voting = Weighted(votes or {})
 
     def choose(self, question: Question, candidates: Sequence[Candidate], schema: Schema) -> Choice:
         """Return the group that is worth most, and in it the candidate that reads best.
@@ -63,7 +71,7 @@ class Weigher:
         `confidence` is its probability among the groups, not calibrated.
         """
         choice = (
-            majority(candidates, dialect=schema.dialect)
+            self._voting.choose(question, candidates, schema)
             if self._ranks is None
             else choose(candidates, ranks=self._ranks, dialect=schema.dialect)
         )
