@@ -17,7 +17,9 @@ def said(name: str, value: object) -> Candidate:
         if value is None
         else Rows(columns=("n",), rows=((value,),))
     )
-    return Candidate(generator=name, attempts=(Attempt(sql=f"SELECT {value}", execution=execution),))
+    return Candidate(
+        generator=name, attempts=(Attempt(sql=f"SELECT {value}", execution=execution),)
+    )
 
 
 def heard(times: int, *pool: Candidate) -> dict[str, int]:
