@@ -10,11 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.pq import ExecStatus
 
 import servers
 from command import complaint, parsed, quorum
 from quorumsql.db import open_database
+from quorumsql.db.budget import Budget
+from quorumsql.db.postgresql_wait import Watched
 from quorumsql.domain import Failure, Limits, Rows
 from quorumsql.errors import DatabaseError, UsageError
 from servers import PASSWORD, Server
@@ -39,6 +43,34 @@ def server(request: pytest.FixtureRequest) -> Server:
 @pytest.fixture
 def url(server: Server) -> str:
     return ENGINES[server.scheme][1](server, "trouble", SCRIPT)
+
+
+def test_a_row_beyond_the_cap_is_refused_and_the_next_statement_runs(url: str) -> None:
+    with closing(open_database(url)) as database:
+        found = database.execute(
+            "SELECT a, REPEAT('x', 300000) FROM t", limits=Limits(seconds=60, bytes=1_000)
+        )
+        assert isinstance(found, Failure) and found.kind == "cap"
+        assert found.message.startswith("One row is larger than 1,000 bytes")
+        assert database.execute("SELECT a FROM t") == Rows(columns=("a",), rows=((7,),))
+
+
+def test_lengths_are_looked_at_before_fields_are_decoded(postgresql_server: Server) -> None:
+    """Where a row came whole before anybody could count its bytes."""
+    where = f"host=127.0.0.1 port={postgresql_server.port} user=owner dbname=postgres"
+    budget = Budget(limits=Limits(bytes=1_000))
+    with closing(Watched.connect(where, password=PASSWORD)) as connection:
+        large, small = (
+            connection.pgconn.exec_(b"SELECT NULL, 7, repeat('x', %d)" % length)
+            for length in (100_000, 1_000)
+        )
+        assert small.status == large.status == ExecStatus.TUPLES_OK
+        with connection.within(budget):
+            assert connection.reader(small)(small) == [(None, 7, "x" * 1_000)]
+            with pytest.raises(psycopg.OperationalError):
+                connection.reader(large)(large)
+        assert budget.stopped == "bytes"
+        assert connection.closed, "the buffer of its connection keeps the size of the row"
 
 
 def refusal(url: str) -> str:

@@ -48,6 +48,11 @@ class Budget:
         """Seconds until the deadline, never negative."""
         return max(0.0, self._deadline - time.monotonic())
 
+    @property
+    def too_large(self) -> bool:
+        """Whether more was received than a row within the limits takes."""
+        return self.received > self.limits.bytes * _WIRE_FACTOR + _WIRE_EXTRA
+
     def spent(self) -> bool:
         """Whether to stop now; remembers why. SQLite calls it every thousand steps."""
         if self.steps is not None:
@@ -56,7 +61,7 @@ class Budget:
             self.stopped = "cancelled"
         elif self.steps is not None and self.steps <= 0:
             self.stopped = "steps"
-        elif self.received > self.limits.bytes * _WIRE_FACTOR + _WIRE_EXTRA:
+        elif self.too_large:
             self.stopped = "bytes"
         elif time.monotonic() >= self._deadline:
             self.stopped = "deadline"

@@ -2,16 +2,20 @@
 
 psycopg runs everything through `Connection.wait`; here that looks at the clock, at a request to
 cancel and at how many bytes have come, every few milliseconds. So a statement that nothing else
-stops is cancelled, and a row of a gigabyte is given up long before it is in memory.
+stops is cancelled, and a row of a gigabyte is given up long before it is in memory. A row that
+came whole all the same is refused by the lengths of its fields, before they are decoded.
 
-What is not covered: bytes are only counted where the system tells how many wait in a socket
-(not on Windows); there time alone is the limit.
+What is not covered: libpq reads on as long as something comes, so now and then a row is whole
+before anybody looks. How much came is known exactly of TCP on Linux; elsewhere only what waited
+in the socket is counted (on Windows nothing), and more often the lengths must do.
 """
 
 from __future__ import annotations
 
 import array
+import os
 import selectors
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +26,7 @@ import psycopg
 from psycopg import pq
 from psycopg.abc import AdaptContext, Buffer, PQGen
 from psycopg.abc import Loader as AnyLoader
-from psycopg.adapt import Loader, Transformer
+from psycopg.adapt import AdaptersMap, Loader, Transformer
 from psycopg.generators import fetch
 from psycopg.waiting import Ready, Wait
 
@@ -48,6 +52,8 @@ _DRAINED: Final = {
     *(pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK),
     *(pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.EMPTY_QUERY),
 }
+_RECEIVED: Final = slice(128, 136)
+"""Where Linux's `struct tcp_info` holds `tcpi_bytes_received`: all that ever came."""
 _TIMES: Final = ("date", "timestamp", "timestamptz", "interval", "time", "timetz")
 
 
@@ -75,17 +81,31 @@ class Watched(psycopg.Connection[Row]):
             self._leave()
 
     def reader(self, result: pq.abc.PGresult) -> Callable[[pq.abc.PGresult], Sequence[Row]]:
-        """Return what turns results with the columns of `result` into rows."""
-        transformer = Transformer(self)
+        """Return what turns results with the columns of `result` into rows.
+
+        It raises `psycopg.OperationalError` for a result that is too large for the budget.
+        """
+        transformer, lengths = Transformer(self), Transformer(_lengths())
         transformer.set_pgresult(result)
+        lengths.set_pgresult(result)
 
         def rows(one: pq.abc.PGresult) -> Sequence[Row]:
             if self._budget is not None:
+                lengths.set_pgresult(one, set_loaders=False)
+                self._budget.received = sum(lengths.load_rows(0, one.ntuples, _length))
+                self._refuse_large(self._budget)
                 self._budget.received = 0
             transformer.set_pgresult(one, set_loaders=False)
             return transformer.load_rows(0, one.ntuples, _row)
 
         return rows
+
+    def _refuse_large(self, budget: Budget) -> None:
+        """Drop the connection, whose buffer keeps the size of its largest row."""
+        if budget.too_large:
+            budget.stopped = "bytes"
+            self.pgconn.finish()
+            raise psycopg.OperationalError("the statement was given up")
 
     def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
         """Do what psycopg does here, within the budget.
@@ -115,7 +135,7 @@ class Watched(psycopg.Connection[Row]):
         found = selector.select(patience)
         ready = found[0][1] if found else 0
         if ready & Wait.R:
-            budget.received += _waiting(self.pgconn.socket)
+            self._count(budget)
         if not budget.stopped and budget.spent():
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=_CANCEL_SECONDS)
@@ -126,6 +146,17 @@ class Watched(psycopg.Connection[Row]):
         return ready
 
     _obey_until = 0.0
+    _before = 0
+
+    def _count(self, budget: Budget) -> None:
+        """Count what has come since the last row; what waits now is not yet in our memory."""
+        waiting, came = _waiting(self.pgconn.socket), _came(self.pgconn.socket)
+        if came is None:
+            budget.received += waiting
+            return
+        if not budget.received:
+            self._before = came - waiting
+        budget.received = came - self._before
 
     def _leave(self) -> None:
         """Stop what still runs and end the transaction; a connection that resists is closed."""
@@ -160,6 +191,24 @@ class _Text(Loader):
 
     def load(self, data: Buffer) -> str:
         return bytes(data).decode("utf-8", "replace")
+
+
+class _Length(Loader):
+    """How many bytes the value has as it came; nothing is copied."""
+
+    def load(self, data: Buffer) -> int:
+        return len(data)
+
+
+def _lengths() -> AdaptersMap:
+    """Loaders that give lengths, whatever the type."""
+    adapters = AdaptersMap()
+    adapters.register_loader(0, _Length)
+    return adapters
+
+
+def _length(values: Sequence[int | None]) -> int:
+    return sum(filter(None, values))
 
 
 def _or_text(usual: type[AnyLoader]) -> type[Loader]:
@@ -198,3 +247,14 @@ def _waiting(place: int) -> int:
     with suppress(OSError):
         fcntl.ioctl(place, termios.FIONREAD, count)
     return count[0]
+
+
+def _came(place: int) -> int | None:
+    """How many bytes a socket has ever received; None where the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    with suppress(OSError), socket.socket(fileno=os.dup(place)) as same:
+        told = same.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED.stop)
+        if same.family != socket.AF_UNIX and len(told) == _RECEIVED.stop:
+            return int.from_bytes(told[_RECEIVED], sys.byteorder)
+    return None
