@@ -55,7 +55,7 @@ LAYERS = [
     {"pipeline"},
     {"config"},
     {"assemble", "opening", "said", "shipped"},
-    {"answered"},
+    {"answered", "adapted"},
     {"api"},
     {"evals"},
     {"train"},

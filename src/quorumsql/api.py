@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from quorumsql.adapted import adapted_members
 from quorumsql.answered import Answered, changed
 from quorumsql.config import Settings, database_home, load_settings
 from quorumsql.domain import Answer, Execution, Failure, Hit, Question, Schema
@@ -29,7 +30,7 @@ from quorumsql.opening import DESCRIPTIONS, known_folder, open_guarded, read_des
 from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator, LanguageModel, Ranker, Selector, ValueIndex
 from quorumsql.said import VERDICTS, Said
-from quorumsql.shipped import Shipped, is_embedded, shipped_calibration, shipped_cascade
+from quorumsql.shipped import FOLDER, Shipped, is_embedded, shipped_calibration, shipped_cascade
 from quorumsql.stages.calibrate import Calibration, promised
 from quorumsql.trace import Event, Trace
 
@@ -248,7 +249,10 @@ class Connection:
         Raises:
             ModelError: they cannot be loaded.
         """
-        return self._shipped.members()
+        own = None
+        if self._url is not None and self._settings.members.adapted:
+            own = adapted_members(known_folder(self._settings, self._url))
+        return self._shipped.members(own or FOLDER)
 
     def plan(self, text: str, *, evidence: str = "") -> tuple[Planned, ...]:
         """Return what language models may cost for a question; nothing is sent, no key needed."""

@@ -114,12 +114,13 @@ class MemberSettings:
     fitted on databases held out, expects them to mend the answer; with a number where its
     confidence is below that. "off" asks all at once. The `selector` "trained" reads what they
     wrote beside counting votes; "vote" only counts. With `refuse`, questions that a database
-    seems to know nothing about are not answered.
+    seems to know nothing about are not answered. What `quorum adapt` made is used if `adapted`.
     """
 
     cascade: Literal["auto", "off"] | float = "off"
     selector: Literal["trained", "vote"] = "trained"
     refuse: bool = True
+    adapted: bool = True
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""

@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 FOLDER = Path(__file__).parent / "neural" / "weights"
+MOST_ADAPTED = 4
+"""Databases whose own members stay loaded, about 60 MB each."""
 
 
 class Shipped:
@@ -33,20 +35,25 @@ class Shipped:
         """Load nothing yet."""
         self._settings = settings
         self._lock = threading.RLock()
-        self._members: tuple[Generator, ...] | None = None
+        self._members: dict[Path, tuple[Generator, ...]] = {}
         self._meaning: Meaning | None = None
         self._selector: Selector | None = None
 
-    def members(self) -> tuple[Generator, ...]:
+    def members(self, folder: Path = FOLDER) -> tuple[Generator, ...]:
         """Return the embedded generators that the settings name; "embedded" is all of them.
+
+        Those of the package, or of another `folder`; of those, the last few are kept.
 
         Raises:
             ModelError: they cannot be loaded.
         """
         with self._lock:
-            if self._members is None:
-                self._members = _members(self._settings)
-            return self._members
+            if folder not in self._members:
+                others = [known for known in self._members if known != FOLDER]
+                for oldest in others[: len(others) - MOST_ADAPTED + 1]:
+                    del self._members[oldest]
+                self._members[folder] = _members(self._settings, folder)
+            return self._members[folder]
 
     def selector(self) -> Selector | None:
         """Return what chooses among the members' candidates; None where votes alone do.
@@ -54,16 +61,20 @@ class Shipped:
         Raises:
             ModelError: its weights are missing.
         """
-        if self._settings.members.selector == "vote" or not self.members():
+        if self._settings.members.selector == "vote" or not self._takes_part():
             return None
         with self._lock:
             if self._selector is None:
                 self._selector = selector_of_members(shipped_calibration().ranks)
             return self._selector
 
+    def _takes_part(self) -> bool:
+        """Whether the settings name any embedded generator."""
+        return any(map(is_embedded, self._settings.named))
+
     def refuser(self) -> Refuser | None:
         """Return what tells questions that a database cannot answer, where members take part."""
-        if not (self._settings.members.refuse and self.members()):
+        if not (self._settings.members.refuse and self._takes_part()):
             return None
         from quorumsql.stages.answerable import Refuser, load_regression
 
@@ -79,13 +90,14 @@ class Shipped:
             return self._meaning
 
 
-def _members(settings: Settings) -> tuple[Generator, ...]:
+def _members(settings: Settings, folder: Path) -> tuple[Generator, ...]:
     wanted = [name for name in settings.named if is_embedded(name)]
     if not wanted:
         return ()
     from quorumsql.neural.members import load_members
 
-    return load_members(None if "embedded" in wanted else wanted, beam=settings.hypotheses)
+    names = None if "embedded" in wanted else wanted
+    return load_members(names, folder=folder, beam=settings.hypotheses)
 
 
 def is_embedded(name: str) -> bool:

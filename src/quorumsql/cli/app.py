@@ -11,6 +11,7 @@ import typer
 
 from quorumsql.cli import (
     ablate,
+    adapt,
     ask,
     batch,
     chat,
@@ -74,6 +75,7 @@ def build_app() -> typer.Typer:
             choose,
             ablate,
             train,
+            adapt,
             tune,
         ),
     ):

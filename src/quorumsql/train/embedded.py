@@ -41,7 +41,7 @@ from quorumsql.train.data import (
 )
 from quorumsql.train.model import Ensemble, Member, Shape
 
-__all__ = ["Plan", "train"]
+__all__ = ["Plan", "exact_share", "losses_of", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def train(
                 _save(run, plan, checkpoint)
                 saved = time.monotonic()
         _save(run, plan, checkpoint)
-        exact = _exact(run.average, check, tokeniser, grammars, device)
+        exact = exact_share(run.average, check, tokeniser, grammars, device)
         report({"event": "pass", "pass": number + 1, "exact": exact})
         unseen = {e.database for e in examples} - {e.database for e in real}
         record = {"shape": asdict(shape), "forms": plan.forms, "held_out": sorted(unseen)}
@@ -250,7 +250,7 @@ def _step(run: _Run, batch: Batch, plan: Plan, total: int, device: str) -> dict[
     factor = min(1.0, (run.step + 1) / plan.warm_up) * max(0.02, 1 - run.step / total)
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * factor
-    losses = dict(_losses(run.model, batch, device))
+    losses = dict(losses_of(run.model, batch, device))
     torch.autograd.backward(torch.stack(list(losses.values())).sum())
     nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
     run.optimizer.step()
@@ -269,7 +269,8 @@ def _step(run: _Run, batch: Batch, plan: Plan, total: int, device: str) -> dict[
     return found
 
 
-def _losses(model: Ensemble, batch: Batch, device: str) -> Iterator[tuple[str, Tensor]]:
+def losses_of(model: Ensemble, batch: Batch, device: str) -> Iterator[tuple[str, Tensor]]:
+    """Yield each member's loss on `batch`."""
     for form, steps, scores in _scores(model, batch, device):
         yield form, F.cross_entropy(scores.flatten(0, 1), steps.targets.to(device).flatten())
 
@@ -296,7 +297,7 @@ def _halves(device: str) -> bool:
     return device != "cpu" or torch.cpu._is_avx512_bf16_supported()
 
 
-def _exact(
+def exact_share(
     model: Ensemble,
     examples: Sequence[Example],
     tokeniser: Tokeniser,

@@ -25,7 +25,7 @@ from quorumsql.train.synthetic_target import Examiner, Rejected, Target
 from quorumsql.train.synthetic_templates import Template, templates
 from quorumsql.train.synthetic_transplant import fill
 
-__all__ = ["synthesise"]
+__all__ = ["Source", "synthesise"]
 
 TRIES, PERSISTENCE = 6, 5
 """Kinds of question that are tried per question that is wanted, before a database is left with
@@ -67,7 +67,7 @@ def synthesise(
     made: list[Example] = []
     for name, share in shares.items():
         with Target.open(first[name], data, known) as target:
-            source = _Source(target, found, examiner, random.Random(f"{seed}-{name}"), counts)
+            source = Source(target, found, examiner, random.Random(f"{seed}-{name}"), counts)
             made += source.make(share, transplanted)
     return made
 
@@ -78,7 +78,7 @@ def _shares(names: Sequence[str], count: int) -> dict[str, int]:
     return {name: each + (number < rest) for number, name in enumerate(names)}
 
 
-class _Source:
+class Source:
     """Makes the examples of one database."""
 
     def __init__(
@@ -89,6 +89,7 @@ class _Source:
         rng: random.Random,
         counts: Counter[str],
     ) -> None:
+        """Take the open `target`; `found` are the templates that real questions left."""
         self._target, self._examiner, self._rng, self._counts = target, examiner, rng, counts
         self._templates = [t for t in found if t.source.database != target.name]
         self._odds = _odds(self._templates)

@@ -66,7 +66,7 @@ class Names:
         tables, columns = {}, {}
         for table in schema.tables:
             key = (database, table.name.lower(), "")
-            tables[table.name] = _table(known.get(key) or readable(table.name))
+            tables[table.name] = _table(known.get(key) or readable(table.bare_name))
             for column in table.columns:
                 key = (database, table.name.lower(), column.name.lower())
                 words = known.get(key) or readable(column.name)

@@ -16,13 +16,14 @@ from quorumsql.db import open_database
 from quorumsql.domain import Column, ColumnRef, ForeignKey, Limits, Rows, Schema
 from quorumsql.forms.grammar import Grammar, terminal_of
 from quorumsql.forms.linear import FORMS, linearise
+from quorumsql.forms.translate import translate
 from quorumsql.forms.tree import Query, Value
 from quorumsql.forms.write import Unwritable, implicit, write
 from quorumsql.joins import JoinGraph
 from quorumsql.neural.targets import GUESSED, align
 from quorumsql.neural.tokenise import SchemaPieces, Tokeniser
-from quorumsql.ports import Database
-from quorumsql.sql import quote
+from quorumsql.ports import Database, ValueIndex
+from quorumsql.sql import first_rows, quote_table
 from quorumsql.stores.values import MemoryValueIndex
 from quorumsql.train.data import Example
 from quorumsql.train.synthetic_names import NameKey, Names
@@ -31,6 +32,7 @@ __all__ = ["Examiner", "Link", "Rejected", "Target", "classes_of"]
 
 LIMITS = Limits(seconds=0.4, rows=2)
 VALUES = 400
+MANY = 1_000
 REPEATED = re.compile(r"\b([\w ]{3,}) \1\b", re.IGNORECASE)
 PLAIN = re.compile(r"[A-Za-z0-9][\w .,&'/:@+-]*")
 CODE_WORDS = frozenset(
@@ -62,7 +64,7 @@ class Target:
     pieces: SchemaPieces
     names: Names
     database: Database
-    index: MemoryValueIndex
+    index: ValueIndex
     _values: dict[ColumnRef, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -124,11 +126,14 @@ class Target:
 
     @cached_property
     def rows(self) -> dict[str, int]:
-        """How many rows each table has."""
+        """How many rows each table has; beyond `MANY` nobody counts."""
         found = {}
         for table in self.schema.tables:
-            counted = self.database.execute(f"SELECT COUNT(*) FROM {quote(table.name, 'sqlite')}")
-            found[table.name] = int(str(counted.rows[0][0])) if isinstance(counted, Rows) else 0
+            query = f"SELECT 1 FROM {quote_table(table, self.schema.dialect)}"
+            counted = self.database.execute(
+                first_rows(query, MANY, self.schema.dialect), limits=Limits(rows=MANY)
+            )
+            found[table.name] = len(counted.rows) if isinstance(counted, Rows) else 0
         return found
 
     @cached_property
@@ -253,8 +258,11 @@ def _round(text: str, rng: random.Random) -> str:
 class Examiner:
     """Accepts what a member could be trained to write, as an `Example`."""
 
-    def __init__(self, tokeniser: Tokeniser) -> None:
-        self._tokeniser = tokeniser
+    def __init__(
+        self, tokeniser: Tokeniser, *, limits: Limits = LIMITS, patient: bool = True
+    ) -> None:
+        """Run each statement within `limits`; `patient`, what takes longer is accepted unseen."""
+        self._tokeniser, self._limits, self._patient = tokeniser, limits, patient
         self._grammars = {form: Grammar(form) for form in FORMS}
 
     def accept(self, question: str, tree: Query, target: Target) -> Example:
@@ -289,10 +297,10 @@ class Examiner:
             raise Rejected("no join") from error
         if sorted(sql.split()) != sorted(same.split()) and sql.count("JOIN") != same.count("JOIN"):
             raise Rejected("the tables change")
-        found = target.database.execute(sql, limits=LIMITS)
+        found = target.database.execute(translate(sql, target.schema), limits=self._limits)
         if isinstance(found, Rows):
-            empty = not found.rows or found.rows[0] in {(0,), (None,)}
+            empty = not found.rows or found.rows[0] in ((0,), (None,))
             if empty and found.rows[1:] == () and not target.is_empty:
                 raise Rejected("finds nothing")
-        elif found.kind == "error":
+        elif found.kind == "error" or not self._patient:
             raise Rejected("does not run")
