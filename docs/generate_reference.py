@@ -88,6 +88,8 @@ def _prose(thing: Any) -> Iterator[str]:
                 f"- {item}" for item in re.split(r"\n(?=    \S)", f"\n{rest}") if item.strip()
             )
             yield ""
+        elif head.startswith(">>> "):
+            yield f"```text\n{part}\n```\n"
         else:
             yield " ".join(part.split()) + "\n"
 

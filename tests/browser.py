@@ -71,5 +71,12 @@ def opened(
         context.close()
 
 
+def violations(page: Page, axe: str) -> list[str]:
+    """What the accessibility checker finds on a page; `axe` is its script."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run().then(r => r.violations)")
+    return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found]
+
+
 def _bad(message: ConsoleMessage) -> list[str]:
     return [message.text] if message.type in {"error", "warning"} else []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -83,6 +84,16 @@ def mariadb_server() -> Iterator[servers.Server]:
 
     with servers.mariadb() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of the accessibility checker that browsers' own tools use."""
+    folder = tmp_path_factory.mktemp("axe")
+    line = ["npm", "install", "--no-audit", "--no-fund", "--silent", "axe-core@4"]
+    subprocess.run(line, cwd=folder, check=True, timeout=300)
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    return script.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

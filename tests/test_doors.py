@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from command import complaint, quorum
+from command import command, complaint, quorum
 from quorumsql import connect
 from quorumsql.spans import spanned
 from quorumsql.trace import Trace
@@ -34,6 +38,64 @@ def test_a_conversation_in_the_terminal(shop: Path) -> None:
 def test_a_chart_as_text(shop: Path) -> None:
     done = quorum("chat", "--db", shop, script={"one": [CITIES]}, stdin="cities\n/quit\nnever\n")
     assert "Portugal" in done.stdout and "█" * 40 in done.stdout and "never" not in done.stdout
+
+
+def test_a_reading_is_taken_and_a_guess_shown(shop: Path) -> None:
+    script = {"one": ["SELECT name FROM city"], "two": ["SELECT name FROM city LIMIT 2"]}
+    said = "/a\n/guess\ncities\n/guess\n/b\nhow many is that?\n/new\n/b\n"
+    done = quorum("chat", "--db", shop, script=script, stdin=said)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert done.stderr.count("no two readings") == 2 and "holds no guess" in done.stderr
+    assert "/a or /b takes the one that you mean" in done.stdout
+    assert "COUNT(*)" in done.stdout.partition("/a or /b")[2]
+
+
+class Terminal:
+    """`quorum chat` in a terminal of its own."""
+
+    def __init__(self, shop: Path) -> None:
+        self._here, there = os.openpty()
+        line = [*command({"one": [CITIES]}, shop.parent), "chat", "--db", str(shop)]
+        env = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+        self._process = subprocess.Popen(
+            line, stdin=there, stdout=there, stderr=there, env=env, start_new_session=True
+        )
+        os.close(there)
+        self._text = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._here, keys.encode())
+
+    def shows(self, words: str) -> None:
+        """Wait until the words come up, after what was seen before."""
+        end = time.monotonic() + 60
+        while words not in self._text:
+            ready, _, _ = select.select([self._here], [], [], max(0.0, end - time.monotonic()))
+            assert ready, self._text
+            self._text += os.read(self._here, 65_536).decode("utf-8", "replace")
+        self._text = self._text.partition(words)[2]
+
+    def leave(self) -> None:
+        self.type("\x04")
+        assert self._process.wait(60) == 0
+        os.close(self._here)
+
+
+def test_lines_are_completed_and_remembered(shop: Path) -> None:
+    talk = Terminal(shop)
+    talk.shows("ask away")
+    talk.type("/sch\t\n")
+    talk.shows("population")  # a column of the schema
+    talk.type("/sql SELECT MAX(popul\t) + 1 FROM ci\t\n")
+    talk.shows("13960001")
+    talk.type("cities by country\n")
+    talk.shows("█")
+    talk.leave()
+    again = Terminal(shop)
+    again.shows("ask away")
+    again.type("\x1b[A\x1b[A\n")  # the line before the last one
+    again.shows("13960001")
+    again.leave()
 
 
 def test_a_trace_tells_the_story(shop: Path, tmp_path: Path) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import io
+import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import httpx2
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from quorumsql.config import load_settings
 from quorumsql.domain import Rows
 from quorumsql.errors import ConfigError, UnknownName
 from quorumsql.permissions import Names, Permissions
 from quorumsql.stores.history import Asked, History
-from quorumsql.tokens import both, digest, new_token
+from quorumsql.tokens import Token, WebSettings, both, digest, new_token
 from quorumsql.web.asking import _remembered, history_of
 from quorumsql.web.files import csv_of, parquet_of
 from quorumsql.web.pool import Busy, Person, Pool, Turns
+from quorumsql.web.shield import Shield, log_to
 
 ENTRY = Asked(id="a", at="2026-01-01T00:00:00Z", question="q", sql="SELECT 1")
 
@@ -77,6 +82,37 @@ def test_tokens_come_from_the_configuration(tmp_path: Path) -> None:
         file.write_text(bad, encoding="utf-8")
         with pytest.raises(ConfigError, match=words):
             load_settings(file, environ={})
+
+
+def test_who_asks_too_often_waits_and_others_do_not() -> None:
+    tokens = {name: Token(sha256=digest(name)) for name in ("ana", "ben")}
+    written = io.StringIO()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def statuses() -> list[httpx2.Response]:
+        shield = Shield(app, WebSettings(per_minute=3, tokens=tokens), log_to(written))
+        transport = httpx2.ASGITransport(app=shield)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return [
+                await client.get("/v1/databases", headers={"Authorization": f"Bearer {who}"})
+                for who in ("ana", "ana", "ana", "ana", "ben")
+            ]
+
+    found = asyncio.run(statuses())
+    assert [one.status_code for one in found] == [200, 200, 200, 429, 200]
+    assert 1 <= int(found[3].headers["retry-after"]) <= 20
+    assert "Too many requests" in found[3].json()["error"]["message"]
+    assert [json.loads(line)["status"] for line in written.getvalue().splitlines()][3] == 429
+
+
+def test_reviewers_see_everything_or_are_none() -> None:
+    with pytest.raises(ConfigError, match="review"):
+        Token(
+            sha256=digest("x"), review=True, permissions=Permissions(deny=Names(tables=("staff",)))
+        )
 
 
 def test_a_token_only_ever_takes_away() -> None:

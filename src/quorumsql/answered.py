@@ -1,5 +1,7 @@
 """An answer as Python users hold it: a table, a chart, a notebook's view, the next question.
 
+Where two readings of a question tie, `taken` makes the answer of the one that a person meant.
+
 What is not covered: drawing charts; notebooks draw Vega-Lite themselves.
 """
 
@@ -7,8 +9,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, TypeVar
 
 from quorumsql.charts import chart
 from quorumsql.domain import Answer, Attempt, Candidate, Choice, Execution, Group, Hit
@@ -18,7 +20,9 @@ from quorumsql.sql import is_ordered
 from quorumsql.trace import Asked, Chosen, Trace
 from quorumsql.words import in_words
 
-__all__ = ["Answered", "Chart", "changed", "remembered"]
+__all__ = ["Answered", "Chart", "changed", "remembered", "taken"]
+
+A = TypeVar("A", bound=Answer)
 
 FOLLOW_UP = "follow-up"
 """Who wrote a statement that a follow-up made out of the one before."""
@@ -57,7 +61,11 @@ class Answered(Answer):
 
     @property
     def words(self) -> str:
-        """The result in a sentence; empty when nothing ran."""
+        """The result in a sentence; empty when nothing ran.
+
+        >>> answer.words
+        '5600.'
+        """
         return in_words(self.columns, self.rows, truncated=self.truncated) if self.columns else ""
 
     @property
@@ -72,6 +80,9 @@ class Answered(Answer):
 
         Raises:
             UsageError: neither is installed, or nothing ran.
+
+        >>> answer.df().shape
+        (1, 1)
         """
         if not self.columns:
             raise UsageError("There are no rows: the question was not answered.")
@@ -91,7 +102,11 @@ class Answered(Answer):
         return polars.DataFrame(list(self.rows), schema=names, orient="row", strict=False)
 
     def chart(self) -> Chart | None:
-        """Return the chart that suits the rows, or None where the table says it better."""
+        """Return the chart that suits the rows, or None where the table says it better.
+
+        >>> answer.follow_up("by channel").chart().spec["mark"]
+        'bar'
+        """
         ordered = is_ordered(self.sql or "", self.dialect)
         spec = chart(self.columns, self.rows, ordered=ordered)
         return Chart(spec) if spec else None
@@ -101,10 +116,21 @@ class Answered(Answer):
 
         Raises:
             UsageError: the text is blank.
+
+        >>> answer.follow_up("only in 2023").follow_up("by channel").columns
+        ('channel', 'COUNT(*)')
         """
         if self.again is None:
             raise UsageError("This answer has left its connection: ask there.")
         return self.again(self, text)
+
+    def take(self, reading: int) -> Answered:
+        """Return the answer of one of two `readings`, counted from 0: the one that was meant.
+
+        Raises:
+            UsageError: there is no such reading.
+        """
+        return taken(self, reading)
 
     def _repr_html_(self) -> str:
         """What notebooks show; values and names of the database stay text."""
@@ -178,6 +204,31 @@ def changed(
         hits=hits,
         warnings=before.warnings,
         timings_ms=trace.timings_ms,
+    )
+
+
+def taken(answer: A, reading: int) -> A:
+    """Return `answer` as it is when a person says which of its two readings they meant.
+
+    Confidence stays: it was measured without anybody's help, and nothing says how much that adds.
+
+    Raises:
+        UsageError: there is no such reading.
+    """
+    if not 0 <= reading < len(answer.readings):
+        raise UsageError(
+            f"There is no reading {reading} to choose: this answer has {len(answer.readings)}."
+        )
+    place = answer.readings[reading].candidate
+    groups = sorted(answer.choice.groups, key=lambda group: place not in group.members)
+    return replace(
+        answer,
+        sql=answer.candidates[place].sql,
+        execution=answer.candidates[place].final.execution,
+        abstained=False,
+        reason=None,
+        choice=replace(answer.choice, candidate=place, groups=tuple(groups)),
+        readings=(),
     )
 
 

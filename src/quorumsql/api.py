@@ -77,6 +77,10 @@ def connect(
         ConfigError: the settings are wrong.
         DatabaseError: the database cannot be opened.
         UnknownName: the settings name a generator that does not exist.
+
+    >>> with connect("company.sqlite") as db:
+    ...     db.ask("How many orders are there?").rows
+    ((5600,),)
     """
     settings = settings or load_settings()
     if model is not None and settings.model is None:
@@ -204,13 +208,22 @@ class Connection:
         Raises:
             UsageError: the text is blank, or the database cannot be read.
             ModelError: a model cannot be loaded, or every generator failed.
+
+        >>> with connect("company.sqlite") as db:
+        ...     db.follow_up(db.ask("How many orders are there?"), "by channel").rows
+        (('phone', 1382), ('store', 1452), ('web', 2766))
         """
         words = stripped(text)
         anew = words if alone else f"{before.question.rstrip('?. ')}, {words}"
         return self._told(trace or Trace(), lambda t: self._gone_on(before, words, anew, t))
 
     def explain(self, sql: str) -> str:
-        """Return what a statement does, in plain words; nothing is run."""
+        """Return what a statement does, in plain words; nothing is run.
+
+        >>> with connect("company.sqlite") as db:
+        ...     db.explain("SELECT name FROM customers ORDER BY name LIMIT 3")
+        'Shows name. From customers. Sorted by name, smallest first. At most 3.'
+        """
         from quorumsql.explain import explain
 
         return explain(sql, self.dialect)
@@ -264,6 +277,10 @@ class Connection:
 
         Raises:
             DatabaseError: the database itself is gone.
+
+        >>> with connect("company.sqlite") as db:
+        ...     db.sql("DELETE FROM orders").message
+        'Refused: DELETE is not a query; only SELECT may run.'
         """
         return self._database.execute(statement, limits=self._settings.limits)
 
@@ -278,10 +295,14 @@ class Connection:
     def learn(self, text: str, sql: str, *, evidence: str = "") -> bool:
         """Propose a solved question as an example; nothing uses it before somebody approves it.
 
-        Returns whether it was new. `quorum examples approve` approves.
+        Returns whether it was new. `quorum examples approve` or a reviewer on the page approves.
 
         Raises:
             UsageError: the statement does not run.
+
+        >>> with connect("company.sqlite") as db:
+        ...     db.learn("all customers", "SELECT name FROM customers")
+        True
         """
         from quorumsql.assemble import examples_path
         from quorumsql.stages.shots import shot_of
@@ -292,7 +313,8 @@ class Connection:
             raise UsageError(f"The SQL does not run: {found.message}")
         shot = shot_of(text, sql, self.schema, self.mentions(text), evidence=evidence)
         store = ExampleStore(examples_path(self._settings))
-        return bool(store.add([shot], database=self.name, approved=False))
+        home = database_home(self._settings, self._url).name if self._url else ""
+        return bool(store.add([shot], database=self.name, approved=False, home=home))
 
     def close(self) -> None:
         """Give back the database; safe to call twice."""

@@ -30,18 +30,25 @@ class Token:
 
     `sha256` is the token's digest in hexadecimal. Of the server's databases it opens those that
     `databases` names, all when it names none, and of them what `permissions` allow. On the day
-    `expires` it no longer holds.
+    `expires` it no longer holds. With `review` it also sees what anybody proposed as an example
+    for these databases, and approves or rejects it.
     """
 
     sha256: str
     databases: tuple[str, ...] = ()
     permissions: Permissions = field(default_factory=Permissions)
     expires: date | None = None
+    review: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a digest; the value is not repeated, it may be the token."""
         if not _DIGEST.fullmatch(self.sha256):
             raise ConfigError("web.tokens: sha256 must be 64 hexadecimal digits, in small letters.")
+        if self.review and self.permissions != Permissions():
+            raise ConfigError(
+                "web.tokens: what others propose may name what this token must not see: "
+                "take away its review, or its permissions."
+            )
 
     def opens(self, database: str) -> bool:
         """Whether it opens this database."""

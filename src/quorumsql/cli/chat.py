@@ -8,8 +8,9 @@ What is not covered: terminals without readline (Windows) remember nothing.
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +31,10 @@ HELP = """Ask in plain words, or go on from the last answer: "and by month?", "o
   /sql STATEMENT   run a reading statement
   /schema          tables and columns
   /why             the vote on the last answer
+  /a, /b           the reading that you mean, where an answer shows two
+  /guess           the best guess, where no answer was sure enough
   /new             forget the last answer
+  /help            this list
   /quit            leave (or Ctrl-D)"""
 ROWS_SHOWN = 20
 BARS_SHOWN = 20
@@ -79,43 +83,68 @@ class _Talk:
         return True
 
     def _do(self, line: str) -> None:
+        commands: Mapping[str, Callable[[str], None]] = {
+            "/help": lambda _: typer.echo(HELP),
+            "/new": lambda _: self._forget(),
+            "/sql": self._sql,
+            "/schema": lambda _: self._schema(),
+            "/a": lambda _: self._take(0),
+            "/b": lambda _: self._take(1),
+            "/guess": lambda _: self._guess(),
+            "/why": lambda _: self._why(),
+        }
         command, _, rest = line.partition(" ")
-        match command:
-            case "":
-                return
-            case "/help":
-                typer.echo(HELP)
-            case "/new":
-                self._last = None
-            case "/sql":
-                self._sql(rest)
-            case "/schema":
-                from quorumsql.cli.output import printable
-                from quorumsql.render import render
+        if command in commands:
+            commands[command](rest)
+        elif command.startswith("/"):
+            typer.echo(f"There is no {command[:40]!r}; /help lists what there is.", err=True)
+        elif line:
+            self._ask(line)
 
-                for one in render(self._database.schema, "compact").splitlines():
-                    typer.echo(printable(one))
-            case "/why":
-                typer.echo(self._last.why if self._last else "Nothing was asked yet.")
-            case _ if command.startswith("/"):
-                typer.echo(f"There is no {command[:40]!r}; /help lists what there is.", err=True)
-            case _:
-                self._ask(line)
+    def _forget(self) -> None:
+        self._last = None
+
+    def _why(self) -> None:
+        typer.echo(self._last.why if self._last else "Nothing was asked yet.")
+
+    def _schema(self) -> None:
+        from quorumsql.cli.output import printable
+        from quorumsql.render import render
+
+        for one in render(self._database.schema, "compact").splitlines():
+            typer.echo(printable(one))
 
     def _ask(self, line: str) -> None:
-        from quorumsql.cli.output import page, show_answer
-
         last = self._last
         answer = (
             self._database.ask(line)
             if last is None
             else self._database.follow_up(last, line, alone=True)
         )
+        self._show(answer)
+
+    def _show(self, answer: Answered, *, guess: bool = False) -> None:
+        from quorumsql.cli.output import page, show_answer
+
         self._last = answer
         with page() as console:
-            show_answer(console, answer, limit=ROWS_SHOWN)
-            if not answer.abstained:
+            show_answer(console, answer, limit=ROWS_SHOWN, guess=guess, talking=True)
+            if guess or not answer.abstained:
                 _plot(console, answer)
+
+    def _guess(self) -> None:
+        """Show what an abstention holds back."""
+        if self._last is None or not self._last.abstained or not self._last.sql:
+            typer.echo("The last answer holds no guess back.", err=True)
+            return
+        self._show(self._last, guess=True)
+
+    def _take(self, reading: int) -> None:
+        """Show the reading that was meant, and go on from it."""
+        if self._last is None or not self._last.readings:
+            typer.echo("The last answer has no two readings to choose from.", err=True)
+            return
+        self._show(self._last.take(reading))
 
     def _sql(self, statement: str) -> None:
         from quorumsql.cli.output import page, show_failure, show_rows
@@ -175,7 +204,9 @@ def _remembering(path: Path, database: Connection) -> Iterator[None]:
     with suppress(OSError):
         readline.read_history_file(path)
     readline.set_completer(_completer(database))
-    readline.parse_and_bind("tab: complete")
+    readline.set_completer_delims(" \t\n,;()=<>'\"")  # a command begins with its slash
+    edits = "libedit" in (readline.__doc__ or "")  # what macOS has instead
+    readline.parse_and_bind("bind ^I rl_complete" if edits else "tab: complete")
     try:
         yield
     finally:
@@ -189,7 +220,7 @@ def _completer(database: Connection) -> Callable[[str, int], str | None]:
     """Completes names of tables and columns, and commands."""
     tables = database.schema.tables
     names = {t.name for t in tables} | {c.name for t in tables for c in t.columns}
-    words = sorted({*names, "/sql", "/schema", "/why", "/new", "/help", "/quit"})
+    words = sorted({*names, *re.findall(r"/\w+", HELP)})
 
     def complete(text: str, place: int) -> str | None:
         found = [word for word in words if word.lower().startswith(text.lower())]

@@ -71,13 +71,16 @@ def shape(execution: Execution | None) -> str:
             return "did not run"
 
 
-def show_answer(console: Console, answer: Answer, *, limit: int, guess: bool = False) -> None:
+def show_answer(
+    console: Console, answer: Answer, *, limit: int, guess: bool = False, talking: bool = False
+) -> None:
     """Print an answer: rows, SQL, who voted for what, confidence, warnings, time per stage.
 
-    Of an abstention the best guess is printed only when `guess` asks for it.
+    Of an abstention the best guess is printed only when `guess` asks for it. With `talking`, what
+    to do next is said in the commands of a conversation.
     """
     if answer.abstained:
-        _show_abstention(console, answer, guess=guess)
+        _show_abstention(console, answer, guess=guess, asks="/guess" if talking else "--guess")
     if guess or not answer.abstained:
         if isinstance(answer.execution, Failure):
             show_failure(console, answer.execution)
@@ -86,7 +89,7 @@ def show_answer(console: Console, answer: Answer, *, limit: int, guess: bool = F
         if answer.sql:
             show_sql(console, answer.sql)
     _show_votes(console, answer)
-    _show_readings(console, answer)
+    _show_readings(console, answer, talking=talking)
     _show_confidence(console, answer)
     _show_times(console, answer.timings_ms)
     _show_spent(console, answer)
@@ -143,7 +146,7 @@ def show_failure(console: Console, failure: Failure) -> None:
     console.print(Text(f"{failure.kind}: {printable(failure.message)}", style="red"))
 
 
-def _show_abstention(console: Console, answer: Answer, *, guess: bool) -> None:
+def _show_abstention(console: Console, answer: Answer, *, guess: bool, asks: str) -> None:
     """Say plainly that this is no answer, and where the best guess is."""
     words = f"I would rather not say: {REASONS[answer.reason]}."
     if answer.reason == "unanswerable" and answer.warnings:
@@ -152,7 +155,7 @@ def _show_abstention(console: Console, answer: Answer, *, guess: bool) -> None:
     if guess:
         console.print("The best guess, which may well be wrong:\n")
     elif answer.sql:
-        console.print("There is a best guess; --guess shows it.")
+        console.print(f"There is a best guess; {asks} shows it.")
 
 
 def _show_votes(console: Console, answer: Answer) -> None:
@@ -178,7 +181,7 @@ def _show_votes(console: Console, answer: Answer) -> None:
     _show_failed(console, answer)
 
 
-def _show_readings(console: Console, answer: Answer) -> None:
+def _show_readings(console: Console, answer: Answer, *, talking: bool) -> None:
     """Print two results that are about as likely: what differs in words, and the rows that do."""
     if not answer.readings:
         return
@@ -191,7 +194,8 @@ def _show_readings(console: Console, answer: Answer) -> None:
             rows = Rows(columns=reading.columns, rows=reading.only_here)
             console.print(Text(f"  rows that only {letter} has:", style="dim"))
             show_rows(console, rows, limit=ROWS_APART)
-    console.print("Ask again in the words of the one that you mean.")
+    words = "/a or /b takes the one" if talking else "Ask again in the words of the one"
+    console.print(f"{words} that you mean.")
 
 
 def _show_failed(console: Console, answer: Answer) -> None:

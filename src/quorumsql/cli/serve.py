@@ -146,6 +146,7 @@ def _print_token(name: str) -> None:
     typer.echo("Put this into your configuration file:", err=True)
     typer.echo(f'[web.tokens.{name}]\nsha256 = "{digest(token)}"')
     typer.echo('# databases = ["NAME"]      # only these\n# expires = 2027-01-01')
+    typer.echo("# review = true             # approves examples that others propose")
 
 
 def _is_loopback(host: str) -> bool:

@@ -24,12 +24,17 @@ __all__ = ["Example", "ExampleStore"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A shot with where it comes from and whether somebody approved it."""
+    """A shot with where it comes from and whether somebody approved it.
+
+    `database` is a name for people; `home`, that of the database's folder, tells two of one name
+    apart, where it is known.
+    """
 
     id: str
     shot: Shot
     database: str = ""
     approved: bool = False
+    home: str = ""
 
 
 class ExampleStore:
@@ -65,7 +70,9 @@ class ExampleStore:
         """Return the shots that somebody approved."""
         return [example.shot for example in self.all() if example.approved]
 
-    def add(self, shots: Iterable[Shot], *, database: str, approved: bool) -> tuple[Example, ...]:
+    def add(
+        self, shots: Iterable[Shot], *, database: str, approved: bool, home: str = ""
+    ) -> tuple[Example, ...]:
         """Keep shots, those that are there already excepted; return the new ones.
 
         Raises:
@@ -76,7 +83,9 @@ class ExampleStore:
         for shot in shots:
             name = _identity(shot, database)
             if name not in known:
-                fresh[name] = Example(id=name, shot=shot, database=database, approved=approved)
+                fresh[name] = Example(
+                    id=name, shot=shot, database=database, approved=approved, home=home
+                )
         add_records(self._path, map(_record, fresh.values()))
         return tuple(fresh.values())
 
@@ -117,6 +126,7 @@ def _record(example: Example) -> Mapping[str, Any]:
         "id": example.id,
         "database": example.database,
         "approved": example.approved,
+        "home": example.home,
         **asdict(example.shot),
     }
 
@@ -128,6 +138,7 @@ def _example(name: str, record: Mapping[str, Any]) -> Example:
         shot=Shot(**{"question": "", "sql": "", **known}),
         database=str(record.get("database", "")),
         approved=bool(record.get("approved")),
+        home=str(record.get("home", "")),
     )
 
 

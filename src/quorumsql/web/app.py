@@ -28,7 +28,7 @@ from quorumsql.errors import (
     QuorumError,
     UnknownName,
 )
-from quorumsql.web import asking, keeping, openai_compatible
+from quorumsql.web import asking, keeping, meaning, openai_compatible, reviewing
 from quorumsql.web.draw import ready
 from quorumsql.web.pool import Busy, Pool
 from quorumsql.web.runs import Runs
@@ -69,7 +69,7 @@ def build_app(urls: Mapping[str, str], settings: Settings, log: logging.Logger) 
     )  # fmt: skip
     app.state.pool, app.state.runs, app.state.ready = pool, runs, False
     app.state.tasks = set()
-    for part in (asking, keeping, openai_compatible):
+    for part in (asking, meaning, keeping, reviewing, openai_compatible):
         app.include_router(part.router)
     _add_page(app)
     _add_health(app)

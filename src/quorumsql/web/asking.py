@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from quorumsql.answered import remembered
-from quorumsql.api import Connection, answer_object
+from quorumsql.api import Connection
 from quorumsql.domain import Answer, Rows
 from quorumsql.errors import QuorumError, UnknownName, UsageError
 from quorumsql.said import votes_for
@@ -26,9 +26,9 @@ from quorumsql.web.draw import draw
 from quorumsql.web.files import csv_of, parquet_of
 from quorumsql.web.pool import Person, Pool
 from quorumsql.web.runs import Run, Runs
-from quorumsql.web.story import readings, result_object, story
+from quorumsql.web.story import result_object, story, told
 
-__all__ = ["Problem", "begin", "history_of", "person_of", "router"]
+__all__ = ["AnswerObject", "Problem", "RunId", "begin", "history_of", "keep", "person_of", "router"]
 
 router = APIRouter(tags=["ask"])
 
@@ -107,19 +107,20 @@ async def ask(
     With `follows`, the question goes on from the answer of that run: "and by month?", "top 5".
     """
     _, runs, person = _state(request)
-    run, streamed = None, EVENTS in accept
-    if idempotency_key:
-        run = runs.known(person.name, idempotency_key, body.model_dump_json())
+    streamed, key, said = EVENTS in accept, idempotency_key, body.model_dump_json()
+    run = runs.known(person.name, key, said) if key else None
     if run is None:
         database, before = await _place(request, body)
+        run = runs.known(person.name, key, said) if key else None  # begun while this one waited
+    if run is None:
         run = begin(
             request, person, database, body.question,
             evidence=body.evidence, before=before, streamed=streamed,
         )  # fmt: skip
         if body.follows and before is not None:
             run.follows = {"run": body.follows, "question": before.question}
-        if idempotency_key:
-            runs.remember(person.name, idempotency_key, body.model_dump_json(), run)
+        if key:
+            runs.remember(person.name, key, said, run)
     headers = {"quorum-run": run.id}
     if streamed:
         return StreamingResponse(_events(run, 0), media_type=EVENTS, headers=headers)
@@ -139,7 +140,7 @@ async def sql(body: Statement, request: Request) -> dict[str, Any]:
         run.sql, run.execution = text, connection.sql(text)
         found = result_object(text, run.execution)
         run.story = {"result": found, **story(text, run.execution, connection.schema)}
-        _keep(pool, run, person)
+        keep(pool, run, person)
 
     await pool.use(person, database, work)
     run.end("result", {})
@@ -151,10 +152,19 @@ async def sql(body: Statement, request: Request) -> dict[str, Any]:
 
 @router.get("/v1/runs/{run}")
 async def story_of(run: RunId, request: Request) -> dict[str, Any]:
-    """Return all there is to say of a run: answer, words, readings, columns used, chart."""
+    """Return all there is to say of a run: answer, words, readings, columns used, chart.
+
+    `follows` names the run that it went on from, `taken` that of which it is one of two readings.
+    """
     found = _run(request, run)
     await found.done()
-    shown = {"question": found.question, "follows": found.follows}
+    meant = found.taken
+    shown = {
+        "question": found.question,
+        "follows": found.follows,
+        "taken": {"run": meant.run, "words": meant.words} if meant else None,
+        "linked": next((fields for _, name, fields in found.events if name == "Linked"), None),
+    }
     return {"run": found.id, "database": found.database, **shown, **found.story}
 
 
@@ -290,14 +300,8 @@ async def _answer(
         answer = asked(connection, Trace(heard))
         run.answer, run.sql, run.execution = answer, answer.sql or "", answer.execution
         run.question = answer.question
-        schema = connection.schema
-        run.story = {
-            "answer": answer_object(answer),
-            "readings": readings(answer, schema.dialect),
-            "hits": [[h.table, h.column, str(h.value)[:200]] for h in answer.hits],
-            **story(answer.sql, answer.execution, schema),
-        }
-        _keep(pool, run, person)
+        run.story = told(answer, connection.schema)
+        keep(pool, run, person)
 
     try:
         if streamed:
@@ -315,7 +319,7 @@ async def _answer(
             run.end("answer", run.story["answer"])
 
 
-def _keep(pool: Pool, run: Run, person: Person) -> None:
+def keep(pool: Pool, run: Run, person: Person) -> None:
     """Write a run into its owner's history."""
     found = run.execution
     if run.answer is None and not isinstance(found, Rows):

@@ -1,6 +1,6 @@
 """What a page lists and keeps: databases, schemas, history, saved questions, verdicts.
 
-What is not covered: approving what was learnt; `quorum examples approve` does that.
+What is not covered: approving what was learnt (`reviewing`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from quorumsql.stores.history import now
 from quorumsql.stores.verdicts import Verdict, VerdictStore
 from quorumsql.web.asking import history_of, person_of
 from quorumsql.web.pool import Pool
-from quorumsql.web.runs import Runs
+from quorumsql.web.runs import Run, Runs
 
 __all__ = ["router"]
 
@@ -47,10 +47,11 @@ class Said(BaseModel):
 
 @router.get("/v1/databases")
 async def databases(request: Request) -> dict[str, Any]:
-    """Name the databases that this token opens, and whether rows may be restricted."""
+    """Name the databases that this token opens, and whether it may review examples."""
     pool: Pool = request.app.state.pool
     person = person_of(request)
-    return {"databases": list(pool.names_for(person)), "who": person.name}
+    names = list(pool.names_for(person))
+    return {"databases": names, "who": person.name, "review": person.reviews}
 
 
 @router.get("/v1/schema")
@@ -109,19 +110,41 @@ async def verdict(run: EntryId, body: Said, request: Request) -> dict[str, Any]:
     answer = found.answer
     if answer is None or not answer.sql:
         raise UsageError("Only answers to questions get a verdict.")
-    said = Verdict(
-        at=now(), who=person.name, question=answer.question, sql=answer.sql,
-        confidence=round(answer.choice.confidence, 4), right=body.right, note=body.note,
-        id=found.id, votes=votes_for(answer),
-    )  # fmt: skip
-    store = VerdictStore(pool.home(found.database) / VERDICTS)
-    await asyncio.to_thread(store.add, said)
+    said = _verdict(found, answer, person.name, body)
+    if said is not None:
+        store = VerdictStore(pool.home(found.database) / VERDICTS)
+        await asyncio.to_thread(store.add, said)
     word = "right" if body.right else "wrong"
     await asyncio.to_thread(
         lambda: history_of(pool, person, found.database).mark(found.id, verdict=word)
     )
     proposed = body.right and await pool.use(person, found.database, _learner(answer))
     return {"verdict": word, "proposed": bool(proposed)}
+
+
+def _verdict(run: Run, answer: Answer, who: str, said: Said) -> Verdict | None:
+    """What a person's word says of the ensemble's own answer; None where it says nothing of it.
+
+    Where another reading was taken and is right, the answer was wrong, and this would have been
+    right; where that is wrong too, nothing is known of the answer.
+    """
+    right, correction = said.right, ""
+    own = answer if run.taken is None else run.taken.answer
+    if not _same_result(own, answer):
+        if not right:
+            return None
+        right, correction = False, answer.sql or ""
+    return Verdict(
+        at=now(), who=who, question=own.question, sql=own.sql or "",
+        confidence=round(own.choice.confidence, 4), right=right, note=said.note,
+        id=run.id, correction=correction, votes=votes_for(own),
+    )  # fmt: skip
+
+
+def _same_result(one: Answer, other: Answer) -> bool:
+    """Whether two choices among the same candidates reach the same result."""
+    pair = {one.choice.candidate, other.choice.candidate}
+    return len(pair) == 1 or any(pair <= set(group.members) for group in one.choice.groups)
 
 
 def _learner(answer: Answer) -> Any:

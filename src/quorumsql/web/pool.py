@@ -54,6 +54,11 @@ class Person:
         """Whether this person may use a database."""
         return self.token is None or self.token.opens(database)
 
+    @property
+    def reviews(self) -> bool:
+        """Whether this person may approve examples that others propose."""
+        return self.token is None or self.token.review
+
 
 class Turns:
     """`seats` at once; those who wait are served one each, round and round."""
@@ -144,6 +149,11 @@ class Pool:
     def names(self) -> tuple[str, ...]:
         """Names of all databases."""
         return tuple(self._urls)
+
+    @property
+    def settings(self) -> Settings:
+        """What the server was started with."""
+        return self._settings
 
     def names_for(self, person: Person) -> tuple[str, ...]:
         """Names of the databases that this person may use."""

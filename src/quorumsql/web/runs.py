@@ -14,20 +14,29 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from quorumsql.domain import Answer, Execution, Rows
 from quorumsql.errors import UnknownName, UsageError
 from quorumsql.trace import Event
 
-__all__ = ["Run", "Runs"]
+__all__ = ["Run", "Runs", "Taken"]
 
 _KEPT: Final = 200
 _MOST_CELLS: Final = 2_000_000
 _PING_SECONDS: Final = 15.0
 
 Named = tuple[int, str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The reading that a run is: of which run and its answer, and what it does in words."""
+
+    run: str
+    answer: Answer
+    words: str
 
 
 class Run:
@@ -43,6 +52,7 @@ class Run:
         self.problem: Exception | None = None
         self.over = False
         self.follows: dict[str, str] | None = None
+        self.taken: Taken | None = None
         self.told = asyncio.Event()  # somebody has heard the first event
         self.events: list[Named] = []
         self._news = asyncio.Event()

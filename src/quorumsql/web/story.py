@@ -13,17 +13,27 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from quorumsql.api import json_value
+from quorumsql.api import answer_object, json_value
 from quorumsql.charts import chart
 from quorumsql.domain import Answer, Execution, Failure, Row, Rows, Schema
 from quorumsql.explain import explain
 from quorumsql.sql import columns_of, is_ordered, tables_of
 from quorumsql.words import in_words
 
-__all__ = ["readings", "result_object", "story"]
+__all__ = ["readings", "result_object", "story", "told"]
 
 _SHOWN = 5
 _COMPARED = 10_000
+
+
+def told(answer: Answer, schema: Schema) -> dict[str, Any]:
+    """Return all there is to say of an answer."""
+    return {
+        "answer": answer_object(answer),
+        "readings": readings(answer, schema.dialect),
+        "hits": [[hit.table, hit.column, str(hit.value)[:200]] for hit in answer.hits],
+        **story(answer.sql, answer.execution, schema),
+    }
 
 
 def story(sql: str | None, execution: Execution | None, schema: Schema) -> dict[str, Any]:

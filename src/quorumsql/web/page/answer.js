@@ -2,6 +2,7 @@
 
 import { bar, byId, make, say, table } from "./dom.js";
 import { diagram } from "./diagram.js";
+import { chosenNote, meaningCard } from "./meaning.js";
 import { download, request, send } from "./net.js";
 import { editor, shown } from "./sql.js";
 
@@ -11,38 +12,42 @@ const REASONS = {
   tie: "two different results have about the same share of the vote",
 };
 const STEP = 200;
+const MOST_HITS = 8;
 
-export function show(story, context) {
+// Of an answer that was not given the best guess is only shown when somebody asks for it.
+export function show(story, context, guess = false) {
   const answer = story.answer || story.result;
   const failed = answer.status && answer.status !== "ok" ? answer.error : null;
-  const goOn = failed || !answer.sql ? null : followCard(story, context);
-  const parts = [summary(story, answer, failed, context), goOn, sqlCard(story, answer, context)];
+  const held = Boolean(story.answer) && answer.abstained && !guess;
+  const parts = [summary(story, answer, failed, context, held), meaningCard(story, context)];
+  if (!held) parts.push(failed || !answer.sql ? null : followCard(story, context), sqlCard(story, answer, context));
   if (story.answer) {
-    parts.push(make("div", { class: "columns" }, votes(story), times(story.answer)));
+    const side = make("div", {}, times(story.answer), lookedUp(story));
+    parts.push(make("div", { class: "columns" }, votes(story), side));
   }
-  if (story.used?.length && context.schema) parts.push(usedCard(story, context));
+  if (!held && story.used?.length && context.schema) parts.push(usedCard(story, context));
   byId("answer").replaceChildren(...parts.filter(Boolean));
 }
 
-function summary(story, answer, failed, context) {
+function summary(story, answer, failed, context, held) {
   const card = make("section", { class: "card", "aria-label": "Answer" });
-  const guess = story.answer && answer.abstained;
   if (failed) {
     card.append(make("p", { class: "words error", text: failed }));
     return card;
   }
-  if (story.answer) card.append(sureness(answer));
-  if (answer.clarify) card.append(make("p", { text: answer.clarify }));
-  if (guess) {
+  if (story.answer) card.append(chosenNote(story, place) || sureness(answer));
+  if (story.answer && answer.abstained) {
     const why = REASONS[answer.reason] || "no result was good enough";
     card.append(make("p", { class: "words", text: `No answer: ${why}.` }));
     if (!answer.sql || !answer.columns.length) return card;
-    const button = make("button", { type: "button", text: "Show the best guess", onclick: () => {
-      button.remove();
-      card.append(...result(story, answer, context));
-    } });
-    card.append(button);
-    return card;
+    if (held) {
+      card.append(make("button", { type: "button", text: "Show the best guess", onclick: () => {
+        show(story, context, true);
+        byId("answer").focus();
+      } }));
+      return card;
+    }
+    card.append(make("p", { class: "soft", text: "The best guess, which may well be wrong:" }));
   }
   if (!answer.columns.length) {
     const broken = answer.candidates?.find((one) => one.error)?.error;
@@ -65,7 +70,7 @@ function result(story, answer, context) {
   const parts = [make("p", { class: "words", text: story.words })];
   if (story.chart) parts.push(chart(story));
   if (answer.rows.length > 1 || answer.columns.length > 1) parts.push(...rows(answer));
-  parts.push(actions(story, answer, context));
+  parts.push(actions(story, context));
   return parts;
 }
 
@@ -106,7 +111,7 @@ function rows(answer) {
   return [place, note, more];
 }
 
-function actions(story, answer, context) {
+function actions(story, context) {
   const path = `/v1/runs/${encodeURIComponent(story.run)}`;
   const trying = (work) => async () => {
     try {
@@ -115,12 +120,13 @@ function actions(story, answer, context) {
       say(error.message, true);
     }
   };
-  const button = (text, work, pressed) => make("button", { type: "button", text, onclick: trying(work), "aria-pressed": pressed });
+  const button = (text, work) => make("button", { type: "button", text, onclick: trying(work) });
   const verdict = (right) => async (event) => {
     try {
       const said = await send(`${path}/verdict`, { right });
       for (const one of event.target.parentElement.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", String(one === event.target));
       say(said.proposed ? "Thank you. It is proposed as an example, for somebody to approve." : "Thank you, noted.");
+      if (said.proposed) context.proposed();
     } catch (error) {
       say(error.message, true);
     }
@@ -129,13 +135,14 @@ function actions(story, answer, context) {
     make("button", { type: "button", text: "Right", "aria-pressed": "false", onclick: verdict(true) }),
     make("button", { type: "button", text: "Wrong", "aria-pressed": "false", onclick: verdict(false) }),
   ] : [];
+  const saving = button("☆ Save question", async () => {
+    await send(`/v1/history/${encodeURIComponent(story.run)}?database=${encodeURIComponent(story.database)}`, { saved: true }, "PATCH");
+    saving.textContent = "★ Saved";
+    return "Saved: find it under History.";
+  });
   return make("div", { class: "row" },
     ...both,
-    button("☆ Save question", async () => {
-      await send(`/v1/history/${encodeURIComponent(story.run)}?database=${encodeURIComponent(story.database)}`, { saved: true }, "PATCH");
-      context.changed();
-      return "Saved: find it under History.";
-    }),
+    saving,
     button("CSV", async () => (await download(`${path}/rows.csv`, "answer.csv"), "CSV downloaded.")),
     button("Parquet", async () => (await download(`${path}/rows.parquet`, "answer.parquet"), "Parquet downloaded.")));
 }
@@ -215,13 +222,31 @@ function times(answer) {
   const stages = Object.entries(answer.timings_ms);
   const longest = Math.max(1, ...stages.map(([, ms]) => ms));
   const total = stages.reduce((sum, [, ms]) => sum + ms, 0);
+  const spent = answer.usage_by_stage || {};
+  const paid = ({ calls, usd }) => `${calls} calls of models, ${usd === null ? "price unknown" : `${usd.toFixed(4)} USD`}`;
   const lines = stages.flatMap(([stage, ms]) => [
-    make("span", { text: stage }), bar(ms / longest, `${stage}: ${ms.toFixed(0)} ms`), make("span", { text: `${ms.toFixed(ms < 10 ? 1 : 0)} ms` }),
+    make("span", { text: stage }), bar(ms / longest, `${stage}: ${ms.toFixed(0)} ms`),
+    make("span", { text: `${ms.toFixed(ms < 10 ? 1 : 0)} ms${spent[stage]?.calls ? `, ${paid(spent[stage])}` : ""}` }),
   ]);
-  const { calls, usd } = answer.usage;
-  const cost = calls ? `${calls} calls of models, ${usd === null ? "price unknown" : `${usd.toFixed(4)} USD`}.` : "No model was asked: it cost nothing.";
+  const cost = answer.usage.calls ? `${paid(answer.usage)}.` : "No model was asked: it cost nothing.";
   return make("section", { class: "card", "aria-label": "Times" }, make("h3", { text: "Time and cost" }),
     make("div", { class: "stages" }, ...lines), make("p", { class: "soft", text: `${total.toFixed(0)} ms in all. ${cost}` }));
+}
+
+// What retrieval found: stored values that the question mentions, and what generators were shown.
+function lookedUp(story) {
+  const hits = story.hits || [], linked = story.linked;
+  if (!hits.length && !linked) return null;
+  const card = make("section", { class: "card", "aria-label": "Looked up" }, make("h3", { text: "What was looked up" }));
+  if (hits.length) {
+    card.append(make("p", { class: "soft", text: "Stored values that the question mentions:" }),
+      make("ul", { class: "plain" }, ...hits.slice(0, MOST_HITS).map(([table, column, value]) => make("li", {}, make("strong", { text: value }), make("span", { class: "soft", text: ` in ${table}.${column}` })))));
+    if (hits.length > MOST_HITS) card.append(make("p", { class: "soft", text: `and ${hits.length - MOST_HITS} more.` }));
+  } else {
+    card.append(make("p", { class: "soft", text: "The question mentions no stored value." }));
+  }
+  if (linked) card.append(make("p", { class: "soft", text: `Generators were shown ${linked.columns} of ${linked.of_columns} columns, in ${linked.tables.length} tables: ${linked.tables.slice(0, 20).join(", ")}.` }));
+  return card;
 }
 
 function usedCard(story, context) {

@@ -15,8 +15,8 @@ export function diagram(schema, used = [], { find = "", near: onlyNear = false }
   const hidden = Math.max(0, tables.length - MOST_TABLES);
   tables = inOrder(tables.slice(0, MOST_TABLES), schema.foreign_keys);
   const places = placed(tables);
-  const right = Math.max(0, ...places.values().map((p) => p.x)) + WIDTH + 20;
-  const bottom = Math.max(0, ...places.values().map((p) => p.y + p.height)) + 20;
+  const right = Math.max(0, ...[...places.values()].map((p) => p.x)) + WIDTH + 20;
+  const bottom = Math.max(0, ...[...places.values()].map((p) => p.y + p.height)) + 20;
   const label = `${tables.length} tables: ${tables.map((t) => t.name).slice(0, 20).join(", ")}`;
   const svg = draw("svg", { width: right, height: bottom, viewBox: `0 0 ${right} ${bottom}`, role: "img", "aria-label": label });
   for (const key of schema.foreign_keys) {

@@ -3,21 +3,26 @@
 import { drawChart, place, show } from "./answer.js";
 import { diagram, list, questionsFor } from "./diagram.js";
 import { byId, make, say } from "./dom.js";
-import { follow, getJson, Problem, query, send } from "./net.js";
+import { follow, getJson, Problem, query, request, send } from "./net.js";
+import { showReview } from "./review.js";
 
-const state = { database: null, schema: null, schemas: new Map(), stop: null, used: [], question: "", run: null };
+const VIEWS = { a: "ask", s: "schema", h: "history", r: "review" };
+const state = { database: null, review: false, schema: null, schemas: new Map(), stop: null, used: [], question: "", run: null };
 const context = {
   get schema() { return state.schema; },
   runSql,
   goOn: (text, story) => askWith({ question: text, database: story.database, follows: story.run }),
-  changed: () => {},
+  take,
+  proposed: () => countProposals(),
 };
 
 async function start() {
   setTheme(localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
   listen();
   try {
-    const { databases } = await getJson("/v1/databases");
+    const { databases, review } = await getJson("/v1/databases");
+    state.review = review;
+    view("review").hidden = !review;
     byId("database").replaceChildren(...databases.map((name) => make("option", { value: name, text: name })));
     if (!databases.length) return say("This token opens no database.", true);
     const kept = sessionStorage.getItem("database");
@@ -34,6 +39,7 @@ async function choose(name) {
   sessionStorage.setItem("database", name);
   state.schema = state.schemas.get(name) || null;
   showIdeas();
+  countProposals();
   if (state.schema) return;
   getJson(`/v1/schema?${query({ database: name })}`).then((schema) => {
     state.schemas.set(name, schema);
@@ -45,29 +51,77 @@ async function choose(name) {
   }).catch((error) => { byId("schema-note").textContent = error.message; });
 }
 
+const view = (name) => document.querySelector(`[data-view=${name}]`);
+const home = () => (state.run ? place(state.database, state.run) : "#/ask");
+
 // The address says what is shown, so that back, reload and links work.
 async function route() {
-  const [, view = "ask", ...rest] = location.hash.split("/");
-  const name = ["ask", "schema", "history"].includes(view) ? view : "ask";
-  for (const one of ["ask", "schema", "history"]) {
+  const [, wanted = "ask", ...rest] = location.hash.split("/");
+  const name = Object.values(VIEWS).includes(wanted) && (wanted !== "review" || state.review) ? wanted : "ask";
+  for (const one of Object.values(VIEWS)) {
     byId(one).hidden = one !== name;
-    const link = document.querySelector(`[data-view=${one}]`);
-    one === name ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+    one === name ? view(one).setAttribute("aria-current", "page") : view(one).removeAttribute("aria-current");
   }
+  note("");
+  entitle(name);
   if (name === "schema") showSchema();
   if (name === "history") await showHistory();
-  if (name !== "ask" || !rest.length) return;
-  const [database, run] = rest.map(decodeURIComponent);
+  if (name === "review") await showProposals();
+  if (name !== "ask") return;
+  const [database, run] = rest.map(decoded);
+  if (!run) return state.run ? clear() : undefined;
   if (run === state.run) return;
-  if (database !== state.database && state.schemas.size + byId("database").length) await choose(database);
+  if (![...byId("database").options].some((one) => one.value === database)) return say(`There is no database ${database.slice(0, 80)} here, or this token does not open it.`, true);
+  if (database !== state.database) await choose(database);
   await reopen(run);
+}
+
+// Tabs and the browser's history tell one answer from another.
+function entitle(name) {
+  const what = name !== "ask" ? name[0].toUpperCase() + name.slice(1) : state.run && state.question;
+  document.title = what ? `${what.slice(0, 60)} · quorumsql` : "quorumsql";
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// The page as it is before anything is asked.
+function clear() {
+  state.stop?.abort();
+  state.used = [];
+  state.run = null;
+  state.question = "";
+  view("ask").setAttribute("href", "#/ask");
+  byId("answer").replaceChildren();
+  byId("live").replaceChildren();
+  say("");
+  entitle("ask");
+  showIdeas();
+}
+
+function note(text, bad = false) {
+  byId("note").textContent = text;
+  byId("note").className = bad ? "error" : "soft";
 }
 
 async function reopen(run) {
   try {
     await listenTo({ run });
   } catch (error) {
+    if (error.name === "AbortError") return;
     if (!(error instanceof Problem) || error.status !== 404) return say(error.message, true);
+    await fromHistory(run);
+  }
+}
+
+// The server has let go of the answer: its SQL is run again.
+async function fromHistory(run) {
+  try {
     const { entries } = await getJson(`/v1/history?${query({ database: state.database, limit: 500 })}`);
     const entry = entries.find((one) => one.id === run);
     if (!entry) return say("This answer is no longer kept. Ask again.", true);
@@ -75,6 +129,8 @@ async function reopen(run) {
     state.question = entry.question;
     if (entry.sql) await runSql(entry.sql);
     else say("This answer is no longer kept. Ask again.");
+  } catch (error) {
+    say(error.message, true);
   }
 }
 
@@ -86,6 +142,17 @@ async function ask(event) {
     return say("Ask something in plain words, for example: How many orders were cancelled?", true);
   }
   await askWith({ question: text, database: state.database, evidence: byId("evidence").value.trim() });
+}
+
+async function take(story, reading) {
+  try {
+    const response = await request(`/v1/runs/${encodeURIComponent(story.run)}/reading`, { json: { reading } });
+    shownRun(await getJson(`/v1/runs/${encodeURIComponent(response.headers.get("quorum-run"))}`));
+    say("This is the reading that you mean.");
+    byId("answer").focus();
+  } catch (error) {
+    say(error.message, true);
+  }
 }
 
 async function askWith(json) {
@@ -106,7 +173,9 @@ async function listenTo(begin) {
   live.replaceChildren();
   say("Asking…");
   const began = performance.now();
+  let lost = false;
   const clock = setInterval(() => {
+    if (lost) return;
     const seconds = Math.round((performance.now() - began) / 1000);
     if (seconds >= 3) say(`Still working, ${seconds} seconds. The database or a model is slow.`);
   }, 1000);
@@ -114,6 +183,8 @@ async function listenTo(begin) {
   let candidates = 0, last = null, words = "";
   const hear = (name, fields) => {
     last = name;
+    if (lost) say("Connected again.");
+    lost = false;
     if (name === "run") {
       if (!begin.json?.follows) byId("question").value = fields.question;
       say("Asking the generators…");
@@ -135,7 +206,10 @@ async function listenTo(begin) {
   live.className = "live";
   byId("go").disabled = true;
   try {
-    const run = await follow(begin, hear, () => say("The connection is lost; trying to take it up again…", true), stop.signal);
+    const run = await follow(begin, hear, (words) => {
+      lost = true;
+      say(words, true);
+    }, stop.signal);
     if (last !== "answer" && last !== "result") throw new Problem(words || "The question was not answered.", 400);
     const story = await getJson(`/v1/runs/${encodeURIComponent(run)}`);
     byId("question").value = state.question = story.question;
@@ -148,13 +222,13 @@ async function listenTo(begin) {
   }
 }
 
-async function runSql(sql) {
+async function runSql(sql, asked = state.question) {
   say("Running…");
   try {
-    const found = await send("/v1/sql", { sql, database: state.database, question: state.question });
+    const found = await send("/v1/sql", { sql, database: state.database, question: asked });
     const { run, words, explanation, used, chart, ...result } = found;
     byId("live").replaceChildren();
-    shownRun({ run, database: state.database, question: state.question, words, explanation, used, chart, result });
+    shownRun({ run, database: state.database, question: asked, words, explanation, used, chart, result });
     say(result.status === "ok" ? "Ran your SQL." : "The SQL did not run; it says why below.", result.status !== "ok");
   } catch (error) {
     say(error.message, true);
@@ -166,6 +240,9 @@ function shownRun(story) {
   state.used = story.used || [];
   show(story, context);
   const here = place(story.database, story.run);
+  view("ask").setAttribute("href", here);
+  state.question = story.question || "";
+  entitle("ask");
   if (location.hash !== here) history.pushState(null, "", here);
 }
 
@@ -204,7 +281,12 @@ async function showHistory() {
 
 function entryOf(entry) {
   const change = async (marks) => {
-    await send(`/v1/history/${encodeURIComponent(entry.id)}?${query({ database: state.database })}`, marks, "PATCH");
+    try {
+      await send(`/v1/history/${encodeURIComponent(entry.id)}?${query({ database: state.database })}`, marks, "PATCH");
+      note(marks.removed ? "Removed." : marks.saved ? "Saved." : "No longer saved.");
+    } catch (error) {
+      note(error.message, true);
+    }
     await showHistory();
   };
   const title = entry.question || entry.sql || "";
@@ -216,6 +298,29 @@ function entryOf(entry) {
       make("div", { class: "soft", text: `${new Date(entry.at).toLocaleString()}, ${how}, ${entry.row_count} rows${verdict}` })),
     make("button", { type: "button", "aria-pressed": String(entry.saved), text: entry.saved ? "★ Saved" : "☆ Save", onclick: () => change({ saved: !entry.saved }) }),
     make("button", { type: "button", text: "Remove", "aria-label": `Remove ${title.slice(0, 80)}`, onclick: () => change({ removed: true }) }));
+}
+
+// Those who may review see how many examples wait.
+async function countProposals() {
+  if (!state.review) return;
+  try {
+    const { waiting } = await getJson(`/v1/examples?${query({ database: state.database })}`);
+    showWaiting(waiting);
+  } catch { /* the view itself says what is wrong */ }
+}
+
+function showWaiting(waiting) {
+  view("review").textContent = waiting ? `Review (${waiting})` : "Review";
+}
+
+const showProposals = () => showReview(state.database, { note, runSql: lookAt, changed: showWaiting });
+
+async function lookAt(sql, question) {
+  state.question = question;
+  byId("question").value = question;
+  await runSql(sql);
+  if (!location.hash.startsWith("#/review")) return route();
+  note(byId("status").textContent, true);
 }
 
 function setTheme(theme) {
@@ -230,11 +335,7 @@ function listen() {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) ask(event);
   });
   byId("database").addEventListener("change", async (event) => {
-    state.used = [];
-    state.run = null;
-    byId("answer").replaceChildren();
-    byId("live").replaceChildren();
-    say("");
+    clear();
     await choose(event.target.value);
     if (location.hash.startsWith("#/ask/")) location.hash = "#/ask";
     await route();
@@ -253,12 +354,14 @@ function listen() {
   let went = false;
   addEventListener("keydown", (event) => {
     if (event.target.closest("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (went && { a: 1, s: 1, h: 1 }[event.key]) location.hash = { a: "#/ask", s: "#/schema", h: "#/history" }[event.key];
+    const to = went && VIEWS[event.key];
+    if (to === "ask") location.hash = home();
+    else if (to && (to !== "review" || state.review)) location.hash = `#/${to}`;
     went = event.key === "g";
     if (event.key === "?") byId("key-list").showModal();
     if (event.key === "/") {
       event.preventDefault();
-      location.hash = location.hash.startsWith("#/ask") ? location.hash : "#/ask";
+      if (byId("ask").hidden) location.hash = home();
       byId("question").focus();
     }
   });

@@ -77,8 +77,9 @@ export async function follow(start, hear, lost, signal) {
     } catch (error) {
       if (error.name === "AbortError" || (error instanceof Problem && error.status !== 0 && error.status !== 429)) throw error;
       failures += 1;
-      if (failures > 6) throw new Problem("The connection is lost, and so may be the answer. Ask again, or look into the history.", 0);
-      lost(failures);
+      const busy = error.status === 429;
+      if (failures > 6) throw busy ? error : new Problem("The connection is lost, and so may be the answer. Ask again, or look into the history.", 0);
+      lost(busy ? error.message : "The connection is lost; trying to take it up again…");
       await new Promise((resolve) => setTimeout(resolve, Math.min(250 * 2 ** failures, 4000)));
     }
   }
