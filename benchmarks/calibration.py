@@ -1,14 +1,18 @@
 """Whether confidence means what it says, and promises about errors hold, on other databases.
 
-    python benchmarks/calibration.py run RUN [--score confidence] [--splits 200] [--write FILE]
+    python benchmarks/calibration.py run RUN [RUN …] [--score trained] [--splits 200] [--write FILE]
     python benchmarks/calibration.py pool [--data DIR] [--method NAME]
-    python benchmarks/calibration.py verdicts RUN [--count 10]
+    python benchmarks/calibration.py verdicts RUN [RUN …] [--count 10]
     python benchmarks/calibration.py synthetic [--databases 44] [--spread 0.7] [--alone]
 
 `run` reads what `quorum eval` recorded (RUN/predictions.jsonl) on databases that nothing learnt
 from, and splits the databases in halves, again and again: the map from raw score to chance, and
-the scores that keep promises about errors, come from one half and are judged on the other. With
-`--write` the map is then fitted on all of them and written where the package reads it.
+the scores that keep promises about errors, come from one half and are judged on the other. The
+score `trained` is what the trained selector says of its choice among the recorded candidates
+(`replay.py` reads them first), `share` the largest share of the votes, both with a line through
+further features of the choice (`stages.evidence`) unless `--plain`; anything else is a field of the
+records. With `--write` the map is then fitted on all of them and written where the package reads
+it; only databases that the members held out are taken for that.
 
 `pool` runs `quorum choose` on the answers of 26 published systems and calibrates each database by
 the other nine. Nothing that is fitted there is kept.
@@ -35,24 +39,40 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
+import numpy as np
 import typer
 
 from quorumsql.db import open_database
+from quorumsql.domain import Choice
+from quorumsql.evals.agreement import best_votes
 from quorumsql.evals.datasets import load_spider
 from quorumsql.evals.metrics import SCORING_LIMITS, Scorer
-from quorumsql.stages.calibrate import VOTE, confidence, fit, held_out_chances, save
+from quorumsql.shipped import FOLDER
+from quorumsql.stages.calibrate import (
+    VOTE,
+    Calibration,
+    confidence,
+    fit,
+    fit_line,
+    held_out_chances,
+    save,
+    squashed,
+)
 from quorumsql.stages.curves import brier, expected_error
+from quorumsql.stages.evidence import FEATURES, VOTED, Row, left_out, logistic, table_of
 from quorumsql.stages.guarantee import RATES, sure_share
 from quorumsql.stages.recalibrate import recalibrated, shift_of
+from replay import only_held_out, picks, replayed
 
 app = typer.Typer(add_completion=False)
-Run = Annotated[Path, typer.Argument(help="A run's folder, or its predictions.jsonl.")]
+Runs = Annotated[list[Path], typer.Argument(help="Folders of runs.")]
 Score = Annotated[
-    str, typer.Option(help="What was recorded as raw score: a field's name, or share.")
+    str, typer.Option(help="The raw score: trained, share, or a field that was recorded.")
 ]
 _PREFIX = "spider-dev-"
 _QUORUM = str(Path(sys.executable).with_name("quorum"))
@@ -60,11 +80,16 @@ _QUORUM = str(Path(sys.executable).with_name("quorum"))
 
 @dataclass(frozen=True)
 class Judged:
-    """Answers with their raw scores, verdicts and databases, position by position."""
+    """Answers with their raw scores, verdicts and databases, position by position.
+
+    With `looked_at`, confidence is a line through these features of `rows`.
+    """
 
     scores: list[float]
     correct: list[bool]
     databases: list[str]
+    rows: list[Row] = field(default_factory=list)
+    looked_at: tuple[str, ...] = ()
 
     def of(self, names: set[str]) -> Judged:
         """The answers about these databases."""
@@ -73,21 +98,50 @@ class Judged:
             [self.scores[i] for i in own],
             [self.correct[i] for i in own],
             [self.databases[i] for i in own],
+            [self.rows[i] for i in own] if self.rows else [],
+            self.looked_at,
         )
+
+    def fitted(self, ranks: dict[str, int] | None = None) -> Calibration:
+        """The map from a raw score, or a line's value, to the chance."""
+        if self.looked_at:
+            return fit_line(
+                self.rows,
+                self.correct,
+                databases=self.databases,
+                names=self.looked_at,
+                ranks=ranks,
+            )
+        return fit(self.scores, self.correct, databases=self.databases, ranks=ranks)
+
+    def raw(self, made: Calibration) -> list[float]:
+        """The raw scores as `made` has them."""
+        if made.line is None:
+            return self.scores
+        return [made.raw(Choice(candidate=0), row) for row in self.rows]
+
+    def raw_of_others(self) -> list[float]:
+        """The raw scores that the map is fitted to: a line's are those of databases left out."""
+        if not self.looked_at:
+            return self.scores
+        table, right = table_of(self.rows, self.looked_at), np.asarray(self.correct, dtype=float)
+        through = partial(logistic, names=self.looked_at)
+        return [squashed(v) for v in left_out(table, right, self.databases, through).tolist()]
 
 
 @app.command()
 def run(
-    folder: Run,
-    score: Score = "confidence",
+    runs: Runs,
+    score: Score = "trained",
     splits: Annotated[int, typer.Option(min=1)] = 200,
     write: Annotated[Path | None, typer.Option(help="Write the map fitted on all.")] = None,
-    of: Annotated[str, typer.Option(help="The selector it is of.")] = VOTE,
-    on: Annotated[Path | None, typer.Option(help="Fit to all, judge on this run instead.")] = None,
+    on: Annotated[list[Path] | None, typer.Option(help="Fit to all, judge on these runs.")] = None,
     rate: Annotated[list[float] | None, typer.Option(help="Rates of error to promise.")] = None,
+    folder: Annotated[Path, typer.Option(help="Folder of weights.")] = FOLDER,
+    plain: Annotated[bool, typer.Option("--plain", help="The raw score alone, no line.")] = False,
 ) -> None:
     """Print calibration error and the promises' record over random halves of the databases."""
-    judged, rates = _recorded(folder, score), tuple(rate or RATES)
+    judged, rates = _recorded(runs, score, folder, plain=plain), tuple(rate or RATES)
     names = sorted(set(judged.databases))
     before = [min(max(one, 0.0), 1.0) for one in judged.scores]
     print(
@@ -97,16 +151,18 @@ def run(
         f"Brier {brier(before, judged.correct):.3f}\n"
     )
     if on is not None:
-        halves = [_judged(judged, _recorded(on, score), rates)]
+        halves = [_judged(judged, _recorded(on, score, folder, plain=plain), rates)]
     else:
         drawn = [random.Random(seed) for seed in range(splits)]
         halves = [_split(judged, names, dice, rates) for dice in drawn]
     _calibration_table(halves)
     _promise_table(halves, rates)
     if write is not None:
-        made = fit(judged.scores, judged.correct, databases=judged.databases)
+        only_held_out(replayed(runs, read=False), folder=folder)
+        of, made = VOTE if score == "share" else score, judged.fitted(_ranks(runs))
         save(made, write, of=of)
-        print(f"\nWrote {write}: {of}, {made.method}, spread {made.spread}", file=sys.stderr)
+        print(f"\nWrote {write}: {of}, {made.method}, spread {made.spread}; "
+              f"promises {', '.join(f'{r:.0%}' for r, _ in made.guarantees)}")  # fmt: skip
 
 
 @app.command()
@@ -158,13 +214,14 @@ def _drawn(databases: int, spread: float, dice: random.Random) -> Judged:
 
 @app.command()
 def verdicts(
-    folder: Run,
-    score: Score = "confidence",
+    runs: Runs,
+    score: Score = "trained",
+    plain: Annotated[bool, typer.Option("--plain", help="The raw score alone, no line.")] = False,
     count: Annotated[list[int] | None, typer.Option(help="Verdicts per database.")] = None,
     splits: Annotated[int, typer.Option(min=1)] = 20,
 ) -> None:
     """Print confidence on a database before and after verdicts on some of its answers."""
-    judged = _recorded(folder, score)
+    judged = _recorded(runs, score, FOLDER, plain=plain)
     names = sorted(set(judged.databases))
     print("| verdicts | calibration error within a database | Brier | after verdicts | Brier |")
     print("|---|---|---|---|---|")
@@ -182,11 +239,11 @@ def _told(
     """Gap and Brier score of each database of one half, before and after `number` verdicts."""
     shuffled = dice.sample(names, len(names))
     known = judged.of(set(shuffled[: len(names) // 2]))
-    made = fit(known.scores, known.correct, databases=known.databases)
+    made = known.fitted()
     found = []
     for name in shuffled[len(names) // 2 :]:
         own = judged.of({name})
-        chances = [confidence(one, made) for one in own.scores]
+        chances = [confidence(one, made) for one in own.raw(made)]
         pairs = list(zip(chances, own.correct, strict=True))
         dice.shuffle(pairs)
         said, rest = pairs[:number], pairs[number:]
@@ -226,9 +283,9 @@ def _split(
 
 def _judged(known: Judged, other: Judged, rates: Sequence[float], *, alone: bool = False) -> _Half:
     """What is fitted to some answers, judged on others."""
-    made = fit(known.scores, known.correct, databases=known.databases)
-    levels = [confidence(one, made) for one in known.scores]
-    chances = [confidence(one, made) for one in other.scores]
+    made = known.fitted()
+    levels = [confidence(one, made) for one in known.raw_of_others()]
+    chances = [confidence(one, made) for one in other.raw(made)]
     kept: dict[float, tuple[float, float] | None] = {}
     for rate in rates:
         apart = None if alone else known.databases
@@ -273,27 +330,36 @@ def _promise_table(halves: Sequence[_Half], rates: Sequence[float]) -> None:
         print(f"| {rate:.0%} | {share:.0%} | {held:.1%} | {answered:.1%} | {wrong:.1%} |")
 
 
-def _recorded(folder: Path, score: str) -> Judged:
-    """What a run recorded; answers without SQL or verdict stay away, as they do in training."""
-    path = folder / "predictions.jsonl" if folder.is_dir() else folder
-    judged = Judged([], [], [])
-    for line in path.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        if record.get("unscored") is not None or record.get("sql") is None:
-            continue
-        judged.scores.append(_share(record) if score == "share" else float(record[score]))
-        judged.correct.append(bool(record["correct"]))
-        judged.databases.append(str(record["db_id"]))
+def _recorded(runs: Sequence[Path], score: str, folder: Path, *, plain: bool) -> Judged:
+    """What runs recorded; answers without SQL or verdict stay away, as they do in training."""
+    looked_at = {"trained": FEATURES, "share": VOTED}.get(score, ())
+    judged = Judged([], [], [], looked_at=() if plain else looked_at)
+    found = replayed(runs, read=score == "trained")
+    if score in ("trained", "share"):
+        kind = "trained" if score == "trained" else "vote"
+        chosen = picks(found, selector=kind, folder=folder)
+        rows = [(one.choice.confidence, one.right, one.row) for one in chosen]
+        there = [one.choice.candidate is not None for one in chosen]
+    else:
+        known = [one.prediction for one in found]
+        rows = [(float(getattr(one, score)), one.correct, {}) for one in known]
+        there = [one.sql is not None for one in known]
+    for one, (raw, right, row), kept in zip(found, rows, there, strict=True):
+        if kept:
+            judged.scores.append(raw)
+            judged.correct.append(right)
+            judged.databases.append(one.db_id)
+            judged.rows.append(row)
     return judged
 
 
-def _share(record: dict[str, Any]) -> float:
-    """Share of the vote that the largest group of results holds."""
-    groups: Counter[int] = Counter()
-    for vote in record["candidates"]:
-        if vote["group"] is not None:
-            groups[vote["group"]] += vote["weight"]
-    return max(groups.values(), default=0.0) / (sum(groups.values()) or 1.0)
+def _ranks(runs: Sequence[Path]) -> dict[str, int]:
+    """Each member's place by the accuracy of its likeliest hypothesis."""
+    known = [one.prediction for one in replayed(runs, read=False)]
+    best = [best_votes(one) for one in known]
+    names = {name for each in best for name in each}
+    right = {name: sum(name in each and each[name].correct for each in best) for name in names}
+    return {name: n for n, name in enumerate(sorted(names, key=lambda name: (-right[name], name)))}
 
 
 def _chosen(data: Path, file: Path, method: str | None) -> Judged:

@@ -1,17 +1,20 @@
 """Cascades: how few calls keep the accuracy of all, over 200 random splits of databases.
 
     python benchmarks/cascade.py pool --data DIR
-    python benchmarks/cascade.py members RUN [RUN …] [--fit FILE]
+    python benchmarks/cascade.py members RUN [RUN …] [--selector trained] [--fit FILE]
 
 `pool` asks the 26 published systems in the order of an assumed price list, the cheapest first, and
 stops when the lead of a result is safe (`evals.rating.lead_is_safe`): at a risk of 5 %, which was
 taken from the paper and not fitted, and at the smallest risk that keeps to a budget on half of the
 databases of a split; the figures are from the other half.
 
-`members` reads recorded runs of `quorum eval` with the embedded members on databases that they were
-not trained on. The fast member is asked alone, and the others where the stop rule, or the
-calibrated confidence, says so; each is fitted on half of the databases and measured on the other.
-With --fit the rule is fitted on all of them and written, to be shipped beside the weights.
+`members` takes runs of `quorum eval` with the embedded members (all asked at once) on databases
+that they were not trained on, read by `replay.py`. One member is asked after another, the selector
+chooses among what was written so far, and the next one is asked where that is least sure; how sure
+it is is learned on half of the databases and measured on the other. Orders and shares of questions
+that go on are tried within the calls allowed; "chosen" takes the best ones of the half that is
+learned from. With --fit those of all databases are written, to be shipped beside the weights; only
+databases that the members held out are taken for that.
 
 What is not covered: what a call costs; all calls count alike.
 """
@@ -19,10 +22,14 @@ What is not covered: what a call costs; all calls count alike.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations, permutations
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Annotated
 
 import numpy as np
@@ -30,11 +37,22 @@ import numpy.typing as npt
 import typer
 
 from pool_record import asked, recorded_of
-from quorumsql.domain import Choice, Group
-from quorumsql.evals.predictions import Prediction, Vote, read_predictions
+from quorumsql.db import open_database
+from quorumsql.domain import Brief
 from quorumsql.evals.rating import Rater
 from quorumsql.evals.tune import RISKS
-from quorumsql.stages.cascade import Cascade, features, fit_cascade, save_cascade
+from quorumsql.neural.members import load_members
+from quorumsql.shipped import FOLDER
+from quorumsql.stages.cascade import (
+    Cascade,
+    Known,
+    fit_cascade,
+    save_cascade,
+    stopped,
+    thresholds,
+)
+from quorumsql.stages.evidence import FEATURES, VOTED, left_out, logistic, table_of
+from replay import Replayed, only_held_out, picks, place_of, replayed
 
 SPLITS = 200
 SHARE = 0.4
@@ -52,7 +70,12 @@ CHEAPEST_FIRST = (
 )
 """By size of model, then by calls and length of prompts: an assumption, no list of prices."""
 
+ASKED = 40
+"""Questions that a call's cost is measured on."""
+
 Floats = npt.NDArray[np.float64]
+Measured = Callable[[npt.NDArray[np.bool_]], tuple[float, float]]
+"""From the half that is fitted on to the difference, and the share of calls, on the other."""
 app = typer.Typer(add_completion=False)
 
 
@@ -92,124 +115,177 @@ def pool(
 @app.command()
 def members(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs on unseen databases.")],
-    fit: Annotated[Path | None, typer.Option(help="Write the rule here, fitted on all.")] = None,
+    selector: Annotated[str, typer.Option(help="trained or vote.")] = "trained",
+    fit: Annotated[Path | None, typer.Option(help="Write the cascade here, fitted on all.")] = None,
+    costs: Annotated[bool, typer.Option("--costs", help="Time a call of each member.")] = False,
+    folder: Annotated[Path, typer.Option(help="Folder of weights.")] = FOLDER,
 ) -> None:
-    """Embedded members, each tried as the fast one."""
-    found = [p for run in runs for p in read_predictions(run / "predictions.jsonl").values()]
-    found = [p for p in found if p.unscored is None]
-    names = sorted({vote.generator for p in found for vote in p.candidates})
-    databases = np.array([p.db_id for p in found])
+    """Embedded members, in every order, within the calls allowed."""
+    found = replayed(runs, read=selector == "trained")
+    names = sorted({one.generator for row in found for one in row.candidates})
+    databases = np.array([one.db_id for one in found])
     count = len(set(databases.tolist()))
-    print(f"{len(found)} questions, {count} databases, {len(names)} members; "
-          f"all together {mean(p.correct for p in found):.1%}.\n")  # fmt: skip
-    best: tuple[float, str] | None = None
-    for name in names:
-        steps = [_step(p, name) for p in found]
-        print(f"\nFirst {name}: alone {mean(s.correct for s in steps):.1%}, "
-              f"changed by the others {mean(s.changed for s in steps):.1%}.")  # fmt: skip
-        for how in ("stop rule", "confidence"):
-            apart = _members(how, name, steps, found, databases, len(names))
-            if how == "stop rule" and (best is None or apart > best[0]):
-                best = (apart, name)
-    if fit is not None and best is not None:
-        name = best[1]
-        cascade = _fitted(name, [_step(p, name) for p in found], len(names))
+    trial = Trial.of(found, names, selector, folder)
+    full = trial.right[frozenset(names)]
+    print(f"{len(found)} questions, {count} databases; right by {selector}: "
+          + ", ".join(f"{'+'.join(_short(n) for n in sorted(who))} {100 * right.mean():.1f}"
+                      for who, right in trial.right.items()) + "\n")  # fmt: skip
+    if costs:
+        for name, milliseconds in _costs(names, found, runs, folder).items():
+            print(f"{name}: {milliseconds:.0f} ms of processor time per call, encoding included")
+    plans = [Plan(o, g) for o in permutations(names) for g in _shares(len(names))]
+
+    def fixed(plan: Plan) -> Measured:
+        return lambda part: trial.reached(plan, part, full)
+
+    def chosen(part: npt.NDArray[np.bool_]) -> tuple[float, float]:
+        return trial.reached(trial.best(plans, part), part, full)
+
+    for plan in plans:
+        if plan.going_on[1:] == (0.0,) * (len(names) - 2):
+            _report(str(plan), databases, fixed(plan), within=LOSS)
+    _report("chosen on the other half", databases, chosen, within=LOSS)
+    if fit is not None:
+        only_held_out(found, folder=folder)
+        plan = trial.best(plans, np.ones(len(found), dtype=bool))
+        cascade = trial.fitted(plan)
         about = f"{len(found)} questions about {count} databases held out, "
-        save_cascade(cascade, fit, about=about + "by benchmarks/cascade.py members")
-        print(f"\n{fit}: first {name}, asks {cascade.calls:.1%} of the calls.")
+        save_cascade(cascade, fit, about=about + "by benchmarks/cascade.py members", of=selector)
+        print(f"\n{fit}: {selector}, {plan}, asks {cascade.calls:.1%} of the calls.")
 
 
 @dataclass(frozen=True)
-class Step:
-    """What the fast member alone would answer."""
+class Plan:
+    """Who is asked after whom, and which share of all questions may go on after each."""
 
-    row: tuple[float, ...]
-    share: float
-    correct: bool
-    changed: bool
-    together: bool
+    order: tuple[str, ...]
+    going_on: tuple[float, ...]
+
+    def __str__(self) -> str:
+        """Names and shares, as people read them."""
+        rest = (f"{100 * g:.0f} % {_short(n)}" for n, g in
+                zip(self.order[1:], self.going_on, strict=True) if g)  # fmt: skip
+        return ", then ".join([_short(self.order[0]), *rest])
 
 
-def _step(prediction: Prediction, name: str) -> Step:
-    own = [v for v in prediction.candidates if v.generator == name and v.weight > 0]
-    own = [v for v in own if v.group is not None]
-    if not own:
-        return Step(
-            row=features(Choice(candidate=None), empty=True),
-            share=0.0,
-            correct=False,
-            changed=prediction.correct,
-            together=prediction.correct,
+@dataclass(frozen=True)
+class Trial:
+    """What the selector chooses among what every set of members wrote, by set.
+
+    `scores` keeps how sure lines are that were fitted on a half of the databases: of that half,
+    by databases left out, and of all questions.
+    """
+
+    names: Sequence[str]
+    looked_at: Sequence[str]
+    databases: npt.NDArray[np.str_]
+    known: dict[frozenset[str], Known]
+    right: dict[frozenset[str], Floats]
+    scores: dict[tuple[frozenset[str], bytes], tuple[Floats, Floats]]
+
+    @classmethod
+    def of(
+        cls, found: Sequence[Replayed], names: Sequence[str], selector: str, folder: Path
+    ) -> Trial:
+        """Choose among the candidates of every set of members."""
+        known, right = {}, {}
+        for size in range(1, len(names) + 1):
+            for who in combinations(names, size):
+                made = picks(found, *who, selector=selector, folder=folder)
+                outcomes = [one.right for one in made]
+                known[frozenset(who)] = Known([one.row for one in made], outcomes)
+                right[frozenset(who)] = np.array(outcomes, dtype=np.float64)
+        databases = np.array([one.db_id for one in found])
+        return cls(names, FEATURES if selector == "trained" else VOTED, databases, known, right, {})
+
+    def best(self, plans: Sequence[Plan], part: npt.NDArray[np.bool_]) -> Plan:
+        """The plan that is right most often on a part of the questions, by lines left out."""
+
+        def reached(plan: Plan) -> float:
+            values = [self._scores(who, part)[0] for who in self._steps(plan)]
+            places = stopped(values, thresholds(values, plan.going_on))
+            return float(self._right(plan, places, np.flatnonzero(part)).mean())
+
+        return max(plans, key=reached)
+
+    def reached(self, plan: Plan, part: npt.NDArray[np.bool_], full: Floats) -> tuple[float, float]:
+        """What a plan fitted on a part loses on the rest, and which share of calls it asks."""
+        both = [self._scores(who, part) for who in self._steps(plan)]
+        below = thresholds([inside for inside, _ in both], plan.going_on)
+        places = stopped([everywhere[~part] for _, everywhere in both], below)
+        own = np.flatnonzero(~part)
+        apart = self._right(plan, places, own) - full[own]
+        return float(apart.mean()), float((1 + places).mean() / len(self.names))
+
+    def fitted(self, plan: Plan) -> Cascade:
+        """The cascade of a plan, fitted on all questions."""
+        return fit_cascade(
+            plan.order,
+            [self.known[who] for who in self._steps(plan)],
+            going_on=plan.going_on,
+            databases=self.databases.tolist(),
+            names=self.looked_at,
         )
-    choice, top = _alone(own)
-    return Step(
-        row=features(choice, empty=top.status == "empty"),
-        share=choice.confidence,
-        correct=top.correct,
-        changed=top.group != 0,
-        together=prediction.correct,
-    )
+
+    def _steps(self, plan: Plan) -> list[frozenset[str]]:
+        return [frozenset(plan.order[: n + 1]) for n in range(len(plan.order) - 1)]
+
+    def _right(
+        self, plan: Plan, places: npt.NDArray[np.int64], own: npt.NDArray[np.intp]
+    ) -> Floats:
+        by_step = [self.right[who][own] for who in [*self._steps(plan), frozenset(plan.order)]]
+        return np.asarray(np.choose(places, by_step))
+
+    def _scores(self, who: frozenset[str], part: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        key = (who, part.tobytes())
+        if key not in self.scores:
+            if len(self.scores) > 2 ** len(self.names):
+                self.scores.clear()  # another half
+            table = table_of(self.known[who].rows, self.looked_at)
+            through = partial(logistic, names=self.looked_at)
+            own, right = table[part], self.right[who][part]
+            inside = left_out(own, right, self.databases[part].tolist(), through)
+            everywhere = through(own, right).values(table)
+            self.scores[key] = tuple(1 / (1 + np.exp(-v)) for v in (inside, everywhere))  # type: ignore[assignment]
+        return self.scores[key]
 
 
-def _alone(own: Sequence[Vote]) -> tuple[Choice, Vote]:
-    """The choice of one member: the result of its likeliest hypothesis (`stages.choose`)."""
-    total = sum(v.weight for v in own)
-    votes: dict[int, float] = {}
-    for v in own:
-        assert v.group is not None
-        votes[v.group] = votes.get(v.group, 0.0) + v.weight / total
-    top = max(own, key=lambda v: (v.weight, -len(v.sql)))
-    assert top.group is not None
-    order = sorted(votes, key=lambda g: (g != top.group, -votes[g]))
-    groups = tuple(Group(members=(), votes=votes[g]) for g in order)
-    choice = Choice(candidate=0, groups=groups, confidence=votes[top.group], rule="unanimous")
-    return choice, top
+def _shares(size: int) -> list[tuple[float, ...]]:
+    """Shares of questions that may go on after each step, within the calls that SHARE allows.
+
+    A part of them is kept, since other databases go on more or less often.
+    """
+    allowed = 0.85 * max(SHARE * size - 1, 0.0)
+    rest = (0.0,) * (size - 2)
+    if size < 3:
+        return [(allowed, *rest)]
+    return [
+        (round(allowed * part, 4), round(allowed * (1 - part), 4), *rest[1:])
+        for part in (1.0, 0.75, 0.5)
+    ]
 
 
-def _members(
-    how: str,
-    name: str,
-    steps: Sequence[Step],
-    found: Sequence[Prediction],
-    databases: npt.NDArray[np.str_],
-    size: int,
-) -> float:
-    full = np.array([p.correct for p in found], dtype=np.float64)
-    alone = np.array([s.correct for s in steps], dtype=np.float64)
-
-    def measured(fit: npt.NDArray[np.bool_]) -> tuple[float, float]:
-        part = [s for s, keep in zip(steps, fit, strict=True) if keep]
-        cascade = _fitted(name, part, size)
-        if how == "stop rule":
-            doubt = np.array([cascade.expected(s.row) for s in steps])
-        else:
-            doubt = np.array([-cascade.confidence(Choice(candidate=0, confidence=s.share))
-                              for s in steps])  # fmt: skip
-        least = np.sort(doubt[fit])[::-1][min(int(_going_on(size) * fit.sum()), fit.sum() - 1)]
-        going = doubt > least
-        right = np.where(going, full, alone)
-        calls = np.where(going, 1.0, 1.0 / size)
-        return float((right - full)[~fit].mean()), float(calls[~fit].mean())
-
-    return _report(f"{name}, {how}", databases, measured, within=LOSS)
+def _short(name: str) -> str:
+    return name.removeprefix("embedded/")
 
 
-def _going_on(size: int) -> float:
-    """The share of questions that may ask all: four fifths of what SHARE of the calls allows."""
-    return 0.8 * max((SHARE * size - 1) / (size - 1), 0.0)
-
-
-def _fitted(name: str, steps: Sequence[Step], size: int) -> Cascade:
-    going_on = _going_on(size)
-    cascade = fit_cascade(
-        name,
-        [s.row for s in steps],
-        alone=[s.correct for s in steps],
-        together=[s.together for s in steps],
-        shares=[s.share for s in steps],
-        going_on=going_on,
-    )
-    return replace(cascade, calls=(1 + going_on * (size - 1)) / size)
+def _costs(
+    names: Sequence[str], found: Sequence[Replayed], runs: Sequence[Path], folder: Path
+) -> dict[str, float]:
+    """Milliseconds of processor time per call of each member, the cheapest first."""
+    place = place_of(runs[0])
+    spent: dict[str, list[float]] = {name: [] for name in names}
+    loaded = load_members(names, folder=folder)
+    for one in found[: len(found) : max(len(found) // ASKED, 1)]:
+        with closing(open_database(place(one.db_id))) as database:
+            schema = database.schema()
+        for member in loaded:
+            brief = Brief(question=one.question, schema=schema, hits=())
+            began = time.process_time()
+            member.generate(brief)
+            spent[member.name].append(1000 * (time.process_time() - began))
+    found_costs = {name: median(each) for name, each in spent.items()}
+    return dict(sorted(found_costs.items(), key=lambda pair: pair[1]))
 
 
 def _within_budget(tried: Sequence[tuple[Floats, Floats]], fit: npt.NDArray[np.bool_]) -> int:
@@ -221,7 +297,7 @@ def _within_budget(tried: Sequence[tuple[Floats, Floats]], fit: npt.NDArray[np.b
 def _report(
     name: str,
     databases: npt.NDArray[np.str_],
-    measured: Callable[[npt.NDArray[np.bool_]], tuple[float, float]],
+    measured: Measured,
     *,
     within: float,
 ) -> float:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from sqlglot.errors import SqlglotError
 
@@ -31,11 +32,12 @@ from quorumsql.db import open_database
 from quorumsql.domain import Brief, ColumnRef, Question, Ranking
 from quorumsql.evals.datasets import Task, load_spider
 from quorumsql.neural.members import load_members
+from quorumsql.stages.evidence import Line, logistic
 from quorumsql.stages.link import link, within
 from quorumsql.stages.narrow import Drafts, narrow
 from quorumsql.stages.relevance import FEATURES, Beliefs, Relevance, features, load_relevance
 from quorumsql.stores.values import MemoryValueIndex
-from regression import Line, held_out, logistic, some_of
+from regression import held_out, record, some_of
 
 LEVELS = ((0.08, 0.03), (0.06, 0.02), (0.04, 0.016), (0.03, 0.01), (0.02, 0.006), (0.01, 0.003))
 _PENALTY = 5e-3
@@ -112,9 +114,14 @@ def _fitted(examples: Sequence[Example]) -> Relevance:
         for ref, row in example.rows.items()
         if ref not in example.gold.joining
     ]
-    line = logistic([row for row, _ in pairs], [one for _, one in pairs], penalty=_PENALTY)
+    rows = np.array([row for row, _ in pairs])
+    needed = np.array([float(one) for _, one in pairs])
+    line = logistic(rows, needed, FEATURES, penalty=_PENALTY)
     return Relevance(
-        means=line.means, scales=line.scales, weights=line.weights, intercept=line.intercept
+        means=list(line.means),
+        scales=list(line.scales),
+        weights=list(line.weights),
+        intercept=line.intercept,
     )
 
 
@@ -146,12 +153,17 @@ def _show(examples: Sequence[Example], relevance: Relevance) -> None:
         print(f"| {least[0]}, {least[1]} | {' | '.join(cells)} |")
 
 
-def _object(relevance: Relevance, count: int) -> dict[str, object]:
+def _object(made: Relevance, count: int) -> dict[str, object]:
     line = Line(
-        list(relevance.means), list(relevance.scales), list(relevance.weights), relevance.intercept
+        features=tuple(FEATURES),
+        means=tuple(made.means),
+        scales=tuple(made.scales),
+        weights=tuple(made.weights),
+        intercept=made.intercept,
     )
-    about = f"fitted by benchmarks/filter_fit.py on {count} questions of held-out databases"
-    return line.record(about, FEATURES)
+    return record(
+        line, f"fitted by benchmarks/filter_fit.py on {count} questions of held-out databases"
+    )
 
 
 if __name__ == "__main__":

@@ -53,8 +53,9 @@ from quorumsql.stages.answerable import (
     load_regression,
     telling,
 )
+from quorumsql.stages.evidence import Line, logistic
 from quorumsql.stages.link import within, words_of
-from regression import Line, held_out, logistic, some_of
+from regression import held_out, record, some_of
 
 app = typer.Typer(add_completion=False)
 Data = Annotated[Path, typer.Option(envvar="QUORUM_DATA", help="The folder of data.")]
@@ -299,14 +300,14 @@ def _left_out(examples: Sequence[Example], blank: Regression) -> list[float]:
 
 def _fitted(examples: Sequence[Example], blank: Regression) -> Regression:
     """The weights that tell unanswerable questions; both kinds weigh the same."""
-    rows = [example.row for example in examples]
-    wrong = [example.kind != "whole" for example in examples]
-    line = logistic(rows, wrong, penalty=_PENALTY, balanced=True)
+    rows = np.array([example.row for example in examples])
+    wrong = np.array([float(example.kind != "whole") for example in examples])
+    line = logistic(rows, wrong, FEATURES, penalty=_PENALTY, balanced=True)
     return replace(
         blank,
-        means=line.means,
-        scales=line.scales,
-        weights=line.weights,
+        means=list(line.means),
+        scales=list(line.scales),
+        weights=list(line.weights),
         intercept=line.intercept,
     )
 
@@ -370,10 +371,16 @@ def _weights(made: Regression) -> None:
 
 
 def _object(made: Regression, count: int) -> dict[str, object]:
-    line = Line(list(made.means), list(made.scales), list(made.weights), made.intercept)
+    line = Line(
+        features=tuple(FEATURES),
+        means=tuple(made.means),
+        scales=tuple(made.scales),
+        weights=tuple(made.weights),
+        intercept=made.intercept,
+    )
     about = f"fitted by benchmarks/unanswerable.py on {count} questions of held-out databases"
     return {
-        **line.record(about, FEATURES),
+        **record(line, about),
         "threshold": round(made.threshold, 6),
         "harmless": dict(made.harmless),
     }

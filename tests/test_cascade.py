@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from quorumsql.api import connect
 from quorumsql.config import load_settings
 from quorumsql.db import open_database
-from quorumsql.domain import Answer, Choice, Group, Question
+from quorumsql.domain import Answer, Attempt, Candidate, Choice, Group, Question, Schema
 from quorumsql.errors import ConfigError, ModelError
 from quorumsql.pipeline import Pipeline, Policy
 from quorumsql.ports import Database, Generator
 from quorumsql.said import trust_of_verdicts, votes_for
+from quorumsql.shipped import shipped_calibration, shipped_cascade
+from quorumsql.stages.calibrate import Calibration
 from quorumsql.stages.cascade import (
-    FEATURES,
     Cascade,
-    features,
+    Known,
+    Step,
     fit_cascade,
     load_cascade,
     save_cascade,
+    stopped,
+    thresholds,
 )
+from quorumsql.stages.evidence import FEATURES, Line, features
+from quorumsql.stages.reread import Remembered
+from quorumsql.stages.weigh import Weigher, Weights
 from quorumsql.stores.values import MemoryValueIndex
 from quorumsql.stores.verdicts import Verdict
 from quorumsql.trace import StageStarted, Trace
@@ -36,63 +44,118 @@ def choice(*votes: float, rule: str = "vote") -> Choice:
     return Choice(candidate=0, groups=groups, confidence=votes[0], rule=rule)  # type: ignore[arg-type]
 
 
-def fitted(going_on: float = 0.3) -> tuple[Cascade, list[tuple[float, ...]]]:
-    """Fitted on questions where the others mend what has a small lead, and nothing else."""
+def fitted(*going_on: float, order: tuple[str, ...] = ("fast", "slow")) -> Cascade:
+    """Fitted on questions whose share is the chance that the first choice is right."""
     draw = random.Random(5)
-    rows, alone, shares = [], [], []
-    for _ in range(400):
-        share = draw.uniform(0.3, 1.0)
-        rows.append(features(choice(share, 1 - share), empty=False))
-        alone.append(draw.random() < share)
-        shares.append(share)
-    together = [True] * len(rows)
-    made = fit_cascade(
-        "fast", rows, alone=alone, together=together, shares=shares, going_on=going_on
-    )
-    return made, rows
+    shares = [draw.uniform(0.3, 1.0) for _ in range(600)]
+    rows = [features(choice(share, 1 - share), empty=False) for share in shares]
+    known = Known(rows, [draw.random() < share for share in shares])
+    later = Known(rows, [draw.random() < (share + 1) / 2 for share in shares])
+    steps = [known, later][: len(order) - 1]
+    databases = [number % 20 for number in range(600)]
+    return fit_cascade(order, steps, going_on=going_on or (0.3,), databases=databases)
 
 
-def test_what_the_stop_rule_looks_at() -> None:
-    found = dict(zip(FEATURES, features(choice(0.5, 0.3, 0.2), empty=True), strict=True))
-    assert found["share"] == 0.5
+def of(*votes: float) -> tuple[Choice, dict[str, float]]:
+    made = choice(*votes)
+    return made, features(made, empty=False)
+
+
+def test_what_confidence_and_cascades_look_at() -> None:
+    found = features(choice(0.5, 0.3, 0.2), empty=True)
+    assert tuple(found) == FEATURES
+    assert (found["share"], found["chance"]) == (0.5, pytest.approx(0.0))
     assert found["margin"] == pytest.approx(0.2)
     assert found["groups"] == pytest.approx(1.0986, abs=1e-3)
-    assert (found["empty"], found["unanimous"]) == (1.0, 0.0)
-    beaten = dict(zip(FEATURES, features(choice(0.3, 0.7), empty=False), strict=True))
+    assert (found["empty"], found["unanimous"], found["judged"]) == (1.0, 0.0, 0.0)
+    assert (found["read"], found["rival"]) == (0.0, 0.0)
+    beaten = features(choice(0.3, 0.7, rule="judged"), empty=False, read=(1.5, -2.0))
     assert beaten["margin"] == pytest.approx(-0.4)
-    assert len(features(Choice(candidate=None), empty=False)) == len(FEATURES)
+    assert (beaten["read"], beaten["rival"], beaten["judged"]) == (1.5, -2.0, 1.0)
+    alone = features(choice(1.0), empty=False, read=(float("inf"),))
+    assert (alone["read"], alone["rival"]) == (8.0, -8.0)
+    assert set(features(Choice(candidate=None), empty=False)) == set(FEATURES)
 
 
-def test_it_goes_on_where_a_gain_is_likely_and_not_more_often_than_wanted() -> None:
-    cascade, rows = fitted(going_on=0.3)
-    assert cascade.gain(choice(0.4, 0.6), empty=False) > 0.4
-    assert cascade.gain(choice(0.99, 0.01), empty=False) < 0.15
-    going = [not cascade.stops(choice(row[0], 1 - row[0]), empty=False) for row in rows]
-    assert sum(going) <= 0.3 * len(rows)
-    assert sum(going) >= 0.25 * len(rows)
-    assert not cascade.stops(Choice(candidate=None), empty=False)
+def test_it_goes_on_where_it_is_unsure_and_not_more_often_than_wanted() -> None:
+    cascade = fitted(0.3)
+    (step,) = cascade.steps
+    going = [not step.stops(*of(n / 200, 1 - n / 200)) for n in range(60, 200)]
+    assert going == sorted(going, reverse=True)
+    assert 0.25 < sum(going) / len(going) < 0.35
+    assert not step.stops(Choice(candidate=None), of(0.9, 0.1)[1])
+    assert cascade.calls == pytest.approx((1 + 0.3) / 2)
+
+
+def test_a_second_step_has_its_own_share_and_its_own_calibration() -> None:
+    cascade = fitted(0.4, 0.1, order=("fast", "slow", "last"))
+    first, second = cascade.steps
+    unsure = of(0.5, 0.5)
+    assert not first.stops(*unsure) and second.stops(*unsure)
+    assert not second.stops(*of(0.31, 0.69))
+    assert second.calibration.chance(*unsure) > first.calibration.chance(*unsure) + 0.1
+    assert cascade.calls == pytest.approx((1 + 0.4 + 0.1) / 3)
+    never = fitted(0.2, 0.0, order=("fast", "slow", "last")).steps[1]
+    assert never.stops(*of(0.01, 0.99))
+
+
+def test_thresholds_let_the_shares_through_that_were_asked_for() -> None:
+    draw = np.random.default_rng(2)
+    values = [draw.random(1_000), draw.random(1_000)]
+    places = stopped(values, thresholds(values, (0.3, 0.1)))
+    assert [int((places >= n).sum()) for n in (0, 1, 2)] == [1_000, 300, 100]
+    assert (stopped(values, thresholds(values, (0.0, 0.0))) == 0).all()
+    assert (stopped(values, thresholds(values, (1.0, 1.0))) == 2).all()
 
 
 def test_a_threshold_on_confidence_replaces_the_rule() -> None:
-    cascade, _ = fitted()
-    sure, unsure = choice(0.95, 0.05), choice(0.5, 0.5)
-    assert cascade.confidence(sure) > 0.8 > 0.6 > cascade.confidence(unsure)
-    assert cascade.stops(sure, empty=False, below=0.7)
-    assert not cascade.stops(unsure, empty=False, below=0.7)
-    assert cascade.stops(unsure, empty=False, below=0.0)
+    (step,) = fitted(0.0).steps
+    sure, unsure = of(0.95, 0.05), of(0.5, 0.5)
+    assert step.stops(*unsure)
+    assert step.calibration.chance(*sure) > 0.8 > 0.6 > step.calibration.chance(*unsure)
+    assert step.stops(*sure, least=0.7)
+    assert not step.stops(*unsure, least=0.7)
+    assert step.stops(*unsure, least=0.0)
 
 
-def test_a_cascade_is_kept_in_a_file(tmp_path: Path) -> None:
-    cascade, _ = fitted()
-    save_cascade(cascade, tmp_path / "cascade.json", about="a test")
-    read = load_cascade(tmp_path / "cascade.json")
+def test_cascades_are_kept_in_a_file_one_per_selector(tmp_path: Path) -> None:
+    cascade, file = fitted(), tmp_path / "cascade.json"
+    save_cascade(dataclasses.replace(cascade, calls=0.5), file, about="a test", of="trained")
+    save_cascade(cascade, file, about="a test")
+    read = load_cascade(file)
     assert read is not None
-    assert dataclasses.replace(read, calibration=cascade.calibration) == cascade
-    assert read.confidence(choice(0.6, 0.4)) == cascade.confidence(choice(0.6, 0.4))
+    assert (read.order, read.calls) == (cascade.order, cascade.calls)
+    (kept,), (made,) = read.steps, cascade.steps
+    assert (kept.below, kept.calibration.line) == (made.below, made.calibration.line)
+    assert kept.calibration.chances == pytest.approx(made.calibration.chances, abs=1e-6)
+    trained = load_cascade(file, "trained")
+    assert trained is not None and trained.calls == 0.5
     assert load_cascade(tmp_path / "none.json") is None
-    (tmp_path / "cascade.json").write_text('{"first": "fast"}', encoding="utf-8")
+    assert load_cascade(file, "nobody") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"order": ["fast", "slow"]}',
+        '{"of": {"vote": {"order": ["fast"]}}}',
+        '{"of": {"vote": {"order": ["fast", "slow"], "steps": [], "calls": 1}}}',
+        '{"of": {"vote": {"order": ["a", "b"], "steps": [{"below": 1}], "calls": 1}}}',
+        "[]",
+        "{",
+    ],
+)
+def test_a_file_that_holds_no_cascade_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "cascade.json").write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match=r"cascade\.json is not a cascade"):
         load_cascade(tmp_path / "cascade.json")
+
+
+def test_the_package_ships_a_cascade_for_each_way_to_choose() -> None:
+    for selector in ("vote", "trained"):
+        shipped = shipped_cascade(selector)
+        assert shipped is not None and shipped.calls <= 0.4, selector
+        assert set(shipped.order) == set(shipped_calibration().ranks)
 
 
 COUNT, NAMES = "SELECT count(*) FROM customer", "SELECT name FROM customer"
@@ -109,17 +172,16 @@ def ask(
     database: Database,
     *generators: Generator,
     below: float | None = 0.8,
-    first: str = "fast",
+    order: tuple[str, ...] = ("fast", "slow"),
     trace: Trace | None = None,
 ) -> Answer:
     index = MemoryValueIndex.build(database, database.schema())
-    cascade = dataclasses.replace(fitted()[0], first=first)
     pipeline = Pipeline(
         database=database,
         generators=generators,
         index=index,
         policy=Policy(cascade=below),
-        cascade=cascade,
+        cascade=fitted(*[0.3] * (len(order) - 1), order=order),
     )
     return pipeline.answer(Question(text="How many customers?"), trace=trace)
 
@@ -141,15 +203,93 @@ def test_an_unsure_first_generator_is_joined_by_the_others(database: Database) -
     assert [one.generator for one in answer.candidates] == ["fast", "fast", "slow", "other"]
     stages = [event.stage for event in trace.events if isinstance(event, StageStarted)]
     assert stages.count("generate") == 2
-    together = ask(database, slow, fast, other, first="nobody")
+    together = ask(database, slow, fast, other, order=("nobody", "slow"))
     assert {(c.generator, c.sql, c.weight) for c in together.candidates} == {
         (c.generator, c.sql, c.weight) for c in answer.candidates
     }
     assert together.confidence == answer.confidence
 
 
+class Counting:
+    """A reader that counts what it reads, and likes one statement."""
+
+    def __init__(self, favourite: str) -> None:
+        self.favourite = favourite
+        self.read: list[str] = []
+
+    def score(
+        self, question: Question, candidates: Sequence[Candidate], schema: Schema
+    ) -> tuple[float, ...]:
+        del question, schema
+        self.read += [one.sql for one in candidates]
+        return tuple(4.0 if one.sql == self.favourite else -4.0 for one in candidates)
+
+
+def test_the_selector_chooses_among_what_the_first_generator_wrote(database: Database) -> None:
+    reader = Counting(favourite=NAMES)
+    remembered = Remembered(reader)
+    weights = Weights(of={"log_share": 1.0, "best_read": 1.0})
+    fast = Scripted("fast", COUNT, NAMES, weights=[0.9, 0.1])
+    slow = Scripted("slow", COUNT, COUNT + " ")
+
+    def asked(below: float) -> Answer:
+        line = Line(features=("read",), means=(0.0,), scales=(1.0,), weights=(1.0,), intercept=0.0)
+        step = Step(calibration=Calibration(line=line), below=below)
+        rule = Cascade(order=("fast", "slow"), steps=(step,))
+        pipeline = Pipeline(
+            database=database,
+            generators=(slow, fast),
+            index=MemoryValueIndex.build(database, database.schema()),
+            selector=Weigher(remembered, weights, ranks={}),
+            reader=remembered,
+            cascade=rule,
+        )
+        return pipeline.answer(Question(text="Who are the customers?"))
+
+    alone = asked(below=0.97)  # what reads well enough stands
+    assert (alone.sql, slow.briefs) == (NAMES, [])
+    assert alone.choice.rule == "judged"
+    assert sorted(reader.read) == sorted([COUNT, NAMES])
+    reader.read.clear()
+    together = asked(below=0.99)
+    assert len(together.candidates) == 4
+    assert sorted(reader.read) == sorted([COUNT, NAMES, COUNT + " "])  # each text once
+
+
+def test_another_question_is_read_anew(database: Database) -> None:
+    reader = Counting(favourite=COUNT)
+    remembered, schema = Remembered(reader), database.schema()
+    one = Candidate(
+        generator="a", attempts=(Attempt(sql=COUNT, execution=database.execute(COUNT)),)
+    )
+    asked = Question(text="How many?")
+    assert remembered.score(asked, [one, one], schema) == (4.0, 4.0)
+    assert remembered.score(asked, [one], schema) == (4.0,)
+    assert reader.read == [COUNT]
+    remembered.score(Question(text="How many?"), [one], schema)
+    assert reader.read == [COUNT, COUNT]
+
+
+def test_generators_are_asked_one_after_another_while_it_is_unsure(database: Database) -> None:
+    unsure = [Scripted(name, COUNT, NAMES, weights=[0.55, 0.45]) for name in ("fast", "slow")]
+    last = [Scripted("last", COUNT), Scripted("beside", COUNT)]
+    order = ("fast", "slow", "last")
+    answer = ask(database, *last, *unsure, order=order, below=0.9)
+    asked = list(dict.fromkeys(one.generator for one in answer.candidates))
+    assert asked[:2] == ["fast", "slow"] and set(asked[2:]) == {"last", "beside"}
+    sure = ask(database, *last, unsure[0], Scripted("slow", COUNT), order=order, below=0.8)
+    assert {one.generator for one in sure.candidates} == {"fast", "slow"}
+
+
+def test_what_was_chosen_stands_where_all_the_others_fail(database: Database) -> None:
+    fast = Scripted("fast", COUNT, NAMES, weights=[0.55, 0.45])
+    answer = ask(database, fast, Broken("slow"))
+    assert answer.sql == COUNT
+    assert any("slow failed" in text for text in answer.warnings)
+
+
 def test_statements_that_ran_do_not_run_again(database: Database) -> None:
-    class Counting:
+    class CountingDatabase:
         def __init__(self) -> None:
             self.ran: list[str] = []
 
@@ -160,7 +300,7 @@ def test_statements_that_ran_do_not_run_again(database: Database) -> None:
             self.ran.append(sql)
             return database.execute(sql, **limits)  # type: ignore[arg-type]
 
-    counting = Counting()
+    counting = CountingDatabase()
     fast = Scripted("fast", COUNT, NAMES, weights=[0.55, 0.45])
     ask(counting, fast, Scripted("slow", NAMES + " "))  # type: ignore[arg-type]
     assert sorted(counting.ran) == sorted([COUNT, NAMES])

@@ -336,7 +336,8 @@ class Connection:
         own = self._generators is None
         chosen_by = self._settings.members.selector
         calibration = shipped_calibration(chosen_by) if own else Calibration()
-        cascades = self._settings.members.cascade != "off"
+        # What max_error promises was measured with all members asked.
+        cascades = self._settings.members.cascade != "off" and self._settings.max_error is None
         said = self._said(calibration)
         return Pipeline(
             database=self._database,
@@ -347,8 +348,9 @@ class Connection:
             ranks=calibration.ranks,
             language=self._language(dry=dry) if own else None,
             ranker=self._ranker() if own else None,
-            cascade=shipped_cascade() if own and cascades else None,
+            cascade=shipped_cascade(chosen_by) if own and cascades else None,
             selector=self._shipped.selector() if own else self._selector,
+            reader=self._shipped.reader() if own else None,
             trust=partial(_trusted, self._settings.trust, said),
             shift=said.shift,
             refuser=self._shipped.refuser() if own else None,

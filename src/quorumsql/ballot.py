@@ -1,7 +1,7 @@
 """One question's vote: generators write, the database runs what they wrote, a selector chooses.
 
-Where there is a cascade, the fast generator is asked alone first, and the others only when its vote
-is not sure.
+Where there is a cascade, generators are asked one after another: the selector chooses among what
+was written so far, and the next one is asked only where that is not sure enough.
 
 What is not covered: what generators see (`pipeline` links it), and language models, which take
 part after this vote.
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 
 from quorumsql.domain import Brief, Candidate, Choice, Limits, Schema
 from quorumsql.errors import ModelError
-from quorumsql.ports import Database, Generator, Selector
-from quorumsql.stages.calibrate import Calibration, confidence
-from quorumsql.stages.cascade import Cascade
-from quorumsql.stages.choose import Ranked
+from quorumsql.ports import Database, Generator, Reader, Selector
+from quorumsql.stages.calibrate import Calibration
+from quorumsql.stages.cascade import Cascade, Step
+from quorumsql.stages.evidence import features
 from quorumsql.stages.generate import generate
 from quorumsql.stages.portfolio import reweighted
 from quorumsql.stages.refine import refine, with_known
@@ -33,8 +33,8 @@ class Policy:
     `max_columns` of a schema are shown to generators, `max_question` characters of a
     question are read, `hypotheses` of each generator are tried, in `seconds` together and
     `limits` each. Below the confidence `threshold` the answer is an abstention. Where there is a
-    cascade, generators beside the fast one are asked when its confidence is below `cascade`;
-    None leaves that to the cascade's own rule. Where the threshold is `promised` to keep a rate of
+    cascade, the next generator is asked while confidence is below `cascade`; None leaves that to
+    the cascade's own thresholds. Where the threshold is `promised` to keep a rate of
     errors, what people said of answers may lower confidence, not raise it.
     """
 
@@ -53,7 +53,8 @@ class Ballot:
     """Who takes part and how votes are read.
 
     `trust` tells what the vote of each generator named counts, as verdicts on earlier answers have
-    it; who is absent counts 1.
+    it; who is absent counts 1. `reader` is what the selector reads with, if it does; confidence and
+    cascade look at its scores.
     """
 
     database: Database
@@ -62,6 +63,7 @@ class Ballot:
     calibration: Calibration
     cascade: Cascade | None = None
     trust: Callable[[Sequence[str]], Mapping[str, float]] = lambda _: {}
+    reader: Reader | None = None
 
     def held(
         self, brief: Brief, everything: Schema, policy: Policy, trace: Trace
@@ -78,7 +80,8 @@ class Ballot:
         for place, generators in enumerate(steps):
             last = place == len(steps) - 1
             with trace.stage("generate"):
-                drafts = _written(generators, brief, policy, trace, last=last)
+                needed = last and not candidates
+                drafts = _written(generators, brief, policy, trace, needed=needed)
             with trace.stage("refine"):
                 drafts = refine(
                     with_known(drafts, candidates),
@@ -89,36 +92,43 @@ class Ballot:
             candidates = (*candidates, *drafts)
             with trace.stage("choose"):
                 voters = reweighted(candidates, trust) if trust else candidates
-                # The cascade was fitted on the plain vote of the fast generator.
-                selector = self.selector if last else Ranked()
-                choice = selector.choose(brief.question, voters, everything)
-                stops = not last and self._stops(choice, candidates, policy)
-                choice = self._calibrated(choice, alone=stops)
+                choice = self.selector.choose(brief.question, voters, everything)
+                row = self._row(brief, choice, voters, everything)
+                step = None if last or self.cascade is None else self.cascade.steps[place]
+                stops = step is not None and step.stops(choice, row, least=policy.cascade)
+                choice = self._calibrated(choice, row, step if stops else None)
             if stops:
                 break
         return candidates, choice
 
     def _steps(self) -> tuple[tuple[Generator, ...], ...]:
-        """Who is asked together: all at once, or the fast one alone and then the others."""
-        names = [one.name for one in self.generators]
-        if self.cascade is None or self.cascade.first not in names or len(names) < 2:
-            return (self.generators,)
-        first = self.generators[names.index(self.cascade.first)]
-        return (first,), tuple(one for one in self.generators if one is not first)
+        """Who is asked together: all at once, or one after another as the cascade has it."""
+        left = list(self.generators)
+        steps: list[tuple[Generator, ...]] = []
+        for name in self.cascade.order[:-1] if self.cascade is not None else ():
+            own = next((one for one in left if one.name == name), None)
+            if own is None or len(left) < 2:
+                break
+            left.remove(own)
+            steps.append((own,))
+        return (*steps, tuple(left))
 
-    def _stops(self, choice: Choice, candidates: Sequence[Candidate], policy: Policy) -> bool:
-        if self.cascade is None or choice.candidate is None:
-            return False
-        empty = candidates[choice.candidate].status == "empty"
-        return self.cascade.stops(choice, empty=empty, below=policy.cascade)
+    def _row(
+        self, brief: Brief, choice: Choice, candidates: Sequence[Candidate], everything: Schema
+    ) -> Mapping[str, float]:
+        """What can be told about the choice; what was read for it is not read again."""
+        read: tuple[float, ...] = ()
+        if self.reader is not None and choice.candidate is not None:
+            read = self.reader.score(brief.question, candidates, everything)
+        empty = choice.candidate is None or candidates[choice.candidate].status == "empty"
+        return features(choice, empty=empty, read=read)
 
-    def _calibrated(self, choice: Choice, *, alone: bool) -> Choice:
-        """The choice with the chance that it is right; one generator's vote has its own map."""
+    def _calibrated(self, choice: Choice, row: Mapping[str, float], step: Step | None) -> Choice:
+        """The choice with the chance that it is right; a cascade's steps have their own maps."""
         if choice.candidate is None:
             return choice
-        if alone and self.cascade is not None:
-            return replace(choice, confidence=self.cascade.confidence(choice))
-        return replace(choice, confidence=confidence(choice.confidence, self.calibration))
+        known = self.calibration if step is None else step.calibration
+        return replace(choice, confidence=known.chance(choice, row))
 
 
 def record_loss(name: str, error: Exception, trace: Trace) -> None:
@@ -128,9 +138,9 @@ def record_loss(name: str, error: Exception, trace: Trace) -> None:
 
 
 def _written(
-    generators: Sequence[Generator], brief: Brief, policy: Policy, trace: Trace, *, last: bool
+    generators: Sequence[Generator], brief: Brief, policy: Policy, trace: Trace, *, needed: bool
 ) -> tuple[Candidate, ...]:
-    """The drafts of `generators`; where others follow, these may all fail."""
+    """The drafts of `generators`; where they are not `needed`, they may all fail."""
     if not generators:
         return ()
     try:
@@ -141,7 +151,7 @@ def _written(
             on_lost=lambda name, error: record_loss(name, error, trace),
         )
     except ModelError:
-        if last:
+        if needed:
             raise
         return ()
     trace.written(candidates)

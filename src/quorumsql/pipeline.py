@@ -31,7 +31,7 @@ from quorumsql.domain import (
     Usage,
 )
 from quorumsql.errors import ModelError, UsageError
-from quorumsql.ports import Database, Generator, Ranker, Selector, ValueIndex
+from quorumsql.ports import Database, Generator, Ranker, Reader, Selector, ValueIndex
 from quorumsql.stages.answerable import Refusal, Refuser
 from quorumsql.stages.calibrate import Calibration
 from quorumsql.stages.cascade import Cascade
@@ -68,6 +68,7 @@ class Pipeline:
         language: LanguageEnsemble | None = None,
         ranker: Ranker | None = None,
         selector: Selector | None = None,
+        reader: Reader | None = None,
         cascade: Cascade | None = None,
         trust: Callable[[Sequence[str]], Mapping[str, float]] = lambda _: {},
         shift: Callable[[], float] = lambda: 0.0,
@@ -85,6 +86,7 @@ class Pipeline:
             language: the language models that take part, if any.
             ranker: says which columns of a large schema are needed; absent, names do.
             selector: chooses among candidates that have run; absent, votes and ranks do.
+            reader: what the selector reads with, if it does; confidence looks at its scores.
             cascade: which generator is asked alone first, and when the others are; absent, all
                 are asked at once.
             trust: what the vote of each generator named counts, as verdicts on earlier answers
@@ -112,6 +114,7 @@ class Pipeline:
             calibration=calibration or Calibration(),
             cascade=cascade,
             trust=trust,
+            reader=reader,
         )
         self._prepared: Prepared | None = None
 

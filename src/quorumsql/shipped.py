@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quorumsql.config import Settings
-from quorumsql.ports import Generator, Meaning, Selector
+from quorumsql.ports import Generator, Meaning, Reader, Selector
 from quorumsql.stages.calibrate import VOTE, Calibration, load
 from quorumsql.stages.cascade import Cascade, load_cascade
+from quorumsql.stages.reread import Remembered
 
 if TYPE_CHECKING:
     from quorumsql.stages.answerable import Refuser
@@ -37,6 +38,7 @@ class Shipped:
         self._lock = threading.RLock()
         self._members: dict[Path, tuple[Generator, ...]] = {}
         self._meaning: Meaning | None = None
+        self._reader: Reader | None = None
         self._selector: Selector | None = None
 
     def members(self, folder: Path = FOLDER) -> tuple[Generator, ...]:
@@ -61,12 +63,24 @@ class Shipped:
         Raises:
             ModelError: its weights are missing.
         """
+        with self._lock:
+            reader = self.reader()
+            if self._selector is None and reader is not None:
+                self._selector = selector_of_members(shipped_calibration().ranks, reader=reader)
+            return self._selector
+
+    def reader(self) -> Reader | None:
+        """Return what the selector reads with, once per statement; None where votes alone choose.
+
+        Raises:
+            ModelError: its weights are missing.
+        """
         if self._settings.members.selector == "vote" or not self._takes_part():
             return None
         with self._lock:
-            if self._selector is None:
-                self._selector = selector_of_members(shipped_calibration().ranks)
-            return self._selector
+            if self._reader is None:
+                self._reader = Remembered(_reader(FOLDER))
+            return self._reader
 
     def _takes_part(self) -> bool:
         """Whether the settings name any embedded generator."""
@@ -105,17 +119,20 @@ def is_embedded(name: str) -> bool:
     return name == "embedded" or name.startswith("embedded/")
 
 
-def selector_of_members(ranks: Mapping[str, int], *, folder: Path = FOLDER) -> Selector:
+def selector_of_members(
+    ranks: Mapping[str, int], *, folder: Path = FOLDER, reader: Reader | None = None
+) -> Selector:
     """Return what chooses among the members' candidates, whose weights are their votes.
+
+    It reads with `reader`, or with the one in `folder`.
 
     Raises:
         ModelError: the weights are missing.
     """
-    from quorumsql.neural.reader import Reader
     from quorumsql.stages.weigh import Weigher, load_weights
 
-    reader = Reader(folder / "reader.onnx")
-    return Weigher(reader, load_weights(folder / "weigh_members.json"), ranks=ranks)
+    weights = load_weights(folder / "weigh_members.json")
+    return Weigher(reader or _reader(folder), weights, ranks=ranks)
 
 
 def selector_of_pools(
@@ -126,12 +143,15 @@ def selector_of_pools(
     Raises:
         ModelError: the weights are missing.
     """
-    from quorumsql.neural.reader import Reader
     from quorumsql.stages.weigh import Weigher, load_weights
 
-    return Weigher(
-        Reader(folder / "reader.onnx"), load_weights(folder / "weigh_pool.json"), votes=votes
-    )
+    return Weigher(_reader(folder), load_weights(folder / "weigh_pool.json"), votes=votes)
+
+
+def _reader(folder: Path) -> Reader:
+    from quorumsql.neural import reader  # loads onnxruntime, which --help must not
+
+    return reader.Reader(folder / "reader.onnx")
 
 
 def shipped_calibration(of: str = VOTE) -> Calibration:
@@ -139,6 +159,6 @@ def shipped_calibration(of: str = VOTE) -> Calibration:
     return load(FOLDER / "calibration.json", of)
 
 
-def shipped_cascade() -> Cascade | None:
-    """Return which member may answer alone, and when."""
-    return load_cascade(FOLDER / "cascade.json")
+def shipped_cascade(of: str = VOTE) -> Cascade | None:
+    """Return which member may answer alone, and when, chosen among by `of`."""
+    return load_cascade(FOLDER / "cascade.json", of)

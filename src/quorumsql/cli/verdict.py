@@ -110,9 +110,10 @@ def remember(answer: Answer, settings: Settings, url: str) -> None:
 
 @dataclass(frozen=True)
 class _Records:
-    """What is kept of one database for one person."""
+    """What is kept of one database for one person; `selector` is what chooses answers there."""
 
     who: str
+    selector: str
     history: History
     verdicts: VerdictStore
 
@@ -126,6 +127,7 @@ def _records(settings: Settings, url: str) -> _Records:
     name = re.sub(r"[^\w.@-]+", "-", settings.who).strip(".-") or "somebody"
     return _Records(
         who=settings.who,
+        selector=settings.members.selector,
         history=History(home / "history" / f"{name}.jsonl"),
         verdicts=VerdictStore(home / "verdicts.jsonl"),
     )
@@ -234,7 +236,8 @@ def _summary(records: _Records) -> dict[str, Any]:
     from quorumsql.stages.recalibrate import ENOUGH, recalibrated
 
     said = list(records.verdicts.all())
-    shift = shift_of_verdicts(said, spread=shipped_calibration().spread)
+    spread = shipped_calibration(records.selector).spread
+    shift = shift_of_verdicts(said, spread=spread)
     return {
         "verdicts": len(said),
         "right": sum(one.right for one in said),

@@ -1,6 +1,8 @@
 """Turn a selector's raw score into the chance that the answer is right.
 
 A share of the vote of 0.8 does not mean right four times in five, nor does any selector's score.
+Where a line through several features of the choice says more than that score (`stages.evidence`),
+its value takes the score's place; the map is then fitted to values of databases left out.
 The map from one to the other is fitted once on held-out databases. Two curves are tried
 (`stages.curves`), each on databases that it was not fitted on, and the one with the smaller sum
 of expected calibration error and Brier score is kept: a larger score never means a smaller chance.
@@ -8,7 +10,7 @@ of expected calibration error and Brier score is kept: a larger score never mean
 A file of calibrations holds one per selector, since their scores do not mean the same. A file of
 the first version, which knew the share of the vote only, is read as that.
 
-What is not covered: anything but the score, and one's own database; `stages.recalibrate` moves
+What is not covered: one's own database; `stages.recalibrate` moves
 confidence to what people said of answers there.
 """
 
@@ -18,23 +20,32 @@ import json
 import math
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
+from quorumsql.domain import Choice
 from quorumsql.errors import ConfigError, ModelError
 from quorumsql.stages.curves import CURVES, Points, brier, expected_error, log_odds
+from quorumsql.stages.evidence import Line, Row, left_out, logistic, table_of
 from quorumsql.stages.guarantee import guarantees
 
 __all__ = [
     "VOTE",
     "Calibration",
+    "calibration_of",
     "confidence",
     "fit",
+    "fit_line",
     "held_out_chances",
     "load",
     "promised",
+    "record_of",
     "save",
+    "squashed",
 ]
 
 VOTE: Final = "vote"
@@ -51,7 +62,8 @@ class Calibration:
     for itself. `ranks` gives each generator's place by accuracy, 0 for the best; `n` is the
     number of questions. `guarantees` pairs rates of error with the score that keeps them.
     `method` names the curve. `spread` is how much databases differ beyond what the score says: the
-    standard deviation of their shift, in log odds.
+    standard deviation of their shift, in log odds. With a `line`, its value for the features of
+    the choice is the raw score, else the selector's confidence is.
     """
 
     shares: tuple[float, ...] = ()
@@ -61,6 +73,20 @@ class Calibration:
     guarantees: tuple[tuple[float, float], ...] = ()
     method: str = "isotonic"
     spread: float = 0.7
+    line: Line | None = None
+
+    def raw(self, choice: Choice, row: Row) -> float:
+        """Return the raw score of a choice, from 0 to 1, given its features."""
+        return choice.confidence if self.line is None else squashed(self.line(row))
+
+    def chance(self, choice: Choice, row: Row) -> float:
+        """Return the chance that the choice is right, given its features."""
+        return confidence(self.raw(choice, row), self)
+
+
+def squashed(odds: float) -> float:
+    """Return the chance that has these log odds."""
+    return 1.0 / (1.0 + math.exp(-min(max(odds, -30.0), 30.0)))
 
 
 def promised(max_error: float, calibration: Calibration) -> float:
@@ -140,6 +166,31 @@ def fit(
     return made if databases is None else _with_spread(made, shares, correct, databases)
 
 
+def fit_line(
+    rows: Sequence[Row],
+    correct: Sequence[bool],
+    *,
+    databases: Sequence[Hashable],
+    names: Sequence[str],
+    ranks: Mapping[str, int] | None = None,
+) -> Calibration:
+    """Fit a line through the features `names`, and the map from its value to the chance.
+
+    Args:
+        rows: the features of each choice (`stages.evidence`).
+        correct: whether the answer was right.
+        databases: the database of each question; the map is fitted to what lines say of
+            databases that they were not fitted to.
+        names: the features to look at.
+        ranks: places of the generators, kept beside the map.
+    """
+    table, right = table_of(rows, names), np.asarray(correct, dtype=np.float64)
+    through = partial(logistic, names=names)
+    values = [squashed(value) for value in left_out(table, right, databases, through).tolist()]
+    made = fit(values, correct, databases=databases, ranks=ranks)
+    return replace(made, line=through(table, right)) if made.n else made
+
+
 def held_out_chances(
     shares: Sequence[float],
     correct: Sequence[bool],
@@ -178,7 +229,7 @@ def load(path: Path, of: str = VOTE) -> Calibration:
         record = json.loads(path.read_text(encoding="utf-8"))
         kept = {VOTE: record} if "shares" in record else dict(record["of"].items())
         ranks = {str(name): int(rank) for name, rank in record.get("ranks", {}).items()}
-        read = _read(kept[of], ranks) if of in kept else Calibration(ranks=ranks)
+        read = calibration_of(kept[of], ranks) if of in kept else Calibration(ranks=ranks)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is not a calibration ({error!r}); fit it again.") from error
     if not _rising(read):
@@ -196,12 +247,12 @@ def save(calibration: Calibration, path: Path, of: str = VOTE) -> None:
     if path.is_file() and of != VOTE:  # the vote is measured first: new weights, new file
         before = json.loads(path.read_text(encoding="utf-8"))
         if "of" not in before:
-            before = {"of": {VOTE: _entry(load(path))}}
+            before = {"of": {VOTE: record_of(load(path))}}
         others = dict(before["of"])
     record = {
         "version": 2,
         "ranks": dict(calibration.ranks) or dict(load(path).ranks),
-        "of": {**others, of: _entry(calibration)},
+        "of": {**others, of: record_of(calibration)},
     }
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
@@ -245,8 +296,6 @@ def _with_spread(
     databases: Sequence[Hashable],
 ) -> Calibration:
     """The calibration with the spread of databases that makes their verdicts likeliest."""
-    import numpy as np
-
     odds = np.array([log_odds(confidence(share, made)) for share in shares])
     sign = np.where(np.asarray(correct, dtype=bool), 1.0, -1.0)
     order = {name: number for number, name in enumerate(dict.fromkeys(databases))}
@@ -265,8 +314,11 @@ def _with_spread(
     return replace(made, spread=max(_SPREADS, key=likely))
 
 
-def _entry(calibration: Calibration) -> dict[str, Any]:
+def record_of(calibration: Calibration) -> dict[str, Any]:
+    """Return what JSON keeps of a calibration; ranks stand beside it."""
+    line = {} if calibration.line is None else {"line": asdict(calibration.line)}
     return {
+        **line,
         "method": calibration.method,
         "shares": list(calibration.shares),
         "chances": [round(chance, 6) for chance in calibration.chances],
@@ -276,11 +328,19 @@ def _entry(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _read(record: Mapping[str, Any], ranks: Mapping[str, int]) -> Calibration:
+def calibration_of(
+    record: Mapping[str, Any], ranks: Mapping[str, int] | None = None
+) -> Calibration:
+    """Return the calibration that `record_of` made.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: the record is none.
+    """
     return Calibration(
+        line=Line.read(record["line"]) if "line" in record else None,
         shares=tuple(float(x) for x in record["shares"]),
         chances=tuple(float(x) for x in record["chances"]),
-        ranks=ranks,
+        ranks=ranks or {},
         n=int(record.get("n", 0)),
         guarantees=tuple(
             (float(rate), float(share)) for rate, share in record.get("guarantees", ())

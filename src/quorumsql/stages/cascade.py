@@ -1,12 +1,14 @@
-"""Spend on further generators only where it pays: ask the fast one, stop where they would not help.
+"""Spend on further generators only where it pays: ask one, the next only where that one is unsure.
 
-Two rules exist. A question goes on while the calibrated confidence after the fast generator is
-below a threshold, the one-sided form of window-based early exit. Or a stop rule predicts from the
-fast one's candidates what asking the others would gain, as SEEDS emulates a large ensemble from a
-few of its members: a ridge regression of the gain (right with all, less right alone: 1, 0 or -1)
-on a few numbers of the vote. That the others change an answer is not enough; they must mend it.
-Everything was fitted on recorded runs over databases held out of training, the threshold so that a
-stated share of all questions goes on.
+Whatever the generators that were asked so far have written is chosen among as all candidates are,
+by the same selector. A question goes on to the next generator while the choice is not sure enough,
+the one-sided form of window-based early exit. How sure it is says a line through features of the
+choice (`stages.evidence`), fitted for each step on its own, since one beam that agrees with itself
+is less than three. Everything is fitted on recorded runs over databases held out of training, and
+the thresholds on values of databases that a line was not fitted to, so that stated shares of all
+questions go on.
+
+A file of cascades holds one per selector, as a file of calibrations does (`stages.calibrate`).
 
 What is not covered: language models, which `session` asks after the cheap generators, by the
 same confidence; and what a call costs. All calls count alike.
@@ -16,158 +18,199 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from quorumsql.domain import Choice
 from quorumsql.errors import ModelError
-from quorumsql.stages.calibrate import Calibration, confidence, fit
+from quorumsql.stages.calibrate import (
+    VOTE,
+    Calibration,
+    calibration_of,
+    fit_line,
+    record_of,
+    squashed,
+)
+from quorumsql.stages.evidence import VOTED, Row, left_out, logistic, table_of
 
-__all__ = ["FEATURES", "Cascade", "features", "fit_cascade", "load_cascade", "save_cascade"]
+__all__ = [
+    *("Cascade", "Known", "Step", "fit_cascade", "load_cascade", "save_cascade"),
+    *("stopped", "thresholds"),
+]
 
-FEATURES = ("share", "margin", "groups", "entropy", "empty", "unanimous")
+Floats = npt.NDArray[np.float64]
 
-Matrix = npt.NDArray[np.float64]
-_RIDGE = 5.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What follows once some generators were asked, and others were not.
+
+    The next one is asked where the raw score of the choice is less than `below`, which may be 0.
+    `calibration` is of choices among what these generators wrote.
+    """
+
+    calibration: Calibration
+    below: float
+
+    def stops(self, choice: Choice, row: Row, *, least: float | None = None) -> bool:
+        """Return whether the choice stands without the others.
+
+        Args:
+            choice: that among the candidates that there are, not calibrated.
+            row: its features.
+            least: stop from this calibrated chance on, instead of by the fitted threshold.
+        """
+        if choice.candidate is None:
+            return False
+        if least is not None:
+            return self.calibration.chance(choice, row) >= least
+        return self.calibration.raw(choice, row) >= self.below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cascade:
-    """Which generator is asked alone first, and when the others are.
+    """In which `order` generators are asked, and what follows after each but the last.
 
-    `weights` of the standardised `FEATURES` and the `intercept` give what asking the others is
-    expected to gain; they are asked where it is more than `most`. `calibration` is from the first
-    one's share of its own vote to the chance that it is right; `calls` is the share of all calls
-    that this asked on held-out questions.
+    `calls` is the share of all calls that this asked on held-out questions.
     """
 
-    first: str
-    means: tuple[float, ...]
-    scales: tuple[float, ...]
-    weights: tuple[float, ...]
-    intercept: float
-    most: float
-    calibration: Calibration
+    order: tuple[str, ...]
+    steps: tuple[Step, ...]
     calls: float = 1.0
 
-    def gain(self, choice: Choice, *, empty: bool) -> float:
-        """Return how much likelier a right answer is with the others, from -1 to 1."""
-        return self.expected(features(choice, empty=empty))
 
-    def expected(self, row: Sequence[float]) -> float:
-        """Return the same for a row of `features`."""
-        parts = zip(row, self.means, self.scales, self.weights, strict=True)
-        return self.intercept + sum((x - mean) / scale * w for x, mean, scale, w in parts)
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Recorded choices among what some generators wrote: features, and whether each is right."""
 
-    def stops(self, choice: Choice, *, empty: bool, below: float | None = None) -> bool:
-        """Return whether the choice stands without the others.
-
-        Args:
-            choice: that among the first generator's candidates.
-            empty: whether its result has no rows.
-            below: go on below this calibrated confidence, instead of by the stop rule.
-        """
-        if choice.candidate is None:
-            return False
-        if below is not None:
-            return self.confidence(choice) >= below
-        return self.gain(choice, empty=empty) <= self.most
-
-    def confidence(self, choice: Choice) -> float:
-        """Return the calibrated chance that the first generator's choice is right."""
-        return confidence(choice.confidence, self.calibration)
-
-
-def features(choice: Choice, *, empty: bool) -> tuple[float, ...]:
-    """Return what the stop rule looks at, in the order of `FEATURES`."""
-    votes = sorted((group.votes for group in choice.groups), reverse=True) or [0.0]
-    first = choice.groups[0].votes if choice.groups else 0.0
-    second = max((v for v in votes if v != first), default=0.0) if first == votes[0] else votes[0]
-    entropy = -sum(v * math.log(v) for v in votes if v > 0)
-    return (
-        first,
-        first - second,
-        math.log(len(votes)),
-        entropy,
-        float(empty),
-        float(choice.rule == "unanimous"),
-    )
+    rows: Sequence[Row]
+    right: Sequence[bool]
 
 
 def fit_cascade(
-    first: str,
-    rows: Sequence[Sequence[float]],
+    order: Sequence[str],
+    known: Sequence[Known],
     *,
-    alone: Sequence[bool],
-    together: Sequence[bool],
-    shares: Sequence[float],
-    going_on: float,
+    going_on: Sequence[float],
+    databases: Sequence[Hashable],
+    names: Sequence[str] = VOTED,
 ) -> Cascade:
-    """Fit the stop rule and the calibration of the fast generator on recorded questions.
+    """Fit the steps of a cascade on recorded questions.
 
     Args:
-        first: name of the generator that is asked alone.
-        rows: the `features` of its choice, per question.
-        alone: whether its choice was right.
-        together: whether the choice among all generators' candidates was right.
-        shares: the share of its vote that its choice had.
-        going_on: the share of questions that may ask the others.
+        order: the generators, as they are to be asked.
+        known: for each but the last, the choices among what was written up to it.
+        going_on: for each but the last, the share of all questions that may go on.
+        databases: the database of each question.
+        names: the features to look at.
     """
-    table = np.asarray(rows, dtype=np.float64)
-    gains = np.asarray(together, dtype=np.float64) - np.asarray(alone, dtype=np.float64)
-    means, scales = table.mean(axis=0), np.maximum(table.std(axis=0), 1e-6)
-    columns = np.column_stack([np.ones(len(table)), (table - means) / scales])
-    ridge = _RIDGE * np.eye(columns.shape[1])
-    ridge[0, 0] = 0.0
-    weights = np.linalg.solve(columns.T @ columns + ridge, columns.T @ gains)
-    cascade = Cascade(
-        first=first,
-        means=tuple(means.tolist()),
-        scales=tuple(scales.tolist()),
-        weights=tuple(weights[1:].tolist()),
-        intercept=float(weights[0]),
-        most=0.0,
-        calibration=fit(shares, alone),
+    measured = [fit_line(one.rows, one.right, databases=databases, names=names) for one in known]
+    values = [held_out_scores(one, databases, names) for one in known]
+    below = thresholds(values, going_on)
+    count = len(order)
+    return Cascade(
+        order=tuple(order),
+        steps=tuple(
+            Step(calibration=calibration, below=least)
+            for calibration, least in zip(measured, below, strict=True)
+        ),
+        calls=(1 + math.fsum(going_on)) / count,
     )
-    expected = sorted((cascade.expected(row) for row in rows), reverse=True)
-    place = min(int(going_on * len(expected)), len(expected) - 1)
-    return replace(cascade, most=expected[place])
 
 
-def save_cascade(cascade: Cascade, path: Path, *, about: str) -> None:
-    """Write a cascade as JSON; `about` says what it was fitted on, and by which script."""
-    record = {"about": about, **asdict(cascade)}
+def held_out_scores(known: Known, databases: Sequence[Hashable], names: Sequence[str]) -> Floats:
+    """Return the raw score of each choice by a line that was fitted without its database."""
+    right = np.asarray(known.right, dtype=np.float64)
+    through = partial(logistic, names=names)
+    values = left_out(table_of(known.rows, names), right, databases, through)
+    return np.array([squashed(value) for value in values.tolist()])
+
+
+def thresholds(values: Sequence[Floats], going_on: Sequence[float]) -> tuple[float, ...]:
+    """Return the raw score of each step below which questions go on.
+
+    Args:
+        values: the raw scores after each step, (questions,) each.
+        going_on: the share of all questions that may go on from each step.
+    """
+    found: list[float] = []
+    reaching = np.ones(len(values[0]), dtype=bool) if values else np.zeros(0, dtype=bool)
+    for scores, share in zip(values, going_on, strict=True):
+        ordered, count = np.sort(scores[reaching]), int(share * len(scores))
+        if not count:
+            found.append(0.0)
+        else:
+            found.append(float(ordered[count]) if count < len(ordered) else 1.0)
+        reaching &= scores < found[-1]
+    return tuple(found)
+
+
+def stopped(values: Sequence[Floats], below: Sequence[float]) -> npt.NDArray[np.int64]:
+    """Return after which step each question stops, 0 for the first; see `thresholds`."""
+    found = np.zeros(len(values[0]), dtype=np.int64)
+    reaching = np.ones(len(values[0]), dtype=bool)
+    for scores, least in zip(values, below, strict=True):
+        reaching &= scores < least
+        found += reaching
+    return found
+
+
+def save_cascade(cascade: Cascade, path: Path, *, about: str, of: str = VOTE) -> None:
+    """Write a selector's cascade; others' stay. `about` says what it was fitted on, and by what.
+
+    Raises:
+        ModelError: the file that is there holds no cascades.
+    """
+    made = {
+        "about": about,
+        "order": list(cascade.order),
+        "steps": [
+            {"below": step.below, "calibration": record_of(step.calibration)}
+            for step in cascade.steps
+        ],
+        "calls": cascade.calls,
+    }
+    record = {"of": {**(_records(path) if path.is_file() else {}), of: made}}
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def load_cascade(path: Path) -> Cascade | None:
-    """Read what `save_cascade` wrote; None where there is no such file.
+def load_cascade(path: Path, of: str = VOTE) -> Cascade | None:
+    """Read a selector's cascade; None where there is no such file, or none of that selector.
 
     Raises:
-        ModelError: the file is no cascade.
+        ModelError: the file holds no cascades.
     """
     if not path.is_file():
         return None
+    record = _records(path).get(of)
+    if record is None:
+        return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        lists = {name: tuple(map(float, record[name])) for name in ("means", "scales", "weights")}
-        if any(len(values) != len(FEATURES) for values in lists.values()):
-            raise ValueError(f"not {len(FEATURES)} features")
-        shares, chances = (tuple(map(float, record["calibration"][n])) for n in _CURVE)
-        return Cascade(
-            first=str(record["first"]),
-            intercept=float(record["intercept"]),
-            most=float(record["most"]),
-            calibration=Calibration(shares=shares, chances=chances),
-            calls=float(record["calls"]),
-            **lists,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return _read(record)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is not a cascade ({error!r}); fit it again.") from error
 
 
-_CURVE = ("shares", "chances")
+def _records(path: Path) -> dict[str, Any]:
+    """The cascades of a file, by selector."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["of"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is not a cascade ({error!r}); fit it again.") from error
+
+
+def _read(record: Mapping[str, Any]) -> Cascade:
+    order = tuple(map(str, record["order"]))
+    steps = tuple(
+        Step(calibration=calibration_of(one["calibration"]), below=float(one["below"]))
+        for one in record["steps"]
+    )
+    if len(steps) != len(order) - 1:
+        raise ValueError(f"{len(order)} generators, {len(steps)} steps")
+    return Cascade(order=order, steps=steps, calls=float(record["calls"]))
