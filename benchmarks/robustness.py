@@ -1,9 +1,10 @@
-"""Spider dev asked in other words: typos, synonyms, paraphrases, and columns under other names.
+"""Spider dev asked in other words: typos, synonyms, paraphrases, column names avoided or changed.
 
-Each question is asked five times: as it is, and with one kind of change; gold stays the same, but
-for renamed columns, where a copy of the database and the gold query get the new names. Prints the
-accuracy of each and its share of the clean one, with the paired difference. The word lists are
-our own and stand below; nothing is trained or fitted on them.
+Each question is asked as it is, and with one kind of change where the change finds something to
+do. Gold stays the same, but for renamed columns, where a copy of the database and the gold query
+get the new names, and questions whose gold then gives another result are left out. Prints what is
+right of the changed questions, of the same ones as they are, the share and the paired difference.
+The word lists are our own and stand in `robustness_words.py`; nothing is trained or fitted on them.
 
     python benchmarks/robustness.py --data DIR [--out runs/robustness] [--every 4]
 
@@ -22,61 +23,18 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import sqlglot
 import typer
 from sqlglot import exp
 
 from quorumsql.evals.metrics import paired_difference
+from robustness_words import COLUMNS, OPENINGS, OTHERWISE, SYNONYMS  # beside this script
 
+Row: TypeAlias = dict[str, Any]
 _QUORUM = str(Path(sys.executable).with_name("quorum"))
-
-_SYNONYMS = {
-    **{"names": "titles", "name": "title", "age": "years of life", "ages": "years of life"},
-    **{"country": "nation", "countries": "nations", "city": "town", "cities": "towns"},
-    **{"students": "pupils", "student": "pupil", "employees": "workers", "employee": "worker"},
-    **{"singer": "vocalist", "singers": "vocalists", "cars": "automobiles", "car": "automobile"},
-    **{"population": "number of inhabitants", "average": "mean", "maximum": "greatest"},
-    **{"minimum": "least", "total": "overall", "different": "distinct", "oldest": "most aged"},
-    **{"youngest": "least aged", "pets": "animals", "pet": "animal", "teachers": "instructors"},
-    **{"teacher": "instructor", "shops": "stores", "shop": "store", "owners": "holders"},
-    **{"owner": "holder", "year": "calendar year", "players": "athletes", "player": "athlete"},
-    **{"airlines": "carriers", "airline": "carrier", "flights": "air trips", "makers": "producers"},
-    **{
-        "maker": "producer",
-        "language": "tongue",
-        "languages": "tongues",
-        "horsepower": "engine power",
-    },
-    **{"weight": "heaviness", "height": "tallness", "nationality": "country of origin"},
-    **{"documents": "papers", "document": "paper", "members": "participants", "show": "display"},
-    **{"list": "enumerate", "find": "look up", "give": "provide", "return": "report"},
-    **{"most": "largest number of", "concerts": "gigs", "concert": "gig", "stadium": "arena"},
-    **{"stadiums": "arenas", "museum": "gallery", "museums": "galleries", "series": "shows"},
-    **{"friends": "buddies", "friend": "buddy", "courses": "classes", "course": "class"},
-    **{"departments": "divisions", "department": "division", "dogs": "hounds", "dog": "hound"},
-    **{"salary": "pay", "price": "cost", "address": "place of residence", "phone": "telephone"},
-}
-_OPENINGS = (
-    (r"^how many (.+?) (?:are there|do we have)\??$", "I need the number of {0}."),
-    (r"^how many (.+?)\??$", "Could you tell me how many {0}?"),
-    (r"^(?:what is|what's) (?:the )?(.+?)\??$", "I would like to know the {0}."),
-    (r"^what are (?:the )?(.+?)\??$", "I want to see the {0}."),
-    (r"^(?:show|list|find|give me|give|return|display) (?:me )?(?:the )?(.+?)[.?]?$",
-     "Can you pull up the {0}, please?"),
-    (r"^which (.+?)\??$", "Tell me which {0}."),
-    (r"^(?:count|compute|calculate) (?:the )?(.+?)[.?]?$", "Work out the {0} for me."),
-)  # fmt: skip
-_COLUMNS = {
-    **{"name": "title", "age": "years_old", "country": "nation", "city": "town", "year": "yr"},
-    **{"population": "inhabitants", "weight": "mass", "height": "tallness", "title": "heading"},
-    **{"nationality": "citizenship", "location": "place", "price": "cost", "salary": "pay"},
-    **{"horsepower": "engine_power", "language": "tongue", "continent": "landmass"},
-    **{"birthday": "date_of_birth", "date": "day", "description": "details", "email": "mail"},
-    **{"first_name": "given_name", "last_name": "family_name", "rating": "score", "level": "grade"},
-    **{"result": "outcome", "code": "short_code", "type": "kind", "capacity": "max_people"},
-}
+_LITERAL = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
 def main(
@@ -88,41 +46,55 @@ def main(
     """Print the table."""
     dev = json.loads((data / "spider/dev.json").read_text(encoding="utf-8"))[::every]
     out.mkdir(parents=True, exist_ok=True)
-    clean: list[bool] = []
-    print("| questions | changed | accuracy, % | share of clean, % | difference, points |")
-    print("|---|---|---|---|---|")
+    folder = data / "spider/database"
+    clean = _answered(dev, folder, out / "as_they_are", workers)
+    print(f"{len(dev)} questions, of which {100 * sum(clean) / len(dev):.1f} % are right.\n")
+    print("| changed | questions | right, % | as they are, % | share, % | difference, points |")
+    print("|---|---|---|---|---|---|")
     for name, change in _CHANGES.items():
-        folder, asked = data / "spider/database", [dict(row) for row in dev]
-        if name == "renamed columns":
-            folder = _renamed(dev, folder, out / "databases")
-            asked = [_with_names(row, folder) for row in dev]
-        else:
-            for number, row in enumerate(asked):
-                row["question"] = change(row["question"], random.Random(f"{name}-{number}"))
-        changed = sum(
-            a["question"] != b["question"] or a["query"] != b["query"]
-            for a, b in zip(asked, dev, strict=True)
-        )
-        right = _answered(asked, folder, out / name.replace(" ", "_"), workers)
-        clean = clean or right
-        share = sum(right) / max(sum(clean), 1)
-        apart = paired_difference(right, clean, [row["db_id"] for row in dev])
-        points = [f"{100 * x:+.1f}" for x in (apart.value, apart.low, apart.high)]
-        print(
-            f"| {name} | {changed} of {len(dev)} | {100 * sum(right) / len(right):.1f} "
-            f"| {100 * share:.1f} | {points[0]} ({points[1]} to {points[2]}) |"
-        )
+        asked = [change(row, random.Random(f"{name}-{n}")) for n, row in enumerate(dev)]
+        kept = [n for n, text in enumerate(asked) if text != dev[n]["question"]]
+        rows = [{**dev[n], "question": asked[n]} for n in kept]
+        right = _answered(rows, folder, out / name.replace(" ", "_"), workers)
+        _print(name, right, [clean[n] for n in kept], rows)
+    renamed, names = _renamed(dev, folder, out / "databases")
+    found = {n: query for n, row in enumerate(dev) if (query := _gold(row, folder, renamed, names))}
+    rows = [{**dev[n], "query": query} for n, query in found.items()]
+    right = _answered(rows, renamed, out / "renamed_columns", workers)
+    _print("renamed columns", right, [clean[n] for n in found], rows)
 
 
-def _typo(question: str, rng: random.Random) -> str:
+def _print(name: str, right: list[bool], before: list[bool], rows: list[Row]) -> None:
+    apart = paired_difference(right, before, [row["db_id"] for row in rows])
+    points = [f"{100 * x:+.1f}" for x in (apart.value, apart.low, apart.high)]
+    now, then = (100 * sum(flags) / len(flags) for flags in (right, before))
+    print(
+        f"| {name} | {len(rows)} | {now:.1f} | {then:.1f} | {100 * now / max(then, 1e-9):.0f} "
+        f"| {points[0]} ({points[1]} to {points[2]}) |",
+        flush=True,
+    )
+
+
+def _typo(row: Row, rng: random.Random) -> str:
     """One wrong letter in one long word that is no value."""
+    question: str = row["question"]
+    values = _values(row)
     places = [m for m in re.finditer(r"(?<!['\"\w])[a-z]{5,}(?!['\"\w])", question)]
+    places = [m for m in places if m[0] not in values]
     if not places:
         return question
     match = rng.choice(places)
-    word, at = match[0], rng.randrange(1, len(match[0]) - 1)
+    wrong = match[0]
+    while wrong == match[0]:
+        wrong = _misspelt(match[0], rng)
+    return question[: match.start()] + wrong + question[match.end() :]
+
+
+def _misspelt(word: str, rng: random.Random) -> str:
+    """Two letters swapped, one lost, one more, or a wrong one; the first and last are kept."""
+    at = rng.randrange(1, len(word) - 2)
     letter = rng.choice("abcdefghijklmnopqrstuvwxyz")
-    wrong = rng.choice(
+    return rng.choice(
         (
             word[:at] + word[at + 1] + word[at] + word[at + 2 :],
             word[:at] + word[at + 1 :],
@@ -130,84 +102,122 @@ def _typo(question: str, rng: random.Random) -> str:
             word[:at] + letter + word[at + 1 :],
         )
     )
-    return question[: match.start()] + wrong + question[match.end() :]
 
 
-def _synonyms(question: str, _: random.Random) -> str:
-    """Every word that has one is replaced; what is quoted or capitalised inside stays."""
+def _synonyms(row: Row, _: random.Random) -> str:
+    """Every word that has one is replaced, but for values."""
+    values = _values(row)
 
     def other(match: re.Match[str]) -> str:
         word = match[0]
-        found = _SYNONYMS.get(word.lower() if match.start() == 0 else word)
-        return word if found is None else found.capitalize() if word[0].isupper() else found
+        found = SYNONYMS.get(word.lower() if match.start() == 0 else word)
+        if found is None or word.lower() in values:
+            return word
+        return found.capitalize() if word[0].isupper() else found
 
+    question: str = row["question"]
     return re.sub(r"(?<!['\"\w])\w+(?!['\"\w])", other, question)
 
 
-def _paraphrase(question: str, _: random.Random) -> str:
+def _paraphrase(row: Row, _: random.Random) -> str:
     """Another opening around the same words."""
-    text = question.strip()
-    for pattern, said in _OPENINGS:
+    text: str = row["question"].strip()
+    for pattern, said in OPENINGS:
         if match := re.match(pattern, text, re.IGNORECASE):
-            return said.format(match[1].rstrip(" ?."))
+            return f"{said}".format(match[1].rstrip(" ?."))
     return f"Please help me: {text}"
 
 
-_CHANGES: dict[str, Callable[[str, random.Random], str]] = {
-    "as they are": lambda question, _: question,
+def _avoided(row: Row, _: random.Random) -> str:
+    """The names of columns that the gold query reads, said in words that share none with them."""
+    question: str = row["question"]
+    tree = sqlglot.parse_one(row["query"], dialect="sqlite")
+    read = {column.name.lower().replace("_", " ") for column in tree.find_all(exp.Column)}
+    for name in sorted(read & OTHERWISE.keys(), key=len, reverse=True):
+        one, many = OTHERWISE[name]
+        for words, said in ((_plural(name), many), (name, one)):
+            question = re.sub(
+                rf"(?<!['\"\w]){re.escape(words)}(?!['\"\w])", said, question, flags=re.IGNORECASE
+            )
+    return question[0].upper() + question[1:]
+
+
+def _plural(words: str) -> str:
+    ies = words.endswith("y") and words[-2] not in "aeiou"
+    return f"{words[:-1]}ies" if ies else words if words.endswith("s") else f"{words}s"
+
+
+def _values(row: Row) -> set[str]:
+    """Words of the gold query's literals, in lower case."""
+    found = (match[1] or match[2] or "" for match in _LITERAL.finditer(row["query"]))
+    return {word for text in found for word in re.findall(r"\w+", text.lower())}
+
+
+_CHANGES: dict[str, Callable[[Row, random.Random], str]] = {
     "typos": _typo,
     "synonyms": _synonyms,
     "paraphrases": _paraphrase,
-    "renamed columns": lambda question, _: question,
+    "column names avoided": _avoided,
 }
 
 
-def _renamed(dev: list[dict[str, Any]], folder: Path, out: Path) -> Path:
-    """Copy the databases, with every column that has one under its other name."""
+def _renamed(dev: list[Row], folder: Path, out: Path) -> tuple[Path, dict[str, dict[str, str]]]:
+    """Copy the databases, and give columns their other names; return those by database.
+
+    A name that some table of the database has already is given to no other column.
+    """
+    names: dict[str, dict[str, str]] = {}
     for name in sorted({row["db_id"] for row in dev}):
         copy = out / name / f"{name}.sqlite"
-        if copy.is_file():
-            continue
         copy.parent.mkdir(parents=True, exist_ok=True)
         part = copy.with_suffix(".part")
         shutil.copyfile(folder / name / f"{name}.sqlite", part)
         part.chmod(0o644)
         with closing(sqlite3.connect(part)) as connection:
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            for (table,) in tables.fetchall():
-                columns = [r[1] for r in connection.execute(f'PRAGMA table_info("{table}")')]
-                known = {c.lower() for c in columns}
+            tables = _columns(connection)
+            known = {column.lower() for columns in tables.values() for column in columns}
+            names[name] = {a: b for a, b in COLUMNS.items() if a in known and b not in known}
+            for table, columns in tables.items():
                 for column in columns:
-                    new = _COLUMNS.get(column.lower())
-                    if new and new not in known:
+                    if new := names[name].get(column.lower()):
                         connection.execute(
                             f'ALTER TABLE "{table}" RENAME COLUMN "{column}" TO "{new}"'
                         )
             connection.commit()
         part.replace(copy)
-    return out
+    return out, names
 
 
-def _with_names(row: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The gold query with the columns' new names, or unchanged where it then fails."""
+def _columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    tables = [table for (table,) in found if not table.startswith("sqlite_")]
+    return {t: [r[1] for r in connection.execute(f'PRAGMA table_info("{t}")')] for t in tables}
+
+
+def _gold(row: Row, folder: Path, renamed: Path, names: dict[str, dict[str, str]]) -> str | None:
+    """The gold query with the new names; None where it reads none, or its result is another."""
     tree = sqlglot.parse_one(row["query"], dialect="sqlite")
+    changed = False
     for column in tree.find_all(exp.Column):
-        new = _COLUMNS.get(column.name.lower())
-        if new and not column.this.quoted:
+        new = names[row["db_id"]].get(column.name.lower())
+        if new and not column.this.quoted:  # Spider quotes values so
             column.this.replace(exp.to_identifier(new))
-    path = folder / row["db_id"] / f"{row['db_id']}.sqlite"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        connection.text_factory = bytes
-        for query in (tree.sql(dialect="sqlite"), row["query"]):
-            try:
-                connection.execute(query).fetchall()
-            except sqlite3.Error:
-                continue
-            return {**row, "query": query}
-    raise SystemExit(f"No gold query runs on the renamed columns: {row['query']}")
+            changed = True
+    query = tree.sql(dialect="sqlite")
+    before = _rows(folder, row["db_id"], row["query"])
+    return query if changed and before == _rows(renamed, row["db_id"], query) else None
 
 
-def _answered(rows: list[dict[str, Any]], folder: Path, out: Path, workers: int) -> list[bool]:
+def _rows(folder: Path, name: str, query: str) -> list[Any] | None:
+    with closing(sqlite3.connect(f"file:{folder / name / name}.sqlite?mode=ro", uri=True)) as db:
+        db.text_factory = bytes
+        try:
+            return sorted(map(repr, db.execute(query).fetchall()))
+        except sqlite3.Error:
+            return None
+
+
+def _answered(rows: list[Row], folder: Path, out: Path, workers: int) -> list[bool]:
     questions = out.with_suffix(".json")
     questions.write_text(json.dumps(rows), encoding="utf-8")
     command = [

@@ -1,0 +1,125 @@
+"""The embedded members in one table: accuracy and latency beside the published systems.
+
+Takes a run of `quorum eval spider` over all of Spider dev and prints, for each member, their
+majority, the choice that ships and the oracle, how much is right on all of dev and on the 528
+questions that 26 published systems answered; then those systems, by the same metric. Latency is
+that of whole answers on warm connections, measured here: each member alone, then all.
+
+    python benchmarks/embedded_table.py --data DIR --run runs/spider_dev [--questions 100]
+
+`--questions 0` measures no latency, which takes an idle machine.
+
+What is not covered: what the published systems cost and how long they take; the pool does not say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pool_record import asked
+from quorumsql import connect
+from quorumsql.config import load_settings
+from quorumsql.evals.datasets import Task, load_spider
+from quorumsql.evals.metrics import accuracy, percentile
+from quorumsql.evals.pool_lines import read_pool
+from quorumsql.evals.predictions import read_predictions
+from quorumsql.evals.summary import Summary, summarise
+
+
+def main(
+    data: Annotated[Path, typer.Option(envvar="QUORUM_DATA", help="The folder of data.")],
+    run: Annotated[Path, typer.Option(help="A run over all of Spider dev.")] = Path(
+        "runs/spider_dev"
+    ),
+    questions: Annotated[int, typer.Option(help="Questions to measure latency on.", min=0)] = 100,
+) -> None:
+    """Print both tables."""
+    predictions = list(read_predictions(run / "predictions.jsonl").values())
+    pool = {int(str(line.id).rsplit("-", 1)[1]) for _, line in read_pool(_pool(data))}
+    whole = summarise(predictions)
+    shared = summarise([p for p in predictions if p.index in pool])
+    names = sorted(whole["members"])
+    tasks = load_spider(data / "spider/dev.json", data / "spider/database")
+    spent = _latencies(tasks[:: max(len(tasks) // questions, 1)], names) if questions else {}
+    head = (
+        f"dev, {whole['n']} questions, % | pool, {shared['n']} questions, % | median, ms | 95th, ms"
+    )
+    print(f"| embedded | {head} |\n|---|---|---|---|---|")
+    for name in names:
+        _ours(f"`{name}` alone", whole["members"][name], shared["members"][name], spent.get(name))
+    _ours("majority of their first choices", whole["majority"], shared["majority"])
+    _ours("**trained selection (default)**", _chosen(whole), _chosen(shared), spent.get("all"))
+    _ours("oracle of all candidates", whole["oracle"], shared["oracle"])
+    print("\n| published system | pool, % |\n|---|---|")
+    for name, share, low, high in _published(data):
+        print(f"| {name} | {100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f}) |")
+
+
+def _pool(data: Path) -> Path:
+    return data / "pools/spider_dev_a.jsonl"
+
+
+def _chosen(summary: Summary) -> dict[str, Any]:
+    return {"value": summary["execution_accuracy"], "ci95": summary["ci95"]}
+
+
+def _ours(
+    label: str,
+    whole: dict[str, Any],
+    shared: dict[str, Any],
+    spent: Sequence[float] | None = None,
+) -> None:
+    low, high = whole["ci95"]
+    times = (
+        "– | –"
+        if spent is None
+        else f"{percentile(spent, 0.5):.0f} | {percentile(spent, 0.95):.0f}"
+    )
+    print(
+        f"| {label} | {100 * whole['value']:.1f} ({100 * low:.1f} to {100 * high:.1f}) "
+        f"| {100 * shared['value']:.1f} | {times} |"
+    )
+
+
+def _latencies(tasks: Sequence[Task], names: Sequence[str]) -> dict[str, list[float]]:
+    """Milliseconds per answer of each member alone, and of "all"; a first question warms up."""
+    groups: defaultdict[str, list[Task]] = defaultdict(list)
+    for task in tasks:
+        groups[task.database].append(task)
+    spent: dict[str, list[float]] = {}
+    for name, generators in (*((name, [name]) for name in names), ("all", ["embedded"])):
+        settings = load_settings(overrides={"generators": generators})
+        first = None
+        spent[name] = []
+        for path, own in groups.items():
+            with connect(path, settings=settings, like=first) as connection:
+                connection.ask(own[0].question)
+                first = first or connection
+                for task in own:
+                    started = time.perf_counter()
+                    connection.ask(task.question)
+                    spent[name].append((time.perf_counter() - started) * 1000)
+    return spent
+
+
+def _published(data: Path) -> list[tuple[str, float, float, float]]:
+    """Every system of the pool with its accuracy by our metric, best first."""
+    right: defaultdict[str, list[bool]] = defaultdict(list)
+    clusters: defaultdict[str, list[str]] = defaultdict(list)
+    for row in asked(data):
+        for candidate, correct in zip(row.candidates, row.right, strict=True):
+            right[candidate.generator].append(correct)
+            clusters[candidate.generator].append(row.db_id)
+    found = {name: accuracy(right[name], clusters[name]) for name in right}
+    ranked = sorted(found.items(), key=lambda item: (-item[1].value, item[0]))
+    return [(name, each.value, each.low, each.high) for name, each in ranked]
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,106 @@
+"""Other words for what Spider dev asks about, for `robustness.py`. They are our own.
+
+What is not covered: grammar. A phrase replaces a name wherever it stands.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COLUMNS", "OPENINGS", "OTHERWISE", "SYNONYMS"]
+
+SYNONYMS = {
+    **{"names": "titles", "name": "title", "age": "years of life", "ages": "years of life"},
+    **{"country": "nation", "countries": "nations", "city": "town", "cities": "towns"},
+    **{"students": "pupils", "student": "pupil", "employees": "workers", "employee": "worker"},
+    **{"singer": "vocalist", "singers": "vocalists", "cars": "automobiles", "car": "automobile"},
+    **{"population": "number of inhabitants", "average": "mean", "maximum": "greatest"},
+    **{"minimum": "least", "total": "overall", "different": "distinct", "oldest": "most aged"},
+    **{"youngest": "least aged", "pets": "animals", "pet": "animal", "teachers": "instructors"},
+    **{"teacher": "instructor", "shops": "stores", "shop": "store", "owners": "holders"},
+    **{"owner": "holder", "year": "calendar year", "players": "athletes", "player": "athlete"},
+    **{"airlines": "carriers", "airline": "carrier", "flights": "air trips", "makers": "producers"},
+    **{
+        "maker": "producer",
+        "language": "tongue",
+        "languages": "tongues",
+        "horsepower": "engine power",
+    },
+    **{"weight": "heaviness", "height": "tallness", "nationality": "country of origin"},
+    **{"documents": "papers", "document": "paper", "members": "participants", "show": "display"},
+    **{"list": "enumerate", "find": "look up", "give": "provide", "return": "report"},
+    **{"most": "largest number of", "concerts": "gigs", "concert": "gig", "stadium": "arena"},
+    **{"stadiums": "arenas", "museum": "gallery", "museums": "galleries", "series": "shows"},
+    **{"friends": "buddies", "friend": "buddy", "courses": "classes", "course": "class"},
+    **{"departments": "divisions", "department": "division", "dogs": "hounds", "dog": "hound"},
+    **{"salary": "pay", "price": "cost", "address": "place of residence", "phone": "telephone"},
+}
+OPENINGS = (
+    (r"^how many (.+?) (?:are there|do we have)\??$", "I need the number of {0}."),
+    (r"^how many (.+?)\??$", "Could you tell me how many {0}?"),
+    (r"^(?:what is|what's) (?:the )?(.+?)\??$", "I would like to know the {0}."),
+    (r"^what are (?:the )?(.+?)\??$", "I want to see the {0}."),
+    (r"^(?:show|list|find|give me|give|return|display) (?:me )?(?:the )?(.+?)[.?]?$",
+     "Can you pull up the {0}, please?"),
+    (r"^which (.+?)\??$", "Tell me which {0}."),
+    (r"^(?:count|compute|calculate) (?:the )?(.+?)[.?]?$", "Work out the {0} for me."),
+)  # fmt: skip
+COLUMNS = {
+    **{"name": "title", "age": "years_old", "country": "nation", "city": "town", "year": "yr"},
+    **{"population": "inhabitants", "weight": "mass", "height": "tallness", "title": "heading"},
+    **{"nationality": "citizenship", "location": "place", "price": "cost", "salary": "pay"},
+    **{"horsepower": "engine_power", "language": "tongue", "continent": "landmass"},
+    **{"birthday": "date_of_birth", "date": "day", "description": "details", "email": "mail"},
+    **{"first_name": "given_name", "last_name": "family_name", "rating": "score", "level": "grade"},
+    **{"result": "outcome", "code": "short_code", "type": "kind", "capacity": "max_people"},
+}
+
+OTHERWISE = {
+    "name": ("designation", "designations"),
+    "first name": ("forename", "forenames"),
+    "last name": ("surname", "surnames"),
+    "age": ("number of years lived", "numbers of years lived"),
+    "language": ("tongue spoken", "tongues spoken"),
+    "population": ("number of inhabitants", "numbers of inhabitants"),
+    "airline": ("carrier", "carriers"),
+    "template type code": ("short sign for the kind of layout", "short signs for kinds of layout"),
+    "grade": ("year at school", "years at school"),
+    "city": ("town", "towns"),
+    "year": ("time", "times"),
+    "cylinders": ("combustion chambers", "combustion chambers"),
+    "country": ("nation", "nations"),
+    "weight": ("heaviness", "heaviness"),
+    "maker": ("manufacturer", "manufacturers"),
+    "continent": ("part of the world", "parts of the world"),
+    "horsepower": ("engine strength", "engine strengths"),
+    "channel": ("broadcaster", "broadcasters"),
+    "earnings": ("money won", "money won"),
+    "state": ("part of the nation", "parts of the nation"),
+    "birth date": ("day of being born", "days of being born"),
+    "birth year": ("time of being born", "times of being born"),
+    "directed by": ("made under the lead of", "made under the lead of"),
+    "written by": ("with a script from", "with a script from"),
+    "series name": ("designation of the show", "designations of the shows"),
+    "citizenship": ("passport", "passports"),
+    "nationality": ("home nation", "home nations"),
+    "location": ("place", "places"),
+    "accelerate": ("time to get fast", "times to get fast"),
+    "hometown": ("place where one grew up", "places where they grew up"),
+    "capacity": ("room for people", "room for people"),
+    "title": ("designation", "designations"),
+    "abbreviation": ("short form", "short forms"),
+    "region": ("area", "areas"),
+    "rating": ("score", "scores"),
+    "share": ("part of the viewers", "parts of the viewers"),
+    "money rank": ("place by winnings", "places by winnings"),
+    "percentage": ("part of a hundred", "parts of a hundred"),
+    "sales": ("number sold", "numbers sold"),
+    "tonnage": ("load in heavy units", "loads in heavy units"),
+    "result": ("outcome", "outcomes"),
+    "record company": ("music label", "music labels"),
+    "song name": ("designation of the piece", "designations of the pieces"),
+    "theme": ("motto", "mottos"),
+    "height": ("stature", "statures"),
+    "phone number": ("way to call", "ways to call"),
+    "bonus": ("extra pay", "extra pay"),
+    "best finish": ("highest place reached", "highest places reached"),
+}
+"""Names of columns, said without a word of theirs: for one and for several."""
