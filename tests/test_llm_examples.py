@@ -72,8 +72,11 @@ def test_imports_wait_for_approval(shop: Path, tmp_path: Path) -> None:
 def test_a_store_is_shared_by_importing_it(shop: Path, tmp_path: Path) -> None:
     theirs, ours = tmp_path / "theirs.jsonl", tmp_path / "ours.jsonl"
     quorum("examples", "add", *SOLVED, "--db", shop, "--store", theirs)
+    ExampleStore(theirs).add(
+        [Shot(question="a\u2028b", sql="SELECT 1")], database="shop", approved=False
+    )
     done = quorum("examples", "import", theirs, "--approved", "--store", ours)
-    assert "1 new" in done.stderr
+    assert "2 new" in done.stderr, "a line may hold other line breaks than the one that ends it"
     assert kept(ours)[0]["skeleton"] == kept(theirs)[0]["skeleton"]
 
 

@@ -71,6 +71,10 @@ def test_a_recording_goes_on_where_it_stopped(tmp_path: Path) -> None:
     Recorded(path, mode="record", model=Scripted(["one"], name="m")).complete(asked())
     second = Recorded(path, mode="record", model=Scripted(["two"], name="m"))
     assert [second.complete(asked(t))[0].text for t in ("Hi", "Bye")] == ["one", "two"]
+    broken = "three\u2028of\u0085four"  # line breaks that end no line of the file
+    Recorded(path, mode="record", model=Scripted([broken], name="m")).complete(asked("More"))
+    again = Recorded(path, mode="replay", name="m")
+    assert again.complete(asked("More"))[0].text == broken
     path.write_text("{}\n", encoding="utf-8")
     with pytest.raises(UsageError, match="line 1"):
         Recorded(path, mode="replay")

@@ -22,6 +22,13 @@ def test_a_line_that_was_cut_does_not_swallow_the_next(tmp_path: Path) -> None:
     assert list(read_records(path)) == [{"n": 1}, {"n": 3}]
 
 
+def test_only_a_newline_ends_a_record(tmp_path: Path) -> None:
+    """Texts hold what Python takes for line breaks too: U+0085, U+2028, a form feed."""
+    path, said = tmp_path / "some.jsonl", {"said": "a\u0085b\u2028c\u2029d\x0be\x0cf\x1cg\r\nh"}
+    add_records(path, [said, said])
+    assert list(read_records(path)) == [said, said]
+
+
 def test_history_and_verdicts_go_on_behind_a_cut_line(tmp_path: Path) -> None:
     history, verdicts = tmp_path / "history.jsonl", tmp_path / "verdicts.jsonl"
     for path in (history, verdicts):

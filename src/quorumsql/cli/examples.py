@@ -155,7 +155,7 @@ def _records(file: Path) -> Iterator[dict[str, Any]]:
     try:
         text = file.read_text(encoding="utf-8")
         whole = json.loads(text) if text.lstrip().startswith("[") else None
-        found = whole if whole is not None else [json.loads(x) for x in text.splitlines() if x]
+        found = whole if whole is not None else [json.loads(x) for x in text.split("\n") if x]
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: cannot be read as JSON: {error}.") from error
     for record in found:

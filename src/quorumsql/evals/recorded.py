@@ -236,7 +236,8 @@ def _digest(pool: Path) -> str:
 def _continued(out: Path, stamp: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
     """The records of an earlier run of the same pool, by line; a torn last line is left out."""
     try:
-        lines = out.read_text(encoding="utf-8").splitlines(keepends=True)
+        with out.open(encoding="utf-8") as file:
+            lines = list(file)
     except (FileNotFoundError, UnicodeDecodeError):
         return {}
     except OSError as error:

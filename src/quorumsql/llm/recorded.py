@@ -85,11 +85,12 @@ def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
             raise UsageError(f"There is no recording {str(path)!r}.")
         return {}
     known: dict[str, Any] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            record = json.loads(line)
-            completion_from(record["reply"], spent=True)
-            known[record["key"]] = record["reply"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path}: line {number} is not a recorded reply.") from error
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                record = json.loads(line)
+                completion_from(record["reply"], spent=True)
+                known[record["key"]] = record["reply"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise UsageError(f"{path}: line {number} is not a recorded reply.") from error
     return known

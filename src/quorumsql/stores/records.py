@@ -30,7 +30,7 @@ def read_records(path: Path) -> Iterator[Mapping[str, Any]]:
         return
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a record may hold other line breaks: U+0085, U+2028
         try:
             record = json.loads(line)
         except ValueError:
