@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from command import parsed, quorum  # tests/command.py
+from command import complaint, parsed, quorum  # tests/command.py
 from quorumsql import Connection, connect
 from quorumsql.adapted import ADAPTED, CHECKPOINT, adapted_members, fingerprint, forget_adapted
 from quorumsql.config import MemberSettings, Settings, database_home
@@ -235,6 +235,17 @@ def test_adapted_members_answer_about_their_database_only(pets: Path, tmp_path: 
     off = replace(settings, members=MemberSettings(adapted=False))
     with connect(str(pets), settings=off) as plain:
         assert members(plain) == everybody
+
+
+def test_without_the_extra_the_command_says_what_to_install(pets: Path, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('not installed')", encoding="utf-8")
+    done = quorum("adapt", "--db", str(pets), env={"PYTHONPATH": str(tmp_path)})
+    assert "pip install 'quorumsql[train]'" in complaint(done, 2)
+
+
+def test_a_time_without_end_is_refused() -> None:
+    with pytest.raises(UsageError, match="make no sense"):
+        Adaptation(minutes=float("nan"))
 
 
 def test_the_command_adapts_and_forgets(pets: Path, tmp_path: Path) -> None:

@@ -65,28 +65,26 @@ def _adapted(db: str, minutes: float, questions: int) -> Adapted:
         from quorumsql.train import adapt as training
     except ImportError as error:
         raise MissingExtra("Adapting", "train") from error
+    from quorumsql.cli.settings import settings_of
     from quorumsql.cli.surveying import surveyed
-    from quorumsql.survey import value_index
+    from quorumsql.survey import file_stamp, value_index
 
     plan = training.Adaptation(minutes=minutes, questions=questions)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with surveyed(db) as (database, folder, _), Progress(*columns, console=console) as progress:
-        unread = _settings_unread()
-        index = value_index(database, folder, private=unread)
-        try:
-            return training.adapt(
-                database, index, folder, plan, unread=unread, report=_reporter(progress)
-            )
-        except KeyboardInterrupt:
-            typer.echo("quorum: what was learned is kept; the same command goes on.", err=True)
-            raise
-
-
-def _settings_unread() -> tuple[str, ...]:
-    from quorumsql.cli.settings import settings_of
-
-    return settings_of().unread
+    unread = settings_of().unread
+    with surveyed(db) as (database, folder, _):
+        index = value_index(database, folder, stamp=file_stamp(db), private=unread)
+        with Progress(
+            *columns, console=console, disable=not console.is_terminal, transient=True
+        ) as progress:
+            try:
+                return training.adapt(
+                    database, index, folder, plan, unread=unread, report=_reporter(progress)
+                )
+            except KeyboardInterrupt:
+                console.print("What was learned is kept: the same command goes on.")
+                raise
 
 
 def _reporter(progress: Progress) -> Callable[[dict[str, Any]], None]:

@@ -56,8 +56,8 @@ class Adaptation:
     questions: int = 4_000
     checked: int = 128
     batch: int = 32
-    encoder_rate: float = 5e-5
-    decoder_rate: float = 1e-4
+    encoder_rate: float = 1e-4
+    decoder_rate: float = 3e-4
     decay: float = 0.01
     average: float = 0.99
     blend: float = 0.5
@@ -69,6 +69,11 @@ class Adaptation:
     gain: float = 0.0
     steps: int | None = None
     seed: int = 7
+
+    def __post_init__(self) -> None:
+        """Refuse a time that never ends."""
+        if not 0 < self.minutes < math.inf:
+            raise UsageError(f"{self.minutes} minutes make no sense: give more than 0.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
