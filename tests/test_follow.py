@@ -31,7 +31,10 @@ CASES = [
     (NAMES, "only the first 3", f"{NAMES} LIMIT 3"),
     (NAMES, "and the top five by price?", f"{NAMES} ORDER BY price DESC LIMIT 5"),
     (NAMES, "top 5", f"{NAMES} ORDER BY price DESC LIMIT 5"),
-    (NAMES, "the bottom two by weight", f"{NAMES} ORDER BY weight LIMIT 2"),
+    (NAMES, "the bottom two by weight",
+     f"{NAMES} WHERE weight IS NOT NULL ORDER BY weight LIMIT 2"),
+    (NAMES, "sort by weight", f"{NAMES} ORDER BY weight IS NULL, weight"),
+    (f"{NAMES} ORDER BY weight DESC", "in reverse", f"{NAMES} ORDER BY weight IS NULL, weight"),
     (NAMES, "10 rows", f"{NAMES} LIMIT 10"),
     (NAMES, "just 2 of them please", f"{NAMES} LIMIT 2"),
     (CITIES, "top 3", f"{CITIES} ORDER BY COUNT(*) DESC LIMIT 3"),
@@ -53,6 +56,8 @@ CASES = [
      "GROUP BY 1 ORDER BY 1"),
     (ORDERS, "by quarter", "SELECT strftime('%Y', order_date) || '-Q' || "
      "((strftime('%m', order_date) + 2) / 3), COUNT(*) FROM orders GROUP BY 1 ORDER BY 1"),
+    ("SELECT COUNT(*) FROM orders WHERE order_date >= '2024-12-30'", "by week",
+     "SELECT '2025-W01', COUNT(*) FROM orders WHERE order_date >= '2024-12-30'"),
     (ORDERS, "split by channel", "SELECT channel, COUNT(*) FROM orders GROUP BY channel"),
     (ORDERS, "by country", "SELECT n.name, COUNT(*) FROM orders o "
      "JOIN customers c USING (customer_id) JOIN countries n USING (country_id) "
@@ -69,6 +74,8 @@ CASES = [
     (f"{NAMES} WHERE price > 100", "how many is that?",
      "SELECT COUNT(*) FROM products WHERE price > 100"),
     (CITIES, "how many are there", "SELECT COUNT(DISTINCT city) FROM customers"),
+    ("SELECT p.name, c.name FROM products p JOIN categories c USING (category_id) LIMIT 7",
+     "how many is that?", "SELECT 7"),
     # time
     (ORDERS, "what about 2023?", f"{ORDERS} WHERE {IN_2023}"),
     (ORDERS, "only in March 2023",

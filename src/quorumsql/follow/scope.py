@@ -152,6 +152,20 @@ class Scope:
         """Plain names of the statement's tables."""
         return frozenset(plain(stored.bare_name) for _, stored in self.tables())
 
+    def may_be_null(self, key: exp.Expr) -> bool:
+        """Whether a column, or what is made of one, may have no value; counts always have one."""
+        if isinstance(key, exp.Count):
+            return False
+        if not isinstance(key, exp.Column):
+            return True
+        for written, stored in self.tables():
+            one = stored.column(key.name)
+            if one is not None and key.table.lower() in {"", written.alias_or_name.lower()}:
+                joined = written.parent
+                outer = isinstance(joined, exp.Join) and bool(joined.side)
+                return outer or (one.nullable and not one.primary_key)
+        return True
+
     def _is_number(self, item: exp.Expr) -> bool:
         inner = item.unalias()
         if not isinstance(inner, exp.Column):

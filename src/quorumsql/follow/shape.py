@@ -48,7 +48,10 @@ _COUNT = re.compile(
 _DOWN = frozenset("desc descending largest highest biggest most newest latest".split())
 _FORMATS = {
     "sqlite": {
-        "day": "STRFTIME('%Y-%m-%d', {})", "week": "STRFTIME('%Y-W%W', {})",
+        "day": "STRFTIME('%Y-%m-%d', {})",
+        # A week belongs to the year of its Thursday; older SQLite has no word for it.
+        "week": "STRFTIME('%Y', {0}, '-3 days', 'weekday 4') || '-W' || SUBSTR('0' || "
+        "((STRFTIME('%j', {0}, '-3 days', 'weekday 4') + 6) / 7), -2)",
         "month": "STRFTIME('%Y-%m', {})", "year": "STRFTIME('%Y', {})",
         "quarter": "STRFTIME('%Y', {0}) || '-Q' || "
         "((CAST(STRFTIME('%m', {0}) AS INTEGER) + 2) / 3)",
@@ -141,8 +144,19 @@ def count(scope: Scope, words: str) -> exp.Select | None:
     number_of = exp.Count(this=exp.Star())
     tree.set("order", None if not tree.args.get("limit") else tree.args.get("order"))
     if any(tree.args.get(part) for part in ("limit", "group", "distinct", "having", "offset")):
+        _tell_apart(tree)
         return exp.select(number_of).from_(tree.subquery("those"))
     return tree.select(number_of, append=False, copy=False)
+
+
+def _tell_apart(tree: exp.Select) -> None:
+    """Name what is shown anew where names repeat: not every engine counts such rows."""
+    seen: set[str] = set()
+    for place, item in enumerate(list(tree.expressions)):
+        name = item.alias_or_name.lower()
+        if name in seen and not item.is_star:
+            item.replace(exp.alias_(item.unalias().copy(), f"column_{place + 1}"))
+        seen.add(name)
 
 
 def _says_rows(scope: Scope, noun: str, words: str) -> bool:
@@ -230,7 +244,9 @@ def _turn(scope: Scope) -> None:
 
 
 def _by(scope: Scope, key: exp.Expr, *, down: bool) -> exp.Expr:
-    """An item of ORDER BY, with NULLs where the dialect puts them by itself."""
+    """An item of ORDER BY; rows without a value come last, wherever the engine would put them."""
+    if scope.may_be_null(key):
+        return exp.Ordered(this=key.copy(), desc=down, nulls_first=False)
     text = f"SELECT 1 ORDER BY {key.sql(dialect=scope.dialect)} {'DESC' if down else 'ASC'}"
     read = sqlglot.parse_one(text, read=scope.dialect)
     item: exp.Expr = read.args["order"].expressions[0]
