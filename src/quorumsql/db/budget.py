@@ -5,8 +5,10 @@ What is not covered: how an engine is stopped. Each adapter looks at the budget 
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Literal
@@ -14,7 +16,7 @@ from typing import Literal
 from quorumsql.domain import Digest, Execution, Failure, Limits, Row, Rows
 from quorumsql.results import Digester
 
-__all__ = ["STEPS_PER_TICK", "Budget", "collect", "size_of", "stopped"]
+__all__ = ["STEPS_PER_TICK", "Budget", "Running", "collect", "size_of", "stopped"]
 
 STEPS_PER_TICK = 1_000
 
@@ -66,6 +68,32 @@ class Budget:
         elif time.monotonic() >= self._deadline:
             self.stopped = "deadline"
         return bool(self.stopped)
+
+
+class Running:
+    """The budgets of a database's statements that are running. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._lock = threading.Lock()
+        self._budgets: set[Budget] = set()
+
+    @contextmanager
+    def including(self, budget: Budget) -> Iterator[Budget]:
+        """Count `budget` among those that run, so that `cancel` reaches it."""
+        with self._lock:
+            self._budgets.add(budget)
+        try:
+            yield budget
+        finally:
+            with self._lock:
+                self._budgets.discard(budget)
+
+    def cancel(self) -> None:
+        """Ask all that run to stop."""
+        with self._lock:
+            for budget in self._budgets:
+                budget.cancelled = True
 
 
 def stopped(budget: Budget) -> Failure:

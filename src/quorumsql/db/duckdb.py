@@ -14,14 +14,13 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from quorumsql import guard
-from quorumsql.db.budget import Budget, stopped
+from quorumsql.db.budget import Budget, Running, stopped
 from quorumsql.db.duckdb_describe import describe, kind_of_type
 from quorumsql.db.duckdb_failure import database_error, failure, is_locked, is_of_database
 from quorumsql.db.duckdb_read import Place, Pool, Reply, Request
@@ -75,9 +74,8 @@ class DuckDbDatabase:
         self._name = name or path.stem
         self._limits = limits or Limits()
         self._functions = tuple(functions)
-        self._lock = threading.Lock()
         self._describing = threading.Lock()
-        self._running: set[Budget] = set()
+        self._running = Running()
         self._schema: Schema | None = None
         self._scratch = tempfile.TemporaryDirectory(prefix="quorumsql-", ignore_cleanup_errors=True)
         self._pool = Pool(
@@ -156,9 +154,7 @@ class DuckDbDatabase:
 
     def cancel(self) -> None:
         """Stop all statements that are running, from any thread; each becomes a `Failure`."""
-        with self._lock:
-            for budget in self._running:
-                budget.cancelled = True
+        self._running.cancel()
 
     def close(self) -> None:
         """Stop what is running and end all processes; safe to call twice."""
@@ -201,7 +197,10 @@ class DuckDbDatabase:
         patience = time.monotonic() + min(_LOCK_SECONDS, limits.seconds)
         while True:
             # The clock runs from when there is a process: starting one is no fault of the SQL.
-            with self._pool.worker() as worker, self._registered(limits) as budget:
+            with (
+                self._pool.worker() as worker,
+                self._running.including(Budget(limits=limits)) as budget,
+            ):
                 reply = worker.ask(request, budget, when_slow=self._pool.prepare)
             match reply:
                 case ("broken", _, text):
@@ -217,17 +216,6 @@ class DuckDbDatabase:
                     raise database_error(text, self._path)
                 case _:
                     return reply, budget
-
-    @contextmanager
-    def _registered(self, limits: Limits) -> Iterator[Budget]:
-        budget = Budget(limits=limits)
-        with self._lock:
-            self._running.add(budget)
-        try:
-            yield budget
-        finally:
-            with self._lock:
-                self._running.discard(budget)
 
     def _described(self) -> Schema:
         return describe(self._catalogue, name=self.name)

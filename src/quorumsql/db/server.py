@@ -24,7 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from quorumsql import guard
-from quorumsql.db.budget import Budget, collect, stopped
+from quorumsql.db.budget import Budget, Running, collect, stopped
 from quorumsql.db.cache import load_schema, store_schema
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.introspect import Scope, reflect
@@ -138,9 +138,8 @@ class ServerDatabase:
         self._limits = limits
         self._home = home
         self._functions = tuple(functions)
-        self._lock = threading.Lock()
         self._describing = threading.Lock()
-        self._running: set[Budget] = set()
+        self._running = Running()
         self._closed = False
         self._schema: Schema | None = None
         self._engine = _engine(url, product)
@@ -197,9 +196,7 @@ class ServerDatabase:
 
     def cancel(self) -> None:
         """Stop all statements that are running, from any thread; each becomes a `Failure`."""
-        with self._lock:
-            for budget in self._running:
-                budget.cancelled = True
+        self._running.cancel()
 
     def close(self) -> None:
         """Stop what is running and close all connections; safe to call twice."""
@@ -216,7 +213,7 @@ class ServerDatabase:
     def _run(self, sql: str, limits: Limits, *, together: int = 1) -> Execution:
         """Execute without the guard: what protects now is the server itself."""
         budget = Budget(limits=limits, together=together)
-        with self._registered(budget), self._lent() as lent:
+        with self._running.including(budget), self._lent() as lent:
             try:
                 with self._product.start(lent.driver_connection, sql, budget) as (columns, rows):
                     found = collect(columns, rows, limits)
@@ -235,16 +232,6 @@ class ServerDatabase:
                 return Failure(kind="error", message="The statement is not valid text.")
             except MemoryError:
                 return Failure(kind="cap", message="The result needs more memory than there is.")
-
-    @contextmanager
-    def _registered(self, budget: Budget) -> Iterator[None]:
-        with self._lock:
-            self._running.add(budget)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running.discard(budget)
 
     @contextmanager
     def _lent(self) -> Iterator[PoolProxiedConnection]:

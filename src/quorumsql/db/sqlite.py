@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from quorumsql import guard
-from quorumsql.db.budget import Budget, collect, size_of
+from quorumsql.db.budget import Budget, Running, collect, size_of
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.introspect import Scope, reflect
 from quorumsql.db.plan import Plan, sqlite_plan, within_plan
@@ -68,7 +68,7 @@ class SqliteDatabase:
         self._lock = threading.Lock()
         self._describing = threading.Lock()
         self._idle: list[Reader] = []
-        self._running: set[Budget] = set()
+        self._running = Running()
         self._closed = False
         self._schema: Schema | None = None
         self._read(Budget(limits=limits), lambda _: None)
@@ -138,9 +138,7 @@ class SqliteDatabase:
 
     def cancel(self) -> None:
         """Stop all statements that are running, from any thread; each becomes a `Failure`."""
-        with self._lock:
-            for budget in self._running:
-                budget.cancelled = True
+        self._running.cancel()
 
     def close(self) -> None:
         """Stop what is running and close all connections; safe to call twice."""
@@ -167,7 +165,7 @@ class SqliteDatabase:
             DatabaseError: the lock stays, or the database cannot be read.
         """
         patience = time.monotonic() + min(_LOCK_SECONDS, budget.limits.seconds)
-        with self._registered(budget):
+        with self._running.including(budget):
             while True:
                 state = self._examine()
                 try:
@@ -192,16 +190,6 @@ class SqliteDatabase:
         if self._closed:
             raise DatabaseError(f"The database {self._shown} was closed: open it again.")
         return examine(self._file)
-
-    @contextmanager
-    def _registered(self, budget: Budget) -> Iterator[None]:
-        with self._lock:
-            self._running.add(budget)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running.discard(budget)
 
     @contextmanager
     def _reader(self, state: FileState) -> Iterator[Reader]:
