@@ -8,10 +8,12 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import torch
 
@@ -23,6 +25,7 @@ from quorumsql.db import open_database
 from quorumsql.domain import Brief, Question, Rows
 from quorumsql.errors import UsageError
 from quorumsql.forms.linear import FORMS
+from quorumsql.forms.translate import translate
 from quorumsql.forms.write import write
 from quorumsql.joins import JoinGraph
 from quorumsql.neural.members import load_members
@@ -35,6 +38,7 @@ from quorumsql.train.data import Example
 from quorumsql.train.embedded import Plan
 from quorumsql.train.export import export
 from quorumsql.train.model import Ensemble, Shape
+from servers import Server, make_postgresql  # tests/servers.py
 
 TINY = Shape(width=48, heads=4, hidden=64, shared_layers=2, decoder_layers=1, decoder_heads=6,
              decoder_hidden=64)  # fmt: skip
@@ -55,24 +59,28 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def script() -> str:
+    """Two tables of thirty rows, in SQL that every engine reads."""
+    rng = random.Random(1)
+    owners = (
+        f"({n}, 'Owner{n:02d}', {20 + n}, '{rng.choice(CITIES)}', 'Secret{n}')" for n in range(30)
+    )
+    pets = (f"({n}, '{rng.choice(KINDS)}', {3 + n % 17}, {rng.randrange(30)})" for n in range(30))
+    return f"""
+        CREATE TABLE owner (owner_id INTEGER PRIMARY KEY, name VARCHAR(20), age INTEGER,
+                            city VARCHAR(20), password VARCHAR(20));
+        CREATE TABLE pet (pet_id INTEGER PRIMARY KEY, kind VARCHAR(20), weight INTEGER,
+                          owner_id INTEGER REFERENCES owner (owner_id));
+        INSERT INTO owner VALUES {", ".join(owners)};
+        INSERT INTO pet VALUES {", ".join(pets)};
+    """
+
+
 @pytest.fixture(scope="module")
 def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("adapt") / "pets.sqlite"
-    rng = random.Random(1)
     with sqlite3.connect(path) as connection:
-        connection.executescript(
-            """
-            CREATE TABLE owner (owner_id INTEGER PRIMARY KEY, name TEXT, age INTEGER, city TEXT,
-                                password TEXT);
-            CREATE TABLE pet (pet_id INTEGER PRIMARY KEY, kind TEXT, weight INTEGER,
-                              owner_id INTEGER REFERENCES owner (owner_id));
-            """
-        )
-        for number in range(30):
-            row = (number, f"Owner{number:02d}", 20 + number, rng.choice(CITIES), f"Secret{number}")
-            connection.execute("INSERT INTO owner VALUES (?, ?, ?, ?, ?)", row)
-            own = (number, rng.choice(KINDS), 3 + number % 17, rng.randrange(30))
-            connection.execute("INSERT INTO pet VALUES (?, ?, ?, ?)", own)
+        connection.executescript(script())
     connection.close()
     return path
 
@@ -97,8 +105,8 @@ def made(pets: Path) -> list[Example]:
     return made_of(pets, unread=("*.password",))
 
 
-def made_of(path: Path, *, unread: tuple[str, ...] = ()) -> list[Example]:
-    database = open_database(str(path))
+def made_of(url: Path | str, *, unread: tuple[str, ...] = ()) -> list[Example]:
+    database = open_database(str(url))
     schema = readable_schema(database.schema(), unread)
     index = MemoryValueIndex.build(database, schema)
     reads = Tokeniser(FOLDER / "tokenizer.json")
@@ -143,6 +151,26 @@ def test_questions_are_different_and_of_many_kinds(made: list[Example]) -> None:
     clauses = [repr(example.trees["tables"]) for example in made]
     for kind in ("group=(Col", "order=(Ord", "'avg'", "between", "compound=('", "distinct=True"):
         assert any(kind in text for text in clauses), kind
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_questions_are_made_on_other_engines(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = str(tmp_path / "pets.duckdb")
+    if engine == "duckdb":
+        with closing(duckdb.connect(url)) as connection:
+            connection.execute(script())
+    else:
+        server: Server = request.getfixturevalue("postgresql_server")
+        url = make_postgresql(server, "adapted", script())
+    found = made_of(url, unread=("*.password",))
+    assert len(found) == 160
+    with closing(open_database(url)) as database:
+        for example in found[::8]:
+            schema = example.schema
+            sql = write(example.trees["tables"], schema, JoinGraph(schema))
+            assert isinstance(database.execute(translate(sql, schema)), Rows), sql
 
 
 def test_columns_that_nobody_reads_are_not_asked_about(made: list[Example]) -> None:
