@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from quorumsql.neural.spans import left_out
 from quorumsql.neural.tokenise import Encoded, SchemaPieces
 from quorumsql.neural.values import Unfilled, fill
 
-__all__ = ["WEIGHTS", "EmbeddedMember", "load_members"]
+__all__ = ["WEIGHTS", "Draft", "EmbeddedMember", "load_members"]
 
 WEIGHTS = Path(__file__).parent / "weights"
 BEAM = 8
@@ -59,6 +60,19 @@ def load_members(
     return tuple(EmbeddedMember(name, known[name], reader, beam=beam) for name in wanted)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A hypothesis as SQL: its log probability, and how many values of the question it leaves out.
+
+    `guessed` says that a value in it is no text of the question or the database.
+    """
+
+    sql: str
+    score: float
+    left_out: int
+    guessed: bool
+
+
 class EmbeddedMember:
     """One way of writing queries; its beam becomes its candidates."""
 
@@ -73,15 +87,11 @@ class EmbeddedMember:
 
     def generate(self, brief: Brief) -> tuple[Candidate, ...]:
         """Return the distinct SQL texts of the beam, most probable first; weights sum to 1."""
-        encoded = self._reader.encoded(brief)
         found: dict[str, tuple[float, bool]] = {}
-        for hypothesis in self._hypotheses(encoded):
-            try:
-                sql, guessed = self._reader.sql(hypothesis, self._form, encoded, brief)
-            except (Unfilled, Unwritable):
-                continue
-            before = found.get(sql, (0.0, guessed))[0]
-            found[sql] = (before + math.exp(_score(hypothesis, encoded)), guessed)
+        for draft in self.drafts(brief):
+            before = found.get(draft.sql, (0.0, draft.guessed))[0]
+            weight = math.exp(draft.score - LEFT_OUT * draft.left_out)
+            found[draft.sql] = (before + weight, draft.guessed)
         total = sum(weight for weight, _ in found.values())
         ranked = sorted(found.items(), key=lambda item: -item[1][0])
         return tuple(
@@ -93,6 +103,18 @@ class EmbeddedMember:
             )
             for sql, (weight, guessed) in ranked
         )
+
+    def drafts(self, brief: Brief) -> Iterator[Draft]:
+        """Yield what of the beam can be written as SQL, most probable first, without any fine."""
+        encoded = self._reader.encoded(brief)
+        for hypothesis in self._hypotheses(encoded):
+            try:
+                sql, guessed = self._reader.sql(hypothesis, self._form, encoded, brief)
+            except (Unfilled, Unwritable):
+                continue
+            used = {token.number for token in hypothesis.tokens if isinstance(token, SpanRef)}
+            missing = left_out(encoded.spans, used)
+            yield Draft(sql=sql, score=hypothesis.score, left_out=missing, guessed=guessed)
 
     def _hypotheses(self, encoded: Encoded) -> tuple[Hypothesis, ...]:
         graphs, form = self._reader.graphs, self._form
@@ -155,12 +177,6 @@ class _Reader:
         with self._lock:
             graph = self._of_schema(brief.schema)[1]
         return translate(write(filled, brief.schema, graph), brief.schema), _guessed(filled)
-
-
-def _score(hypothesis: Hypothesis, encoded: Encoded) -> float:
-    """Log probability, less a fine for every value of the question that is not in the SQL."""
-    used = {token.number for token in hypothesis.tokens if isinstance(token, SpanRef)}
-    return hypothesis.score - LEFT_OUT * left_out(encoded.spans, used)
 
 
 def _guessed(query: Query) -> bool:
