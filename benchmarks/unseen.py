@@ -51,6 +51,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the runs.")],
     only: Annotated[list[str] | None, typer.Option(help=f"Some of {', '.join(RUNS)}.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many questions.")] = None,
+    workers: Annotated[int, typer.Option(help="How many questions to answer at a time.")] = 1,
     server: Annotated[
         str | None, typer.Option(help="A PostgreSQL, {db_id} for the database; else one starts.")
     ] = None,
@@ -65,7 +66,7 @@ def main(
         for name in wanted:
             arguments = _arguments(name, data, out, url)
             command = [_QUORUM, "eval", *arguments, "--out", str(out / name)]
-            command += ["--limit", str(limit)] if limit else []
+            command += ["--workers", str(workers), *(["--limit", str(limit)] if limit else [])]
             subprocess.run(command, check=True)
             for done, count in read_run(out / name, folder=FOLDER, db=url or None
                                         if name in SQL_EVAL else None):  # fmt: skip
