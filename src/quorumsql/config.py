@@ -110,9 +110,9 @@ class AuditSettings:
 class MemberSettings:
     """How the embedded generators take part.
 
-    A `cascade` asks the fast one alone first. With "auto" the others follow where its own rule,
-    fitted on databases held out, expects them to mend the answer; with a number where its
-    confidence is below that. "off" asks all at once. The `selector` "trained" reads what they
+    A `cascade` asks one after another. With "auto" the next one follows where the choice so far is
+    not sure enough, by thresholds fitted on databases held out; with a number where confidence is
+    below that. "off" asks all at once, and so does `max_error`, which promises for all. The `selector` "trained" reads what they
     wrote beside counting votes; "vote" only counts. With `refuse`, questions that a database
     seems to know nothing about are not answered. What `quorum adapt` made is used if `adapted`.
     """
