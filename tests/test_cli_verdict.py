@@ -6,10 +6,18 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from command import complaint, parsed, quorum
+from quorumsql import shipped
+from quorumsql.cli.verdict import _Records, _summary
+from quorumsql.stages.calibrate import fit, save
+from quorumsql.stores.history import History
+from quorumsql.stores.verdicts import Verdict, VerdictStore
 
 COUNT = "SELECT count(*) FROM customer"
 NAMES = "SELECT name FROM customer"
@@ -99,3 +107,27 @@ def test_history_that_cannot_be_written_costs_no_answer(shop: Path, tmp_path: Pa
         env={"QUORUM_HOME": str(blocked)},
     )  # fmt: skip
     assert parsed(finished)["rows"] == [[6]]
+
+
+def test_what_an_answer_would_be_shown_with_is_by_the_selector_that_chooses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Databases differ by another spread for each selector, so verdicts shift by another amount."""
+    for selector, spread in (("vote", 0.1), ("trained", 1.5)):
+        known = replace(fit([0.2, 0.9], [False, True]), spread=spread)
+        save(known, tmp_path / "calibration.json", of=selector)
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    store = VerdictStore(tmp_path / "verdicts.jsonl")
+    for number in range(8):
+        store.add(
+            Verdict(
+                at="2026-11-29T00:00:00Z", who="ana", question="?", sql="SELECT 1",
+                confidence=0.7, right=False, id=str(number),
+            )
+        )  # fmt: skip
+    shown = {}
+    for selector in ("vote", "trained"):
+        history = History(tmp_path / "history.jsonl")
+        records = _Records(who="ana", selector=selector, history=history, verdicts=store)
+        shown[selector] = _summary(records)["seventy_becomes"]
+    assert shown["trained"] < 0.4 < 0.65 < shown["vote"]
