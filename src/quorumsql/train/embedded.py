@@ -9,7 +9,6 @@ What is not covered: several GPUs.
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import time
@@ -21,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from quorumsql.errors import UsageError
 from quorumsql.forms.grammar import KEYWORDS, Grammar
 from quorumsql.forms.linear import FORMS
 from quorumsql.neural.tokenise import Tokeniser
+from quorumsql.train.checkpoint import Run, optimizer_for
 from quorumsql.train.data import (
     Batch,
     Blur,
@@ -76,16 +76,6 @@ class Plan:
     forms: tuple[str, ...] = FORMS
 
 
-@dataclass(slots=True)
-class _Run:
-    """What a checkpoint holds."""
-
-    model: Ensemble
-    average: Ensemble
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-
-
 def train(
     data: Path,
     out: Path,
@@ -119,7 +109,7 @@ def train(
     shape, grammars = shape or Shape(), {form: Grammar(form) for form in plan.forms}
     run = _begin(plan, shape, start, device)
     checkpoint, weights = out / "checkpoint.pt", out / "members.pt"
-    _resume(run, plan, checkpoint, device)
+    run.resume(checkpoint, asdict(plan), device=device)
     ends = list(accumulate(len(_mixed(learn, len(real), plan, n)) for n in range(plan.passes)))
     total = ends[-1]
     report({"event": "start", "examples": len(real), "synthetic": len(learn) - len(real),
@@ -134,9 +124,9 @@ def train(
             run.step += 1
             report({"event": "step", "step": run.step, "of": total, **losses})
             if time.monotonic() - saved > checkpoint_seconds:
-                _save(run, plan, checkpoint)
+                run.save(checkpoint, asdict(plan))
                 saved = time.monotonic()
-        _save(run, plan, checkpoint)
+        run.save(checkpoint, asdict(plan))
         exact = exact_share(run.average, check, tokeniser, grammars, device)
         report({"event": "pass", "pass": number + 1, "exact": exact})
         unseen = {e.database for e in examples} - {e.database for e in real}
@@ -165,7 +155,9 @@ def _in_fold(database: str, fold: int | None) -> bool:
     return fold is None or fold_of(database) == fold
 
 
-def _begin(plan: Plan, shape: Shape, start: Mapping[str, Tensor] | None, device: str) -> _Run:
+def _begin(
+    plan: Plan, shape: Shape, start: Mapping[str, Tensor] | None, device: str
+) -> Run[Ensemble]:
     model = Ensemble(shape, plan.forms)
     if start is not None and "trunk.words.weight" in start:
         # Weights of before relations start without any.
@@ -181,12 +173,9 @@ def _begin(plan: Plan, shape: Shape, start: Mapping[str, Tensor] | None, device:
     average.requires_grad_(False)
     encoder = [p for n, p in model.named_parameters() if p.requires_grad and _is_encoder(n)]
     rest = [p for n, p in model.named_parameters() if p.requires_grad and not _is_encoder(n)]
-    groups = [
-        {"params": encoder, "lr": plan.encoder_rate, "peak": plan.encoder_rate},
-        {"params": rest, "lr": plan.decoder_rate, "peak": plan.decoder_rate},
-    ]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=plan.decay, fused=True)
-    return _Run(model=model, average=average, optimizer=optimizer)
+    groups = ((encoder, plan.encoder_rate), (rest, plan.decoder_rate))
+    optimizer = optimizer_for(groups, decay=plan.decay)
+    return Run(model=model, average=average, optimizer=optimizer)
 
 
 def _is_encoder(name: str) -> bool:
@@ -244,25 +233,12 @@ def _budget(row: int, number: int, plan: Plan) -> int:
     return plan.wide_budget if wide else plan.budget
 
 
-def _step(run: _Run, batch: Batch, plan: Plan, total: int, device: str) -> dict[str, float]:
-    run.model.train()
-    torch.manual_seed(plan.seed * 1_000_003 + run.step)  # so that a resumed run is the same
-    factor = min(1.0, (run.step + 1) / plan.warm_up) * max(0.02, 1 - run.step / total)
-    for group in run.optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
+def _step(
+    run: Run[Ensemble], batch: Batch, plan: Plan, total: int, device: str
+) -> dict[str, float]:
+    run.begin(seed=plan.seed, total=total, warm_up=plan.warm_up)
     losses = dict(losses_of(run.model, batch, device))
-    torch.autograd.backward(torch.stack(list(losses.values())).sum())
-    nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
-    run.optimizer.step()
-    run.optimizer.zero_grad(set_to_none=True)
-    pace = min(plan.average, (1 + run.step) / (10 + run.step))
-    with torch.no_grad():
-        pairs = [
-            (a, p)
-            for a, p in zip(run.average.parameters(), run.model.parameters(), strict=True)
-            if p.requires_grad
-        ]
-        torch._foreach_lerp_([a for a, _ in pairs], [p for _, p in pairs], 1 - pace)
+    run.learn(torch.stack(list(losses.values())).sum(), average=plan.average)
     found = {name: round(loss.item(), 4) for name, loss in losses.items()}
     if not all(math.isfinite(v) for v in found.values()):
         raise UsageError(f"Training diverged at step {run.step}: start again with lower rates.")
@@ -321,28 +297,3 @@ def exact_share(
 
 def _half(model: Ensemble) -> dict[str, Tensor]:
     return {name: tensor.half() for name, tensor in model.state_dict().items()}
-
-
-def _save(run: _Run, plan: Plan, path: Path) -> None:
-    part = path.with_suffix(".part")
-    state = {
-        "plan": json.dumps(asdict(plan)),
-        "step": run.step,
-        "model": run.model.state_dict(),
-        "average": run.average.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
-    }
-    torch.save(state, part)
-    part.replace(path)
-
-
-def _resume(run: _Run, plan: Plan, path: Path, device: str) -> None:
-    if not path.exists():
-        return
-    saved = torch.load(path, map_location=device, weights_only=True)
-    if saved["plan"] != json.dumps(asdict(plan)):
-        raise UsageError(f"{path} was made with another plan: use another --out, or delete it.")
-    run.model.load_state_dict(saved["model"])
-    run.average.load_state_dict(saved["average"])
-    run.optimizer.load_state_dict(saved["optimizer"])
-    run.step = saved["step"]

@@ -9,7 +9,6 @@ What is not covered: making candidates; `train.lessons` does that from gold quer
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import tempfile
@@ -26,6 +25,7 @@ from torch.nn import functional as F
 
 from quorumsql.errors import UsageError
 from quorumsql.neural.reader import Page, ReaderTokeniser, stack
+from quorumsql.train.checkpoint import Run, optimizer_for
 from quorumsql.train.lessons import Lesson
 from quorumsql.train.model import Shape
 from quorumsql.train.reader_model import ReaderModel
@@ -89,22 +89,22 @@ def train_reader(
         model.words.requires_grad_(False)
     average = ReaderModel(shape or Shape()).to(device)
     average.load_state_dict(model.state_dict())
-    optimizer = _optimizer(model, plan)
+    run = Run(model=model, average=average, optimizer=_optimizer(model, plan))
     per_pass = math.ceil(len(useful) / plan.questions)
     total = per_pass * plan.passes
     checkpoint = out / "reader_checkpoint.pt"
-    done = _resume(checkpoint, plan, model, average, optimizer)
-    report({"event": "start", "questions": len(useful), "steps": total, "resumed_at": done})
+    run.resume(checkpoint, asdict(plan), device=device)
+    report({"event": "start", "questions": len(useful), "steps": total, "resumed_at": run.step})
     saved = time.monotonic()
-    for step in range(done, total):
-        rows = _rows(len(useful), step, per_pass, plan)
-        loss = _step(model, average, optimizer, [useful[r] for r in rows], step, total, plan,
-                     tokeniser, device)  # fmt: skip
-        if step + 1 == total or time.monotonic() - saved > checkpoint_seconds:
-            _save(checkpoint, plan, model, average, optimizer, step + 1)
+    while run.step < total:
+        rows = _rows(len(useful), run.step, per_pass, plan)
+        loss = _step(run, [useful[r] for r in rows], total, plan, tokeniser, device)
+        run.step += 1
+        if run.step == total or time.monotonic() - saved > checkpoint_seconds:
+            run.save(checkpoint, asdict(plan))
             saved = time.monotonic()
-        report({"event": "step", "step": step + 1, "of": total, "loss": loss})
-        if (step + 1) % per_pass == 0:
+        report({"event": "step", "step": run.step, "of": total, "loss": loss})
+        if run.step % per_pass == 0:
             report({"event": "pass", "right": first_right(average, checks, tokeniser, device)})
     weights = out / "reader.pt"
     halves = {name: tensor.half() for name, tensor in average.state_dict().items()}
@@ -117,11 +117,9 @@ def train_reader(
 def _optimizer(model: ReaderModel, plan: ReaderPlan) -> torch.optim.Optimizer:
     new = ("pool", "out", "part", "match")
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for n, p in named if n.split(".")[0] not in new], "peak": plan.rate},
-        {"params": [p for n, p in named if n.split(".")[0] in new], "peak": plan.new_rate},
-    ]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=plan.decay, fused=True)
+    known = [p for n, p in named if n.split(".")[0] not in new]
+    fresh = [p for n, p in named if n.split(".")[0] in new]
+    return optimizer_for(((known, plan.rate), (fresh, plan.new_rate)), decay=plan.decay)
 
 
 def _rows(count: int, step: int, per_pass: int, plan: ReaderPlan) -> list[int]:
@@ -132,36 +130,21 @@ def _rows(count: int, step: int, per_pass: int, plan: ReaderPlan) -> list[int]:
 
 
 def _step(
-    model: ReaderModel,
-    average: ReaderModel,
-    optimizer: torch.optim.Optimizer,
+    run: Run[ReaderModel],
     lessons: Sequence[Lesson],
-    step: int,
     total: int,
     plan: ReaderPlan,
     tokeniser: ReaderTokeniser,
     device: str,
 ) -> float:
-    model.train()
-    torch.manual_seed(plan.seed * 1_000_003 + step)
-    rng = random.Random(f"{plan.seed}-step-{step}")
-    factor = min(1.0, (step + 1) / plan.warm_up) * max(0.02, 1 - step / total)
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
+    run.begin(seed=plan.seed, total=total, warm_up=plan.warm_up)
+    rng = random.Random(f"{plan.seed}-step-{run.step}")
     shown = [drawn(one, rng, plan.candidates) for one in lessons]
     pages = [page for own, _ in shown for page in _pages(own, tokeniser)]
     right = [flag for _, flags in shown for flag in flags]
-    scores = _scores(model, pages, device)
+    scores = _scores(run.model, pages, device)
     loss = _loss(scores, torch.tensor(right, device=device), [len(flags) for _, flags in shown])
-    torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    pace = min(plan.average, (1 + step) / (10 + step))
-    with torch.no_grad():
-        pairs = zip(average.parameters(), model.parameters(), strict=True)
-        moving = [(a, p) for a, p in pairs if p.requires_grad]
-        torch._foreach_lerp_([a for a, _ in moving], [p for _, p in moving], 1 - pace)
+    run.learn(loss, average=plan.average)
     return round(loss.item(), 4)
 
 
@@ -220,37 +203,6 @@ def first_right(
             scores = _scores(model, list(_pages(texts, tokeniser)), device)
             won += lesson.candidates[int(scores.argmax())].right
     return round(won / max(len(lessons), 1), 4)
-
-
-def _save(
-    path: Path, plan: ReaderPlan, model: ReaderModel, average: ReaderModel,
-    optimizer: torch.optim.Optimizer, step: int,
-) -> None:  # fmt: skip
-    state = {
-        "plan": json.dumps(asdict(plan)),
-        "step": step,
-        "model": model.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
-
-
-def _resume(
-    path: Path, plan: ReaderPlan, model: ReaderModel, average: ReaderModel,
-    optimizer: torch.optim.Optimizer,
-) -> int:  # fmt: skip
-    if not path.exists():
-        return 0
-    saved = torch.load(path, weights_only=True)
-    if saved["plan"] != json.dumps(asdict(plan)):
-        raise UsageError(f"{path} was made with another plan: use another --out, or delete it.")
-    model.load_state_dict(saved["model"])
-    average.load_state_dict(saved["average"])
-    optimizer.load_state_dict(saved["optimizer"])
-    return int(saved["step"])
 
 
 def export_reader(weights: Path, path: Path) -> None:
