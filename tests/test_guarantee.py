@@ -56,6 +56,41 @@ def test_the_promise_is_kept_on_new_databases_whose_questions_resemble_each_othe
     assert len(kept[True]) >= 20
 
 
+def test_errors_that_gather_in_few_databases_are_not_promised_away() -> None:
+    """One database in six is wrong half of the time; a set without any must not promise 5 %."""
+    rng = random.Random(11)
+
+    def few() -> tuple[list[float], list[bool], list[int]]:
+        shares, correct, names = [], [], []
+        for name in range(15):
+            error = 0.5 if rng.random() < 1 / 6 else 0.01
+            for _ in range(30):
+                shares.append(rng.random())
+                correct.append(rng.random() >= error)
+                names.append(name)
+        return shares, correct, names
+
+    broken = {rate: 0 for rate in (0.05, 0.08, 0.15)}
+    for _ in range(100):
+        shares, correct, names = few()
+        new, outcomes, _ = few()
+        for rate in broken:
+            least = sure_share(shares, correct, rate=rate, databases=names)
+            answered = [r for s, r in zip(new, outcomes, strict=True) if least and s >= least]
+            broken[rate] += answered.count(False) > rate * len(answered)
+    assert max(broken.values()) <= 5
+
+
+def test_databases_without_any_error_show_the_less_the_fewer_they_are() -> None:
+    found = {}
+    for count in (6, 12, 60):
+        names = [number % count for number in range(count * 30)]
+        rates = dict(guarantees([0.9] * len(names), [True] * len(names), databases=names))
+        found[count] = min(rates, default=1.0)
+    assert found[60] < found[12] < found[6]
+    assert found[60] <= 0.05 and found[12] <= 0.2
+
+
 def test_a_few_databases_promise_nothing() -> None:
     assert sure_share([0.9] * 400, [True] * 400, rate=0.1, databases=["a", "b"] * 200) is None
     many = [number % 20 for number in range(400)]

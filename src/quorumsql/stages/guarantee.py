@@ -1,15 +1,16 @@
 """Answer only when sure enough: a score above which few answers are wrong.
 
-Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052) by a fixed sequence: twenty scores, the
-highest first, each a hypothesis "more than this rate of the answers above it are wrong". The
-first one that is not rejected ends the walk, so no risk is divided among the twenty. Where the walk
-begins depends on how many answers there are, not on which are right.
+Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052) by a fixed sequence: up to twenty
+scores, each a hypothesis "more than this rate of the answers above it are wrong". The walk begins
+at the surest three tenths of the answers and goes on to more of them; the first hypothesis that is
+not rejected ends it, so no risk is divided. Fewer answers come from few databases and show little,
+and a walk that begins there mostly ends there.
 
-Questions about one database resemble each other, so each hypothesis is tested twice and must fall
-both times: by Student's t over databases, each counting as one draw (errors less the allowed
-rate, for a set of new databases as large as this one), and by the binomial tail with as many
-questions as these are worth (Kish's effective sample size), which holds where no error was seen.
-Without names of databases every question is a draw of its own.
+Questions about one database resemble each other, so databases are what is drawn: Student's t over
+them (errors less the allowed rate, for a set of new databases as large as this one). Errors gather
+in few databases, which a small set may lack, and t then believes too much. So one more database is
+imagined, of average size, half of whose answers are wrong. Without names of databases every
+question is a draw of its own, and the binomial tail is exact.
 
 What is not covered: a single database. The promise is about the answers for a set of new
 databases together; one of them can be harder than the rest.
@@ -26,9 +27,11 @@ __all__ = ["RATES", "RISK", "guarantees", "sure_share"]
 RATES = (0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 RISK = 0.05
 """Chance that a promise is false."""
-_SAFE = 0.8
-"""Share of the risk that tests spend: Student's t is exact for bell-shaped errors only."""
 STEPS = 20
+_BEGIN = 0.3
+"""Share of the answers that the walk begins with, where databases are known."""
+_IMAGINED = 0.5
+"""Share of the imagined database's answers that are wrong."""
 _Set: TypeAlias = tuple[float, Sequence[int], Sequence[int]]
 """The lowest score of a set of answers; errors and answers of each database."""
 _FEWEST = 5
@@ -42,9 +45,8 @@ def guarantees(
     databases: Sequence[Hashable] | None = None,
 ) -> tuple[tuple[float, float], ...]:
     """Return pairs of an error rate and the score that keeps it; rates out of reach are missing."""
-    names = range(len(shares)) if databases is None else databases
-    sets = tuple(_sets(shares, correct, names))
-    found = ((rate, _walk(sets, rate, RISK)) for rate in RATES)
+    sets, alone = tuple(_sets(shares, correct, databases)), databases is None
+    found = ((rate, _walk(sets, rate, RISK, alone=alone)) for rate in RATES)
     return tuple((rate, share) for rate, share in found if share is not None)
 
 
@@ -68,27 +70,33 @@ def sure_share(
     Returns:
         The score, or None when these questions do not show it for any.
     """
-    names = range(len(shares)) if databases is None else databases
-    return _walk(tuple(_sets(shares, correct, names)), rate, risk)
+    sets = tuple(_sets(shares, correct, databases))
+    return _walk(sets, rate, risk, alone=databases is None)
 
 
-def _walk(sets: Sequence[_Set], rate: float, risk: float) -> float | None:
+def _walk(sets: Sequence[_Set], rate: float, risk: float, *, alone: bool) -> float | None:
     """The lowest score of the largest set before the first hypothesis that stands."""
     kept: float | None = None
+    begin = 0.0 if alone or not sets else _BEGIN * sum(sets[-1][2])
     for lowest, wrong, answered in sets:
         count = sum(answered)
-        if kept is None and _tail(rate * count / 2, count, rate) > risk:
+        if kept is None and (count < begin or _tail(rate * count / 2, count, rate) > risk):
             continue  # so few that half of the allowed errors would not convince
-        if _chance(wrong, answered, rate) > _SAFE * risk:
+        if alone:
+            chance = _tail(sum(wrong), count, rate)
+        else:
+            chance = _among_databases(wrong, answered, rate)
+        if chance > risk:
             break
         kept = lowest
     return kept
 
 
 def _sets(
-    shares: Sequence[float], correct: Sequence[bool], names: Sequence[Hashable]
+    shares: Sequence[float], correct: Sequence[bool], databases: Sequence[Hashable] | None
 ) -> Iterator[_Set]:
-    """Yield ever larger sets of answers."""
+    """Yield ever larger sets of answers, the last one with all of them."""
+    names = range(len(shares)) if databases is None else databases
     ordered = sorted(zip(shares, correct, names, strict=True), key=lambda one: -one[0])
     wrong: dict[Hashable, int] = {}
     answered: dict[Hashable, int] = {}
@@ -106,21 +114,20 @@ def _sets(
         yield before, list(wrong.values()), list(answered.values())
 
 
-def _chance(wrong: Sequence[int], answered: Sequence[int], rate: float) -> float:
-    """The larger of the two tests' chances to see so few errors if more than `rate` were wrong."""
-    groups, count = len(answered), sum(answered)
+def _among_databases(wrong: Sequence[int], answered: Sequence[int], rate: float) -> float:
+    """The chance to see databases with so few errors if more than `rate` were wrong."""
+    groups = len(answered)
     if groups < _FEWEST:
         return 1.0
-    share = sum(wrong) / count
-    spread = math.fsum((w - share * a) ** 2 for w, a in zip(wrong, answered, strict=True))
-    spread *= groups / (groups - 1)
-    alone = count * share * (1 - share)
-    worth = count / max(1.0, spread / alone) if alone > 0 else float(count)
-    by_questions = _tail(share * worth, worth, rate)
-    if spread == 0:
-        return by_questions
-    excess = (sum(wrong) - rate * count) / math.sqrt(2 * spread)  # 2: these databases and new ones
-    return max(by_questions, _student(excess, groups - 1))
+    size = sum(answered) / groups
+    sizes, errors = [*answered, size], [*wrong, _IMAGINED * size]
+    share = math.fsum(errors) / math.fsum(sizes)
+    spread = math.fsum((w - share * a) ** 2 for w, a in zip(errors, sizes, strict=True))
+    spread *= (groups + 1) / groups
+    if spread == 0:  # every one of them errs like the imagined one
+        return 1.0
+    excess = math.fsum(errors) - rate * math.fsum(sizes)
+    return _student(excess / math.sqrt(2 * spread), groups)  # 2: these databases and new ones
 
 
 def _tail(wrong: float, count: float, rate: float) -> float:
