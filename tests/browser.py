@@ -16,6 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+SCREENSHOTS = os.environ.get("QUORUM_SCREENSHOTS")
 INSTALL = "apt-get install --yes --no-install-recommends chromium fonts-dejavu-core"
 
 
@@ -76,6 +77,18 @@ def violations(page: Page, axe: str) -> list[str]:
     page.evaluate(axe)
     found = page.evaluate("axe.run().then(r => r.violations)")
     return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found]
+
+
+def picture(page: Page, name: str, *, of: str | None = None) -> None:
+    """Make a screenshot for the documentation, where QUORUM_SCREENSHOTS names a folder."""
+    if SCREENSHOTS:
+        path = str(Path(SCREENSHOTS) / f"{name}.png")
+        if of:
+            page.locator(of).first.screenshot(path=path)
+        else:
+            page.evaluate("scrollTo(0, 0)")
+            page.wait_for_timeout(1_000)  # a chart is drawn after its answer
+            page.screenshot(path=path)
 
 
 def _bad(message: ConsoleMessage) -> list[str]:

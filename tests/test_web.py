@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -245,8 +247,14 @@ def test_every_response_carries_the_policy(server: Served, ana: httpx2.Client) -
 def test_the_log_has_no_content(server: Served, ana: httpx2.Client) -> None:
     ana.post("/v1/ask", json={"question": "Where is the pomegranate?"})
     ana.get("/v1/schema?database=pomegranate")
+    place = urlsplit(server.url)
+    with socket.create_connection((place.hostname, place.port)) as wire:
+        wire.sendall(b"pomegranate\r\n\r\n")  # no HTTP
+        wire.recv(1000)
     lines = server.log.read_text(encoding="utf-8").splitlines()[1:]
-    assert all(json.loads(line)["event"] == "request" for line in lines)
+    records = [json.loads(line) for line in lines]
+    assert {one["event"] for one in records} == {"request", "server"}
+    assert "Invalid HTTP" in [one for one in records if one["event"] == "server"][-1]["message"]
     assert "pomegranate" not in "".join(lines) and "quorum_test" not in "".join(lines)
 
 

@@ -14,13 +14,13 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import Opened, opened, started, violations
+from browser import Opened, opened, picture, started, violations
 from web_server import TOKENS, Served, build_databases, served
 
 ALL = "SELECT name, population FROM city ORDER BY id"
-ABROAD = "SELECT name, population FROM city WHERE country <> 'Japan' ORDER BY id"
-TIED = {"one": [ALL], "two": [ABROAD]}
-QUESTION = {"question": "Who lives where?"}
+LARGE = "SELECT name, population FROM city WHERE population > 500000 ORDER BY id"
+TIED = {"one": [ALL], "two": [LARGE]}
+QUESTION = {"question": "Which cities are there?"}
 SECONDS = 60_000
 REVIEWERS = """
 [web]
@@ -147,11 +147,12 @@ def test_only_reviewers_see_what_others_propose(tmp_path: Path, shop_bytes: byte
 
 def test_both_readings_stand_on_the_page(visit: Opened, axe: str) -> None:
     page = visit.page
-    ask(page, "Who lives where?")
+    ask(page, "Which large cities are there?")
     card = page.locator("[aria-label='Two readings']")
     expect(card.locator(".choice")).to_have_count(2)
     expect(card).to_contain_text("The answer that")
-    expect(card).to_contain_text("東京")
+    expect(card).to_contain_text("Porto")
+    picture(page, "readings", of="[aria-label='Two readings']")
     assert violations(page, axe) == []
     card.get_by_role("button", name="I mean B").click()
     rows = page.locator("[aria-label=Answer] tbody tr")
@@ -165,7 +166,7 @@ def test_both_readings_stand_on_the_page(visit: Opened, axe: str) -> None:
     card.get_by_role("button", name="I mean A").focus()
     page.keyboard.press("Enter")
     expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice", timeout=SECONDS)
-    expect(rows).to_have_count({4: 5, 5: 4}[chosen])
+    expect(rows).to_have_count({3: 5, 5: 3}[chosen])
 
 
 def propose(page: Page, question: str) -> None:
@@ -178,7 +179,7 @@ def propose(page: Page, question: str) -> None:
 def test_what_is_proposed_is_approved_on_the_page(visit: Opened, server: Served, axe: str) -> None:
     page = visit.page
     for number in (1, 2):
-        propose(page, f"Who lives where, number {number}?")
+        propose(page, f"Which cities are there, number {number}?")
     link = page.locator("[data-view=review]")
     expect(link).to_have_text("Review (2)")
     link.click()
@@ -196,7 +197,7 @@ def test_what_is_proposed_is_approved_on_the_page(visit: Opened, server: Served,
     expect(page.locator("#proposals")).to_contain_text("Nothing waits")
     expect(link).to_have_text("Review")
     kept = server.client().get("/v1/examples", params={"approved": True}).json()["examples"]
-    assert [one["question"] for one in kept] == ["Who lives where, number 1?"]
+    assert [one["question"] for one in kept] == ["Which cities are there, number 1?"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -206,7 +207,7 @@ def test_every_view_can_be_used_by_everybody(visit: Opened, axe: str, theme: str
     page.reload()
     expect(page.locator("#ideas button").first).to_be_visible(timeout=SECONDS)
     assert violations(page, axe) == []
-    ask(page, "Who lives where?")
+    ask(page, "Which large cities are there?")
     page.get_by_role("button", name="I mean A").click()
     expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice", timeout=SECONDS)
     page.evaluate("document.querySelectorAll('#ask details').forEach(one => { one.open = true })")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import opened, started
+from browser import opened, started, violations
 from web_server import TOKENS, Served, build_databases, served, tokens_toml
 
 SECONDS = 60_000
@@ -125,7 +125,7 @@ def test_a_first_question_is_proposed(server: Served, chromium: Browser) -> None
 
 
 def test_a_token_is_asked_for_until_a_good_one_is_given(
-    tmp_path: Path, shop_bytes: bytes, chromium: Browser
+    tmp_path: Path, shop_bytes: bytes, chromium: Browser, axe: str
 ) -> None:
     databases = build_databases(tmp_path, shop_bytes)
     with (
@@ -139,6 +139,7 @@ def test_a_token_is_asked_for_until_a_good_one_is_given(
             (TOKENS["ben"], "expired"),
         ):
             expect(page.locator("#token-why")).to_contain_text(words, timeout=SECONDS)
+            assert violations(page, axe) == []
             page.fill("#token-text", given)
             page.press("#token-text", "Enter")
         expect(page.locator("#database option")).to_have_text(["shop"], timeout=SECONDS)

@@ -1,17 +1,22 @@
 """Listens: the application behind uvicorn, which stops in good order.
 
 On SIGTERM or Ctrl-C no new request is taken, listeners of streams are told, what is being
-answered may end, and then the databases are given back.
+answered may end, and then the databases are given back. What libraries warn of is a line of JSON
+like all others: uvicorn in its words (a request that is no HTTP), others without, which may quote.
 
 What is not covered: TLS and several processes; a proxy in front does both.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import time
+import traceback
 from collections.abc import Callable, Mapping
 from types import FrameType
+from typing import IO
 
 import uvicorn
 
@@ -40,14 +45,41 @@ class _Server(uvicorn.Server):
         self._on_exit()
 
 
+class _Lines(logging.Formatter):
+    """A record as a line of JSON; of an error its kind and place, not its words: they may quote."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "event": "server",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        if record.name.startswith("uvicorn"):
+            line["message"] = record.getMessage().strip()
+        if record.exc_info and record.exc_info[0] is not None:
+            line["error"] = record.exc_info[0].__name__
+            frames = traceback.extract_tb(record.exc_info[2])[-5:]
+            line["where"] = " < ".join(f"{f.name} {f.filename}:{f.lineno}" for f in frames[::-1])
+        return json.dumps(line)
+
+
+def _speak(stream: IO[str]) -> None:
+    """Let warnings of libraries be lines of JSON on `stream`."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Lines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+
+
 def serve(urls: Mapping[str, str], settings: Settings, *, host: str, port: int) -> None:
     """Serve databases by name until a signal ends it."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     log = log_to(sys.stderr)
     app = build_app(urls, settings, log)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    _speak(sys.stderr)
     config = uvicorn.Config(
-        app, host=host, port=port, access_log=False, log_level="warning", server_header=False,
+        app, host=host, port=port, access_log=False, log_config=None, server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS, lifespan="on",
     )  # fmt: skip
     _Server(config, app.state.runs.stop).run()

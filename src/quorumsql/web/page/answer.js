@@ -1,6 +1,6 @@
 // An answer on the page: words, chart, table, SQL, votes, times.
 
-import { bar, byId, make, say, table } from "./dom.js";
+import { bar, byId, counted, make, say, table } from "./dom.js";
 import { diagram } from "./diagram.js";
 import { chosenNote, meaningCard } from "./meaning.js";
 import { download, request, send } from "./net.js";
@@ -13,6 +13,7 @@ const REASONS = {
 };
 const STEP = 200;
 const MOST_HITS = 8;
+const MOST_READINGS = 5;
 
 // Of an answer that was not given the best guess is only shown when somebody asks for it.
 export function show(story, context, guess = false) {
@@ -77,7 +78,7 @@ function result(story, answer, context) {
 function chart(story) {
   const image = make("img", { alt: story.chart.description, id: "chart" });
   drawChart(story.run, image);
-  return make("figure", { class: "chart" }, image);
+  return make("figure", { class: "chart", tabindex: 0, "aria-label": "Chart" }, image);
 }
 
 // Drawn again when the theme changes.
@@ -190,7 +191,7 @@ function votes(story) {
     const share = `${Math.round(one.votes * 100)} %`;
     const item = make("li", { class: "reading" },
       make("div", {}, make("strong", { text: one.chosen ? `Chosen, ${share} of the vote` : `${share} of the vote` }),
-        make("span", { class: "soft", text: ` ${one.row_count} rows` })),
+        make("span", { class: "soft", text: ` ${counted(one.row_count, "row")}` })),
       bar(one.votes, `${share} of the vote`),
       make("div", { class: "soft", text: one.generators.join(", ") }),
       make("details", {}, make("summary", { text: one.chosen ? "Its SQL" : "Its SQL, and the rows that differ" }),
@@ -198,7 +199,11 @@ function votes(story) {
     return item;
   });
   const failed = story.answer.candidates.filter((one) => one.group === null);
-  card.append(make("ul", { class: "plain" }, ...items));
+  card.append(make("ul", { class: "plain" }, ...items.slice(0, MOST_READINGS)));
+  if (items.length > MOST_READINGS) {
+    card.append(make("details", {}, make("summary", { text: `${counted(items.length - MOST_READINGS, "more result")}` }),
+      make("ul", { class: "plain" }, ...items.slice(MOST_READINGS))));
+  }
   if (!items.length) card.append(make("p", { class: "soft", text: "Nothing ran, so there was nothing to vote on." }));
   if (failed.length) {
     card.append(make("details", {}, make("summary", { text: `${failed.length} that did not run` }),

@@ -15,7 +15,7 @@ export function diagram(schema, used = [], { find = "", near: onlyNear = false }
   const hidden = Math.max(0, tables.length - MOST_TABLES);
   tables = inOrder(tables.slice(0, MOST_TABLES), schema.foreign_keys);
   const places = placed(tables);
-  const right = Math.max(0, ...[...places.values()].map((p) => p.x)) + WIDTH + 20;
+  const right = Math.max(0, ...[...places.values()].map((p) => p.x)) + WIDTH + 42;
   const bottom = Math.max(0, ...[...places.values()].map((p) => p.y + p.height)) + 20;
   const label = `${tables.length} tables: ${tables.map((t) => t.name).slice(0, 20).join(", ")}`;
   const svg = draw("svg", { width: right, height: bottom, viewBox: `0 0 ${right} ${bottom}`, role: "img", "aria-label": label });
@@ -109,7 +109,8 @@ export function list(schema) {
 }
 
 const readable = (name) => name.replace(/[_-]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
-const TELLING = /^(segment|status|type|kind|category|channel|country|city|state|genre|title|gender|sex|department|method|carrier|region|class|color|colour|language|currency)$/i;
+const plural = (words) => (/s$/.test(words) ? words : /[^aeiou]y$/.test(words) ? `${words.slice(0, -1)}ies` : /(x|ch|sh)$/.test(words) ? `${words}es` : `${words}s`);
+const TELLING = /^(segment|status|type|kind|category|channel|country|city|state|genre|gender|sex|department|method|carrier|region|class|color|colour|language|currency)$/i;
 
 // A few questions that a database of these names can be asked: about its best connected tables.
 export function questionsFor(schema) {
@@ -118,9 +119,9 @@ export function questionsFor(schema) {
   const found = [];
   for (const table of tables) {
     const column = table.columns.find((c) => TELLING.test(c.name));
-    if (column) found.push(`How many ${readable(table.name)} are there for each ${readable(column.name)}?`);
+    if (column) found.push(`How many ${plural(readable(table.name))} are there for each ${readable(column.name)}?`);
     if (found.length === 2) break;
   }
-  if (tables.length) found.unshift(`How many ${readable(tables[0].name)} are there?`);
+  if (tables.length) found.unshift(`How many ${plural(readable(tables[0].name))} are there?`);
   return found;
 }

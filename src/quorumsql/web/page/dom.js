@@ -29,6 +29,8 @@ export function say(text, bad = false) {
   status.className = bad ? "error" : "soft";
 }
 
+export const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
 export function bar(share, label) {
   const width = Math.max(0, Math.min(1, share)) * 100;
   return draw("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", role: "img", "aria-label": label },

@@ -2,7 +2,7 @@
 
 import { drawChart, place, show } from "./answer.js";
 import { diagram, list, questionsFor } from "./diagram.js";
-import { byId, make, say } from "./dom.js";
+import { byId, counted, make, say } from "./dom.js";
 import { follow, getJson, Problem, query, request, send } from "./net.js";
 import { showReview } from "./review.js";
 
@@ -64,6 +64,7 @@ async function route() {
   }
   note("");
   entitle(name);
+  if (name !== "ask") scrollTo(0, 0);
   if (name === "schema") showSchema();
   if (name === "history") await showHistory();
   if (name === "review") await showProposals();
@@ -295,7 +296,7 @@ function entryOf(entry) {
   return make("div", { class: "entry" },
     make("div", { class: "what" },
       make("a", { href: place(state.database, entry.id), text: title }),
-      make("div", { class: "soft", text: `${new Date(entry.at).toLocaleString()}, ${how}, ${entry.row_count} rows${verdict}` })),
+      make("div", { class: "soft", text: `${new Date(entry.at).toLocaleString()}, ${how}, ${counted(entry.row_count, "row")}${verdict}` })),
     make("button", { type: "button", "aria-pressed": String(entry.saved), text: entry.saved ? "★ Saved" : "☆ Save", onclick: () => change({ saved: !entry.saved }) }),
     make("button", { type: "button", text: "Remove", "aria-label": `Remove ${title.slice(0, 80)}`, onclick: () => change({ removed: true }) }));
 }

@@ -1,6 +1,6 @@
 // Two readings of a question that are about as likely: what each does, the rows that only it has.
 
-import { make, table } from "./dom.js";
+import { counted, make, table } from "./dom.js";
 import { shown } from "./sql.js";
 
 export function meaningCard(story, context) {
@@ -16,10 +16,10 @@ function reading(one, place, story, context) {
   const letter = "AB"[place], id = `reading-${place}`;
   const parts = [make("p", { id, class: "meaning" }, make("strong", { text: `${letter} ` }), `The answer that ${one.words}.`)];
   if (one.only_here.length) {
-    parts.push(make("p", { class: "soft", text: `Rows that only ${letter} has, of ${one.row_count.toLocaleString("en")} in all:` }),
+    parts.push(make("p", { class: "soft", text: `Of its ${counted(one.row_count, "row")}, the first that ${"BA"[place]} has not:` }),
       table(one.columns, one.only_here, `Rows that only ${letter} has`));
   } else {
-    parts.push(make("p", { class: "soft", text: `${one.row_count.toLocaleString("en")} rows, none that the other has not.` }));
+    parts.push(make("p", { class: "soft", text: `${counted(one.row_count, "row")}, none that ${"BA"[place]} has not.` }));
   }
   parts.push(make("details", {}, make("summary", { text: `SQL of ${letter}` }), shown(one.sql)),
     make("button", { type: "button", class: "main", text: `I mean ${letter}`, "aria-describedby": id, onclick: () => context.take(story, place) }));
