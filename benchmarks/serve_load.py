@@ -9,7 +9,8 @@ Prints one JSON object and exits with 1 when a promise is not kept. `missed` nam
 - alone: the first event within 100 ms, in the median of 40 questions; the answer within 500 ms
 - at once: no error, the 95th percentile of the answers within 15 s, at most 1.5 GiB of memory
 - fair: ten people with one question each are all served before half of a greedy person's forty
-- soak: no error; memory grows by less than a tenth, and handles by less than ten
+- soak: no error; memory grows by less than a tenth after the first tenth of the questions, and
+  handles and threads by less than ten. Twenty times on the way a line on stderr says how it stands
 
 Clients speak HTTP over plain sockets, to take as little as possible from the server beside them.
 
@@ -29,9 +30,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import linear_regression, median, quantiles
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,6 +43,10 @@ from quorumsql.sample import build_sample
 
 MOST_MIB = 1536
 GREEDY, OTHERS = 40, 10
+WARM = 120
+"""A soak compares with how the server stands after a tenth of it, or after so many questions."""
+STEPS = 19
+"""How often a soak looks at the server, after the first tenth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,15 +142,28 @@ async def fair(url: str) -> dict[str, Any]:
     }
 
 
-def state(pid: int) -> tuple[int, int, int]:
-    """Memory in MiB, the most there ever was, and open files, where the system tells (Linux)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Memory of a process in MiB, the most there ever was, its open files and threads."""
+
+    memory: int = 0
+    most: int = 0
+    handles: int = 0
+    threads: int = 0
+
+
+def state(pid: int) -> State:
+    """How a process stands, where the system tells (Linux)."""
     proc = Path(f"/proc/{pid}")
     if not proc.is_dir():
-        return 0, 0, 0
+        return State()
     text = (proc / "status").read_text(encoding="utf-8")
-    held, most = (re.search(rf"{name}:\s+(\d+)", text) for name in ("VmRSS", "VmHWM"))
-    sizes = [int(found[1]) // 1024 if found else 0 for found in (held, most)]
-    return sizes[0], sizes[1], len(list((proc / "fd").iterdir()))
+    names = ("VmRSS", "VmHWM", "Threads")
+    held, most, threads = (
+        int(found[1]) if (found := re.search(rf"{name}:\s+(\d+)", text)) else 0 for name in names
+    )
+    handles = len(list((proc / "fd").iterdir()))
+    return State(memory=held // 1024, most=most // 1024, handles=handles, threads=threads)
 
 
 def spent(pid: int) -> float:
@@ -182,7 +200,7 @@ async def measured(url: str, pid: int, people: int) -> dict[str, Any]:
         "alone": summary(alone),
         "at_once": {"people": people, **summary(together), "cpu_s_per_question": cost},
         "fair": await fair(url),
-        "most_memory_mib": state(pid)[1],
+        "most_memory_mib": state(pid).most,
     }
     return {**found, "missed": list(missed(found))}
 
@@ -205,29 +223,47 @@ def missed(found: dict[str, Any]) -> Iterator[str]:
 
 
 async def soaked(url: str, pid: int, people: int, questions: int) -> dict[str, Any]:
-    """Ask for long; memory and handles at the end are compared with those after a tenth."""
-    began = state(pid)
-    warm = await at_once(url, people, max(questions // 10, 2 * len(QUESTIONS)))
-    before = state(pid)
-    rest = await at_once(url, people, questions - len(warm))
-    after = state(pid)
-    found = summary([*warm, *rest])
-    missing = []
-    if found["errors"]:
-        missing.append("questions failed")
-    if after[0] > 1.1 * before[0]:
-        missing.append("memory grew")
-    if after[2] > before[2] + 10:
-        missing.append("handles grew")
-    times = ("at the start", "after a tenth", "at the end")
-    moments = (began, before, after)
+    """Ask for long; how the server stands at the end is compared with how after a tenth."""
+    heard: list[Heard] = []
+    over_time, began = [(0, state(pid))], time.perf_counter()
+    first = max(questions // 10, min(WARM, questions // 2))
+    step = max((questions - first) // STEPS, people)
+    print(" questions  seconds  memory MiB  handles  threads  errors", file=sys.stderr)
+    while len(heard) < questions:
+        asked = first if not heard else min(step, questions - len(heard))
+        heard += await at_once(url, people, asked)
+        over_time.append((len(heard), now := state(pid)))
+        line = (len(heard), time.perf_counter() - began, now.memory, now.handles, now.threads)
+        errors = sum(not one.fine for one in heard)
+        print("{:10} {:8.0f} {:11} {:8} {:8} {:7}".format(*line, errors), file=sys.stderr)
+    found = summary(heard)
     return {
         "people": people,
         **found,
-        "memory_mib": dict(zip(times, (one[0] for one in moments), strict=True)),
-        "handles": dict(zip(times, (one[2] for one in moments), strict=True)),
-        "missed": missing,
+        "seconds": round(time.perf_counter() - began),
+        "mib_per_1000_questions": slope([(n, one.memory) for n, one in over_time[1:]]),
+        "over_time": [{"questions": n, **asdict(one)} for n, one in over_time],
+        "missed": list(grown(found["errors"], over_time[1][1], over_time[-1][1])),
     }
+
+
+def slope(points: Sequence[tuple[int, int]]) -> float:
+    """How much the second number grows while the first grows by 1,000, by least squares."""
+    if len(points) < 3:
+        return 0.0
+    return round(1000 * linear_regression(*zip(*points, strict=True)).slope, 2)
+
+
+def grown(errors: int, before: State, after: State) -> Iterator[str]:
+    """Yield what a soak must not do and did."""
+    if errors:
+        yield "questions failed"
+    if after.memory > 1.1 * before.memory:
+        yield "memory grew"
+    if after.handles > before.handles + 10:
+        yield "handles grew"
+    if after.threads > before.threads + 10:
+        yield "threads grew"
 
 
 def main() -> int:
