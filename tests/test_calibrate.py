@@ -206,3 +206,14 @@ def test_calibration_error_is_of_bins_of_equal_mass() -> None:
     mixed = expected_error([0.0] * 50 + [1.0] * 50, [False] * 50 + [True] * 40 + [False] * 10)
     assert mixed == pytest.approx(0.1)
     assert expected_error([], []) == 0.0
+
+
+def test_a_score_that_is_a_chance_already_stays_as_it_is() -> None:
+    rng = random.Random(8)
+    scores = [rng.random() for _ in range(900)]
+    correct = [rng.random() < score for score in scores]
+    kept = fit(scores, correct, databases=[n % 30 for n in range(900)], method="as_it_is")
+    assert confidence(0.37, kept) == pytest.approx(0.37)
+    assert 0 < confidence(0.0, kept) < 0.001 and 0.999 < confidence(1.0, kept) < 1
+    odds = fit([4 * s - 2 for s in scores], correct, method="as_it_is")
+    assert all(0 < confidence(s, odds) < 1 for s in (-9.0, 0.0, 9.0))

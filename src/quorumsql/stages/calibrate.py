@@ -3,7 +3,7 @@
 A share of the vote of 0.8 does not mean right four times in five, nor does any selector's score.
 Where a line through several features of the choice says more than that score (`stages.evidence`),
 its value takes the score's place; the map is then fitted to values of databases left out.
-The map from one to the other is fitted once on held-out databases. Two curves are tried
+The map from one to the other is fitted once on held-out databases. Three curves are tried
 (`stages.curves`), each on databases that it was not fitted on, and the one with the smaller sum
 of expected calibration error and Brier score is kept: a larger score never means a smaller chance.
 

@@ -4,12 +4,13 @@
 |---|---|
 | `isotonic` | pool adjacent violators, Ayer et al. 1955: may bend, never falls |
 | `platt` | Platt 1999: a logistic curve in the score's log odds, two numbers |
+| `as_it_is` | the score is a chance already, as that of a logistic regression may be |
 
-Both come as points to interpolate between, so that whoever uses a curve need not know its kind.
+All come as points to interpolate between, so that whoever uses a curve need not know its kind.
 `expected_error` is the expected calibration error of Guo et al. 2017 with bins of equal mass
 (Nixon et al. 2019): bins of equal width stand nearly empty where most answers are sure.
 
-What is not covered: which curve to take; `stages.calibrate` tries both.
+What is not covered: which curve to take; `stages.calibrate` tries them all.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["CURVES", "Points", "brier", "expected_error", "isotonic", "log_odds", "platt"]
+__all__ = [
+    *("CURVES", "Points", "as_it_is", "brier", "expected_error"),
+    *("isotonic", "log_odds", "platt"),
+]
 
 Points: TypeAlias = tuple[tuple[float, float], ...]
 """Scores, strictly rising, each with its chance, which never falls."""
@@ -70,6 +74,18 @@ def platt(scores: Sequence[float], correct: Sequence[bool]) -> Points:
     knots = np.unique(np.round(np.quantile(np.asarray(scores), np.linspace(0, 1, _KNOTS)), 6))
     chances = 1.0 / (1.0 + np.exp(-(slope * _odds(knots) + level)))
     return tuple(zip(knots.tolist(), chances.tolist(), strict=True))
+
+
+def as_it_is(scores: Sequence[float], correct: Sequence[bool]) -> Points:
+    """Return points of the straight line on which a score between 0 and 1 is its own chance.
+
+    Chances keep half a question's distance from 0 and 1. Scores that are no chances have the
+    logistic curve.
+    """
+    if min(scores) < 0 or max(scores) > 1 or len(scores) < 2:
+        return platt(scores, correct)
+    margin = 0.5 / len(scores)
+    return ((margin, margin), (1 - margin, 1 - margin))
 
 
 def expected_error(chances: Sequence[float], correct: Sequence[bool], *, bins: int = 10) -> float:
@@ -149,5 +165,5 @@ class _Block:
 
 
 CURVES: Final[Mapping[str, Callable[[Sequence[float], Sequence[bool]], Points]]] = MappingProxyType(
-    {"isotonic": isotonic, "platt": platt}
+    {"isotonic": isotonic, "platt": platt, "as_it_is": as_it_is}
 )
