@@ -16,7 +16,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from quorumsql.config import load_settings
-from quorumsql.domain import Rows
+from quorumsql.domain import Answer, Attempt, Candidate, Choice, Group, Reading, Rows
 from quorumsql.errors import ConfigError, UnknownName
 from quorumsql.permissions import Names, Permissions
 from quorumsql.stores.history import Asked, History
@@ -24,6 +24,7 @@ from quorumsql.tokens import Token, WebSettings, both, digest, new_token
 from quorumsql.web.asking import _remembered, history_of
 from quorumsql.web.files import csv_of, parquet_of
 from quorumsql.web.pool import Busy, Person, Pool, Turns
+from quorumsql.web.runs import Run
 from quorumsql.web.shield import Shield, log_to
 
 ENTRY = Asked(id="a", at="2026-01-01T00:00:00Z", question="q", sql="SELECT 1")
@@ -156,6 +157,35 @@ def test_an_answer_that_only_history_knows_can_be_gone_on_from(tmp_path: Path) -
     for who, name in (("ana", "b"), ("ben", "a")):
         with pytest.raises(UnknownName):
             asyncio.run(_remembered(pool, Person(name=who, queue=who), "shop", name))
+
+
+def test_rows_that_nobody_will_ask_for_are_let_go() -> None:
+    def rows(count: int) -> Rows:
+        return Rows(columns=("a", "b"), rows=tuple((i, i) for i in range(count)))
+
+    found = [rows(1000), rows(900), rows(900)]
+    one, two, three = (
+        Candidate(generator=f"g{place}", attempts=(Attempt(sql="SELECT 1", execution=each),))
+        for place, each in enumerate(found)
+    )
+    choice = Choice(candidate=0, groups=(Group(members=(0,), votes=0.5),), confidence=0.5)
+    answer = Answer(
+        question="q", sql="SELECT 1", execution=found[0], confidence=0.5,
+        choice=choice, candidates=(one, two, three),
+    )  # fmt: skip
+    reading = Reading(candidate=1, sql="", votes=0.5, words="", columns=("a", "b"), row_count=900)
+
+    async def ended(kept: Answer) -> Run:
+        run = Run(owner="ana", database="shop", question="q")
+        run.answer, run.execution = kept, kept.execution
+        run.end("answer", {})
+        return run
+
+    light = asyncio.run(ended(answer))
+    assert light.answer is not None and light.cells == 2 * 2 * 1000
+    assert [one.final.execution for one in light.answer.candidates] == [found[0], None, None]
+    tied = asyncio.run(ended(replace(answer, readings=(reading, reading))))
+    assert tied.cells == 2 * (2 * 1000 + 900 + 900)
 
 
 def test_files_hold_the_rows(tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from quorumsql.domain import Answer, Execution, Rows
 from quorumsql.errors import UnknownName, UsageError
 from quorumsql.trace import Event
 
-__all__ = ["Run", "Runs", "Taken"]
+__all__ = ["Run", "Runs", "Taken", "lightened"]
 
 _KEPT: Final = 200
 _MOST_CELLS: Final = 2_000_000
@@ -51,18 +51,14 @@ class Run:
         self.story: dict[str, Any] = {}
         self.problem: Exception | None = None
         self.over = False
+        self.cells = 0
+        """How much of memory it takes, about: values of all results that it still holds."""
         self.follows: dict[str, str] | None = None
         self.taken: Taken | None = None
         self.told = asyncio.Event()  # somebody has heard the first event
         self.events: list[Named] = []
         self._news = asyncio.Event()
         self.add("run", {"run": self.id, "database": database, "question": question})
-
-    @property
-    def cells(self) -> int:
-        """How much of memory it takes, about."""
-        found = self.execution
-        return len(found.rows) * len(found.columns) if isinstance(found, Rows) else 0
 
     def add(self, name: str, fields: dict[str, Any]) -> None:
         """Tell listeners of an event."""
@@ -74,8 +70,11 @@ class Run:
         self.add(type(event).__name__, asdict(event))
 
     def end(self, name: str, fields: dict[str, Any]) -> None:
-        """Tell listeners of the last event."""
+        """Tell listeners of the last event; what nobody will ask for is let go."""
         self.over = True
+        if self.answer is not None:
+            self.answer = lightened(self.answer)
+        self.cells = _cells(self.answer, self.execution)
         self.add(name, fields)
 
     async def done(self) -> None:
@@ -103,6 +102,33 @@ class Run:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+def lightened(answer: Answer) -> Answer:
+    """Return an answer without the rows of results that were not chosen.
+
+    Of two readings that tie either may still be taken, and compared with all the others.
+    """
+    if answer.readings:
+        return answer
+    candidates = (
+        one
+        if place == answer.choice.candidate
+        else replace(one, attempts=tuple(replace(a, execution=None) for a in one.attempts))
+        for place, one in enumerate(answer.candidates)
+    )
+    return replace(answer, candidates=tuple(candidates))
+
+
+def _cells(answer: Answer | None, execution: Execution | None) -> int:
+    """Values held: results of candidates once each, and the chosen one once more as JSON."""
+    tried = [a.execution for one in (answer.candidates if answer else ()) for a in one.attempts]
+    held = {id(found): found for found in (*tried, execution)}
+    return sum(
+        len(found.rows) * len(found.columns)
+        for found in (*held.values(), execution)
+        if isinstance(found, Rows)
+    )
 
 
 class Runs:
