@@ -72,6 +72,34 @@ def test_password_is_not_repeated() -> None:
     assert "s3cret" not in complaint(run, 2)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ask", "--effort", "huge", "--db", "x", "Q"), "'--effort': 'huge' is not one of 'low'"),
+        (("ask", "--max-error", "2", "--db", "x", "Q"), "'--max-error': "),
+        (("sql", "--db", "mysql://me@host:99999/x", "Q"), "no number from 1 to 65535"),
+        (("trace", "notes.txt"), "notes.txt: write it with quorum ask --trace. Line 1 is not"),
+        (("chat", "--config", "none.toml", "--db", "x"), "No such option: --config"),
+    ],
+    ids=lambda w: w[0] if isinstance(w, tuple) else "",
+)
+def test_a_typical_mistake(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    (tmp_path / "notes.txt").write_text("These are notes.\n", encoding="utf-8")
+    assert said in complaint(quorum(*words, cwd=tmp_path), 2)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """What no command looks for itself is one line that names the file."""
+    (tmp_path / "notes.txt").write_text("These are notes.\n", encoding="utf-8")
+    (tmp_path / "train.json").write_text("[]", encoding="utf-8")
+    (tmp_path / "train_others.json").write_text("[]", encoding="utf-8")
+    out = tmp_path / "notes.txt" / "out"
+    done = quorum("train", "selector", "--data", tmp_path, "--out", out)
+    line = done.stderr.splitlines()[-1]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line.startswith(f"quorum: {out}: ") and "check the path" in line
+
+
 @pytest.mark.parametrize("content", [b"", None], ids=["no bytes", "no tables"])
 def test_empty_database(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "empty.sqlite"

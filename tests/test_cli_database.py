@@ -62,6 +62,7 @@ def test_guard_refuses_with_a_reason(shop: Path, statement: str) -> None:
     before = shop.read_bytes()
     line = complaint(quorum("sql", "--db", shop, statement), 4)
     assert line.startswith("quorum: refused: ") and len(line) > len("quorum: refused: ")
+    assert line.lower().count("refused") == 1
     found = parsed(quorum("sql", "--db", shop, "--json", statement), code=4)
     assert found["status"] == "refused" and found["error"] and found["rows"] == []
     assert shop.read_bytes() == before

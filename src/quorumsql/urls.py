@@ -106,7 +106,9 @@ def _port(text: str | None, engine: str) -> int | None:
         return None
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         # The text may be the end of a password that holds an unexpected character.
-        raise UsageError(f"The port in this {engine}:// URL is no number: {_form(engine)}.")
+        raise UsageError(
+            f"The port in this {engine}:// URL is no number from 1 to 65535: {_form(engine)}."
+        )
     return int(text)
 
 

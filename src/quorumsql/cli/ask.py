@@ -48,7 +48,9 @@ Guess = Annotated[
 ]
 MaxError = Annotated[
     float | None,
-    typer.Option(metavar="SHARE", help="Answer only where at most this share is wrong."),
+    typer.Option(
+        metavar="SHARE", min=0.0, max=1.0, help="Answer only where at most this share is wrong."
+    ),
 ]
 Model = Annotated[
     str | None,

@@ -73,6 +73,9 @@ def _explain(error: Exception) -> int:
             return _complain("aborted", 1)
         case TyperException():
             return _usage(error)
+        case OSError(filename=str() as path, strerror=str() as why):
+            words = f"{path}: {why}: check the path, its permissions and the room on the disk."
+            return _complain(words, 2)
         case _:
             words = f"{type(error).__name__}: {error}"
             return _complain(f"internal error, {words}. Please report it; --debug shows more.", 1)
@@ -83,7 +86,7 @@ def _usage(error: TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # typer does not export it
         print(error.format_message(), file=sys.stderr)  # noqa: T201
         return 2
-    words = error.format_message().rstrip(".")
+    words = error.format_message().rstrip(".").replace(": Value error, ", ": ")
     end = "" if words.endswith(("?", "!")) else "."
     path = getattr(getattr(error, "ctx", None), "command_path", "quorum")
     return _complain(f"{words}{end} Try '{path} --help'.", 2)

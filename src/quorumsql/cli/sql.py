@@ -56,7 +56,8 @@ def sql(
     if isinstance(found, Rows) and found.warning:
         typer.echo(f"quorum: {found.warning}", err=True)
     if isinstance(found, Failure):
-        typer.echo(f"quorum: {found.kind}: {' '.join(found.message.split())}", err=True)
+        words = " ".join(found.message.removeprefix("Refused: ").split())
+        typer.echo(f"quorum: {found.kind}: {words}", err=True)
         raise typer.Exit(2 if found.kind == "error" else 4)
 
 

@@ -36,7 +36,10 @@ def trace(
         text = run.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{run}: cannot be read: write it with quorum ask --trace.") from error
-    events = list(read_events(text.split("\n")))
+    try:
+        events = list(read_events(text.split("\n")))
+    except UsageError as error:
+        raise UsageError(f"{run}: write it with quorum ask --trace. {error}") from error
     if not events:
         raise UsageError(f"{run} holds no events: write it with quorum ask --trace.")
     longest = max((getattr(event, "ms", 0.0) for event in events), default=0.0)
