@@ -27,6 +27,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
 
+from quorumsql.db.wrapped import WrappedDatabase
 from quorumsql.domain import (
     Answer,
     Completion,
@@ -36,7 +37,6 @@ from quorumsql.domain import (
     Message,
     ModelRequest,
     Rows,
-    Schema,
 )
 from quorumsql.ports import Database, LanguageModel
 from quorumsql.trace import (
@@ -86,29 +86,16 @@ def spanned(
         story.end()
 
 
-class SpannedDatabase:
+class SpannedDatabase(WrappedDatabase):
     """Tells of every statement that `database` runs, in a span below the one that is open."""
 
     def __init__(
         self, database: Database, *, content: bool = False, provider: TracerProvider | None = None
     ) -> None:
         """Take an open database, which is closed with this."""
-        self._database, self._content = database, content
+        super().__init__(database)
+        self._content = content
         self._tracer = trace.get_tracer("quorumsql", tracer_provider=provider)
-
-    @property
-    def name(self) -> str:
-        """The name of the database."""
-        return self._database.name
-
-    @property
-    def dialect(self) -> str:
-        """Name of the SQL it speaks, as sqlglot calls it."""
-        return self._database.dialect
-
-    def schema(self) -> Schema:
-        """Describe the database."""
-        return self._database.schema()
 
     def execute(self, sql: str, *, limits: Limits | None = None) -> Execution:
         """Run one reading statement, in a span."""
@@ -130,14 +117,6 @@ class SpannedDatabase:
                     span.set_attribute("error.type", kind)
                     span.set_status(Status(StatusCode.ERROR, words))
         return execution
-
-    def values(self, table: str, column: str, *, limit: int) -> tuple[object, ...]:
-        """Return distinct values of a column."""
-        return self._database.values(table, column, limit=limit)
-
-    def close(self) -> None:
-        """Give back the database."""
-        self._database.close()
 
 
 class SpannedModel:

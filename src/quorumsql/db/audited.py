@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from quorumsql.db.wrapped import WrappedDatabase
 from quorumsql.domain import Execution, Limits, Rows, Schema
 from quorumsql.ports import Audit, Database
 from quorumsql.sql import quote
@@ -22,24 +23,14 @@ __all__ = ["AuditedDatabase"]
 _T = TypeVar("_T")
 
 
-class AuditedDatabase:
+class AuditedDatabase(WrappedDatabase):
     """Tells `audit` of all that is asked of `database`."""
 
     def __init__(self, database: Database, audit: Audit) -> None:
-        self._database = database
+        super().__init__(database)
         self._audit = audit
         self._describing = threading.Lock()
         self._names: frozenset[str] = frozenset()
-
-    @property
-    def name(self) -> str:
-        """The name of the database."""
-        return self._database.name
-
-    @property
-    def dialect(self) -> str:
-        """Name of the SQL it speaks, as sqlglot calls it."""
-        return self._database.dialect
 
     def schema(self) -> Schema:
         """Describe the database; the first time is recorded."""
@@ -63,10 +54,6 @@ class AuditedDatabase:
             lambda: self._database.values(table, column, limit=limit),
             _of_values,
         )
-
-    def close(self) -> None:
-        """Give back the database."""
-        self._database.close()
 
     def _recorded(self, sql: str, run: Callable[[], _T], told: Callable[[_T], Execution]) -> _T:
         started = time.perf_counter()

@@ -27,9 +27,9 @@ from quorumsql.db.duckdb_read import Place, Pool, Reply, Request
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.look import regular_file, what_it_is
 from quorumsql.db.plan import Plan, duckdb_plan, within_plan
-from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, with_examples
+from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, named_column, with_examples
 from quorumsql.domain import Column, Execution, Failure, Limits, Row, Rows, Schema, Table
-from quorumsql.errors import DatabaseError, UnknownName
+from quorumsql.errors import DatabaseError
 from quorumsql.sql import quote, quote_table
 
 __all__ = ["DuckDbDatabase"]
@@ -135,13 +135,7 @@ class DuckDbDatabase:
             UnknownName: there is no such table or column.
             DatabaseError: the database cannot be read.
         """
-        schema = self.schema()
-        found = schema.table(table)
-        if found is None:
-            raise UnknownName("table", table, (t.name for t in schema.tables))
-        named = found.column(column)
-        if named is None:
-            raise UnknownName("column", column, (c.name for c in found.columns))
+        found, named = named_column(self.schema(), table, column)
         rows: Execution = Rows(columns=(), rows=())
         for most in ("", f" LIMIT {_VALUES_ROWS}"):
             limits = replace(self._limits, seconds=_VALUES_SECONDS, rows=max(1, limit))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from quorumsql.db.look import DUCKDB, HEADER_BYTES, missing
+from quorumsql.db.look import DUCKDB, HEADER_BYTES, explained, missing
 from quorumsql.errors import DatabaseError
 
 __all__ = [
@@ -96,7 +96,7 @@ def find(path: Path) -> tuple[Source, ...]:
     Raises:
         DatabaseError: there is nothing that can be read.
     """
-    try:
+    with explained(path):
         if path.is_dir():
             return _in_folder(path)
         form = _form(path)
@@ -107,12 +107,6 @@ def find(path: Path) -> tuple[Source, ...]:
         if form is None or not path.is_file():
             raise DatabaseError(f"{path} is no file that can be read: {_known()}.")
         return (Source(form=form, name=name_for(_stem(path)), paths=(path.resolve(),), alone=True),)
-    except PermissionError as error:
-        raise DatabaseError(
-            f"Cannot read {path}: permission denied. Ask its owner, or run chmod +r on it."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise DatabaseError(f"Cannot read {str(path)!r}: {error}.") from error
 
 
 def is_pattern(path: Path) -> bool:

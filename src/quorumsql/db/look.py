@@ -15,7 +15,15 @@ from typing import Final
 
 from quorumsql.errors import DatabaseError
 
-__all__ = ["DUCKDB", "HEADER_BYTES", "first_bytes", "missing", "regular_file", "what_it_is"]
+__all__ = [
+    "DUCKDB",
+    "HEADER_BYTES",
+    "explained",
+    "first_bytes",
+    "missing",
+    "regular_file",
+    "what_it_is",
+]
 
 HEADER_BYTES: Final = 100
 DUCKDB: Final = (b"DUCK", 8)
@@ -38,7 +46,7 @@ def first_bytes(path: Path, *, engine: str) -> tuple[os.stat_result, bytes]:
         DatabaseError: there is no file that may be read.
     """
     found = regular_file(path, engine=engine)
-    with _explained(path), path.open("rb") as file:
+    with explained(path), path.open("rb") as file:
         return found, file.read(HEADER_BYTES)
 
 
@@ -48,7 +56,7 @@ def regular_file(path: Path, *, engine: str) -> os.stat_result:
     Raises:
         DatabaseError: there is no regular file.
     """
-    with _explained(path):
+    with explained(path):
         found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise DatabaseError(_no_file(path, found.st_mode, engine))
@@ -56,7 +64,12 @@ def regular_file(path: Path, *, engine: str) -> os.stat_result:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Say in our words why the file at `path` cannot be read.
+
+    Raises:
+        DatabaseError: inside, the system refused it.
+    """
     try:
         yield
     except FileNotFoundError as error:

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Collection
 from dataclasses import replace
 
-from quorumsql.db.sample import SAMPLED_ROWS, with_examples
+from quorumsql.db.sample import SAMPLED_ROWS, named_column, with_examples
+from quorumsql.db.wrapped import WrappedDatabase
 from quorumsql.domain import Execution, Failure, Limits, Rows, Schema, Table
-from quorumsql.errors import UnknownName
 from quorumsql.guard.access import Filter, access
 from quorumsql.guard.restrict import restrict
 from quorumsql.permissions import Permissions
@@ -25,7 +25,7 @@ from quorumsql.sql import quote
 __all__ = ["PermittedDatabase"]
 
 
-class PermittedDatabase:
+class PermittedDatabase(WrappedDatabase):
     """Shows of `database` what `permissions` allow."""
 
     def __init__(
@@ -48,23 +48,13 @@ class PermittedDatabase:
             ConfigError: the permissions name what does not exist.
             DatabaseError: the database cannot be read.
         """
-        self._database = database
+        super().__init__(database)
         self._functions = tuple(functions)
         self._audit = audit
         self._access = access(database.schema(), permissions)
         self._hidden = self._access.hidden_names()
         self._describing = threading.Lock()
         self._schema: Schema | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the database."""
-        return self._database.name
-
-    @property
-    def dialect(self) -> str:
-        """Name of the SQL it speaks, as sqlglot calls it."""
-        return self._database.dialect
 
     def schema(self) -> Schema:
         """Describe what may be read; examples come from rows that may be read."""
@@ -92,23 +82,13 @@ class PermittedDatabase:
         Raises:
             UnknownName: there is no such table or column that may be read.
         """
-        schema = self._access.visible()
-        found = schema.table(table)
-        if found is None:
-            raise UnknownName("table", table, (t.name for t in schema.tables))
-        named = found.column(column)
-        if named is None:
-            raise UnknownName("column", column, (c.name for c in found.columns))
+        found, named = named_column(self._access.visible(), table, column)
         one = next(f for f in self._access.filters if f.table.name == found.name)
         if one.is_open or not (one.rows or one.inside or named.name in one.masks):
             return self._database.values(table, column, limit=limit)
         name = quote(named.name, self.dialect)
         rows = self._read(f"SELECT DISTINCT {name}", found, f"WHERE {name} IS NOT NULL", limit)
         return tuple(row[0] for row in rows)
-
-    def close(self) -> None:
-        """Give back the database."""
-        self._database.close()
 
     def _sampled(self, table: Table, one: Filter) -> Table:
         """`table` with examples, where its own rows were sampled without a filter."""

@@ -15,10 +15,14 @@ from itertools import islice
 from typing import Final
 
 from quorumsql.db.kinds import kind_of
-from quorumsql.domain import Column, Row, Table
+from quorumsql.domain import Column, Row, Schema, Table
+from quorumsql.errors import UnknownName
 from quorumsql.sql import first_rows, quote, quote_table
 
-__all__ = ["SAMPLED_BYTES", "SAMPLED_ROWS", "sample_query", "values_query", "with_examples"]
+__all__ = [
+    *("SAMPLED_BYTES", "SAMPLED_ROWS"),
+    *("named_column", "sample_query", "values_query", "with_examples"),
+]
 
 SAMPLED_ROWS: Final = 100
 SAMPLED_BYTES: Final = 2 * 1024 * 1024
@@ -33,6 +37,21 @@ _LONGEST: Final = 100
 
 _BINARY: Final = ("BLOB", "BINARY", "BYTEA", "IMAGE", "GEOMETRY", "GEOGRAPHY")
 _LONG_TEXTS: Final = ("TEXT", "LONGTEXT", "MEDIUMTEXT", "JSON", "XML")
+
+
+def named_column(schema: Schema, table: str, column: str) -> tuple[Table, Column]:
+    """Return the table and column of these names.
+
+    Raises:
+        UnknownName: there is no such table or column.
+    """
+    found = schema.table(table)
+    if found is None:
+        raise UnknownName("table", table, (t.name for t in schema.tables))
+    named = found.column(column)
+    if named is None:
+        raise UnknownName("column", column, (c.name for c in found.columns))
+    return found, named
 
 
 def with_examples(table: Table, rows: Sequence[Row]) -> Table:

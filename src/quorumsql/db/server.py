@@ -32,12 +32,13 @@ from quorumsql.db.plan import Plan, within_plan
 from quorumsql.db.sample import (
     SAMPLED_BYTES,
     SAMPLED_ROWS,
+    named_column,
     sample_query,
     values_query,
     with_examples,
 )
-from quorumsql.domain import Column, Execution, Failure, Limits, Row, Rows, Schema, Table
-from quorumsql.errors import DatabaseError, UnknownName
+from quorumsql.domain import Execution, Failure, Limits, Row, Rows, Schema, Table
+from quorumsql.errors import DatabaseError
 from quorumsql.urls import ServerUrl
 
 __all__ = ["Product", "ServerDatabase", "Started"]
@@ -189,7 +190,7 @@ class ServerDatabase:
             UnknownName: there is no such table or column.
             DatabaseError: the server is gone.
         """
-        found, named = _named(self.schema(), table, column)
+        found, named = named_column(self.schema(), table, column)
         sql = values_query(found, named, limit=limit, dialect=self.dialect)
         rows = self._run(sql, replace(self._limits, rows=max(1, limit)))
         return tuple(row[0] for row in rows.rows) if isinstance(rows, Rows) else ()
@@ -294,16 +295,6 @@ class ServerDatabase:
         if isinstance(found, Failure) and found.kind == "cap":  # so wide that not all may come
             found = self._run(query, _SAMPLE)
         return found.rows if isinstance(found, Rows) else ()
-
-
-def _named(schema: Schema, table: str, column: str) -> tuple[Table, Column]:
-    found = schema.table(table)
-    if found is None:
-        raise UnknownName("table", table, (t.name for t in schema.tables))
-    named = found.column(column)
-    if named is None:
-        raise UnknownName("column", column, (c.name for c in found.columns))
-    return found, named
 
 
 def _engine(url: ServerUrl, product: Product) -> Engine:

@@ -30,12 +30,12 @@ from quorumsql.db.budget import Budget, Running, collect, size_of
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.introspect import Scope, reflect
 from quorumsql.db.plan import Plan, sqlite_plan, within_plan
-from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, with_examples
+from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, named_column, with_examples
 from quorumsql.db.sqlite_failure import database_error, failure, is_busy, is_of_database
 from quorumsql.db.sqlite_file import FileState, examine
 from quorumsql.db.sqlite_read import Reader, connect
 from quorumsql.domain import Execution, Failure, Limits, Row, Schema, Table
-from quorumsql.errors import DatabaseError, UnknownName
+from quorumsql.errors import DatabaseError
 
 __all__ = ["DEFAULT_LIMITS", "SqliteDatabase"]
 
@@ -116,13 +116,7 @@ class SqliteDatabase:
             UnknownName: there is no such table or column.
             DatabaseError: the database cannot be read.
         """
-        schema = self.schema()
-        found = schema.table(table)
-        if found is None:
-            raise UnknownName("table", table, (t.name for t in schema.tables))
-        named = found.column(column)
-        if named is None:
-            raise UnknownName("column", column, (c.name for c in found.columns))
+        found, named = named_column(self.schema(), table, column)
         name = _quoted(named.name)
         sql = (
             f"SELECT DISTINCT {name} FROM {_quoted(found.name)} WHERE {name} IS NOT NULL "

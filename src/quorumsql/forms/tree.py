@@ -121,6 +121,14 @@ class Query:
     limit: Value | SpanRef | None = None
     compound: tuple[str, Query] | None = None
 
+    def parts(self) -> Iterator[Query]:
+        """SELECTs directly below this one: those of conditions, then that of a set operation."""
+        for condition in (self.where, self.having):
+            for predicate in condition.predicates if condition else ():
+                yield from (operand for operand in predicate.right if isinstance(operand, Query))
+        if self.compound:
+            yield self.compound[1]
+
     def columns(self) -> Iterator[ColumnRef]:
         """Columns of this SELECT in the order in which they are written, without subqueries."""
         for expression in self.select:

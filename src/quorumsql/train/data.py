@@ -170,13 +170,8 @@ def trim(example: Example, rng: random.Random, *, budget: int) -> SchemaPieces:
 
 def _queries(query: Query) -> Iterator[Query]:
     yield query
-    for condition in (query.where, query.having):
-        for predicate in condition.predicates if condition else ():
-            for operand in predicate.right:
-                if isinstance(operand, Query):
-                    yield from _queries(operand)
-    if query.compound:
-        yield from _queries(query.compound[1])
+    for one in query.parts():
+        yield from _queries(one)
 
 
 def _columns(query: Query) -> Iterator[ColumnRef]:

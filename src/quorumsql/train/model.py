@@ -241,11 +241,7 @@ class Ensemble(nn.Module):
         """Start from a BERT-like encoder: shared layers first, its last one for every member."""
         trunk = self.trunk
         with torch.no_grad():
-            trunk.words.weight.copy_(weights["embeddings.word_embeddings.weight"])
-            kind = weights["embeddings.token_type_embeddings.weight"][0]
-            trunk.positions.weight.copy_(weights["embeddings.position_embeddings.weight"] + kind)
-            trunk.norm.weight.copy_(weights["embeddings.LayerNorm.weight"])
-            trunk.norm.bias.copy_(weights["embeddings.LayerNorm.bias"])
+            copy_embeddings(trunk, weights)
             for number, layer in enumerate(trunk.layers):
                 copy_layer(layer, weights, number)
             for member in self.members.values():
@@ -279,6 +275,16 @@ PARTS = {
 
 def _last_layer(weights: dict[str, Tensor]) -> int:
     return max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
+
+
+def copy_embeddings(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Copy those of a BERT-like encoder into `words`, `positions` and `norm` of a model."""
+    words, positions, norm = (model.get_submodule(n) for n in ("words", "positions", "norm"))
+    kind = weights["embeddings.token_type_embeddings.weight"][0]
+    words.weight.copy_(weights["embeddings.word_embeddings.weight"])
+    positions.weight.copy_(weights["embeddings.position_embeddings.weight"] + kind)
+    norm.weight.copy_(weights["embeddings.LayerNorm.weight"])
+    norm.bias.copy_(weights["embeddings.LayerNorm.bias"])
 
 
 def copy_layer(layer: nn.Module, weights: dict[str, Tensor], number: int) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from quorumsql.neural.tokenise import MAX_POSITIONS
-from quorumsql.train.model import EncoderLayer, Shape, copy_layer
+from quorumsql.train.model import EncoderLayer, Shape, copy_embeddings, copy_layer
 
 __all__ = ["ReaderModel"]
 
@@ -52,11 +52,7 @@ class ReaderModel(nn.Module):
     def load_minilm(self, weights: dict[str, Tensor]) -> None:
         """Start from a BERT-like encoder."""
         with torch.no_grad():
-            self.words.weight.copy_(weights["embeddings.word_embeddings.weight"])
-            kind = weights["embeddings.token_type_embeddings.weight"][0]
-            self.positions.weight.copy_(weights["embeddings.position_embeddings.weight"] + kind)
-            self.norm.weight.copy_(weights["embeddings.LayerNorm.weight"])
-            self.norm.bias.copy_(weights["embeddings.LayerNorm.bias"])
+            copy_embeddings(self, weights)
             for number, layer in enumerate(self.layers):
                 copy_layer(layer, weights, number)
 

@@ -171,13 +171,8 @@ def _people(parts: Sequence[str | Slot]) -> frozenset[str]:
 
 def inner_first(query: Query) -> Iterator[Query]:
     """All SELECTs of `query`, those inside a condition before the one around them."""
-    for condition in (query.where, query.having):
-        for predicate in condition.predicates if condition else ():
-            for operand in predicate.right:
-                if isinstance(operand, Query):
-                    yield from inner_first(operand)
-    if query.compound:
-        yield from inner_first(query.compound[1])
+    for one in query.parts():
+        yield from inner_first(one)
     yield query
 
 
