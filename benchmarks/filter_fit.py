@@ -60,8 +60,8 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Write the weights here.")] = None,
 ) -> None:
     """Print the table, and write the weights."""
-    tasks = load_spider(data / "spider/train.json", data / "spider/database")
-    tasks = some_of(tasks, held_out(), per_database)
+    everything = load_spider(data / "spider/train.json", data / "spider/database")
+    tasks = some_of(everything, held_out(), per_database)
     drafts = Drafts(load_members(), load_relevance())
     with tempfile.TemporaryDirectory() as folder:
         examples = [*_examples(tasks, drafts), *_examples(_together(tasks, Path(folder)), drafts)]

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -78,13 +78,13 @@ def record(
 ) -> None:
     """Ask the members, and keep their beams."""
     until = time.monotonic() + seconds
-    tasks = load_spider(data / "spider/train.json", data / "spider/database")
-    tasks = some_of(tasks, held_out(folder), per_database)
-    known = {line["index"] for line in _lines(out)} if out.is_file() else set()
+    known = load_spider(data / "spider/train.json", data / "spider/database")
+    tasks = some_of(known, held_out(folder), per_database)
+    done = {line["index"] for line in _lines(out)} if out.is_file() else set()
     members, reader = load_members(folder=folder), Reader(folder / "reader.onnx")
     with out.open("a", encoding="utf-8") as file:
         for name in sorted({task.db_id for task in tasks}):
-            own = [task for task in tasks if task.db_id == name and task.index not in known]
+            own = [task for task in tasks if task.db_id == name and task.index not in done]
             if not own:
                 continue
             with closing(open_database(own[0].database)) as database:
@@ -230,7 +230,7 @@ def _weighed(
     """The candidates of a beam with these fines, as `refine` leaves them."""
     left_out, empty, nothing = fines
     texts: dict[tuple[str, str], Mapping[str, Any]] = {}
-    mass: Counter[tuple[str, str]] = Counter()
+    mass: defaultdict[tuple[str, str], float] = defaultdict(float)
     for one in beam:
         key = (one["member"], one["sql"])
         texts[key] = one
@@ -241,7 +241,7 @@ def _weighed(
         key: _ran(one) and (not one["suspicious"] or key[0] not in clean)
         for key, one in texts.items()
     }
-    totals: Counter[str] = Counter()
+    totals: defaultdict[str, float] = defaultdict(float)
     for (name, _), weight in ((key, mass[key]) for key in texts if voting[key]):
         totals[name] += weight
     pool = []

@@ -340,10 +340,10 @@ def _interval(
 
     def auroc(weights: Floats) -> Floats:
         """Per draw, how often each question being drawn so many times."""
-        mass = [np.zeros((len(weights), len(levels))) for _ in range(2)]
-        for each, part in zip(mass, (whole, ~whole), strict=True):
-            np.add.at(each, (slice(None), place[part]), weights[:, part])
-        answerable, other = mass
+        answerable, other = (
+            np.stack([np.bincount(place[part], row[part], len(levels)) for row in weights])
+            for part in (whole, ~whole)
+        )
         below = np.cumsum(answerable, axis=1) - answerable / 2
         pairs = answerable.sum(axis=1) * other.sum(axis=1)
         drawn = np.divide((other * below).sum(axis=1), pairs, out=np.full(len(pairs), 0.5),
