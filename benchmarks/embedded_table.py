@@ -5,18 +5,20 @@ majority, the choice that ships and the oracle, how much is right on all of dev 
 questions that 26 published systems answered; then those systems, by the same metric. Latency is
 that of whole answers on warm connections, measured here: each member alone, then all.
 
-    python benchmarks/embedded_table.py --data DIR --run runs/spider_dev [--questions 100]
+    python benchmarks/embedded_table.py --data DIR --run runs/spider_dev [--questions 100] [--write]
 
-`--questions 0` measures no latency, which takes an idle machine.
+`--questions 0` measures no latency, which takes an idle machine. `--write` puts both tables into
+docs/embedded.md.
 
 What is not covered: what the published systems cost and how long they take; the pool does not say.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +33,8 @@ from quorumsql.evals.pool_lines import read_pool
 from quorumsql.evals.predictions import read_predictions
 from quorumsql.evals.summary import Summary, summarise
 
+PAGE = Path(__file__).parent.parent / "docs" / "embedded.md"
+
 
 def main(
     data: Annotated[Path, typer.Option(envvar="QUORUM_DATA", help="The folder of data.")],
@@ -38,8 +42,19 @@ def main(
         "runs/spider_dev"
     ),
     questions: Annotated[int, typer.Option(help="Questions to measure latency on.", min=0)] = 100,
+    write: Annotated[bool, typer.Option("--write", help="Write them into the page, too.")] = False,
 ) -> None:
     """Print both tables."""
+    text = "\n".join([*_embedded(run, data, questions), "", *_beside(data)])
+    print(text)
+    if write:
+        page = PAGE.read_text(encoding="utf-8")
+        marked = re.compile(r"(<!-- systems -->\n).*?(<!-- /systems -->)", re.DOTALL)
+        page = marked.sub(lambda m: f"{m[1]}\n{text}\n\n{m[2]}", page)
+        PAGE.write_text(page, encoding="utf-8")
+
+
+def _embedded(run: Path, data: Path, questions: int) -> Iterator[str]:
     predictions = list(read_predictions(run / "predictions.jsonl").values())
     pool = {int(str(line.id).rsplit("-", 1)[1]) for _, line in read_pool(_pool(data))}
     whole = summarise(predictions)
@@ -47,18 +62,27 @@ def main(
     names = sorted(whole["members"])
     tasks = load_spider(data / "spider/dev.json", data / "spider/database")
     spent = _latencies(tasks[:: max(len(tasks) // questions, 1)], names) if questions else {}
-    head = (
-        f"dev, {whole['n']} questions, % | pool, {shared['n']} questions, % | median, ms | 95th, ms"
+    yield (
+        f"| embedded | dev, {whole['n']} questions, % | pool, {shared['n']} questions, % "
+        "| median, ms | 95th, ms |"
     )
-    print(f"| embedded | {head} |\n|---|---|---|---|---|")
+    yield "|---|---|---|---|---|"
     for name in names:
-        _ours(f"`{name}` alone", whole["members"][name], shared["members"][name], spent.get(name))
-    _ours("majority of their first choices", whole["majority"], shared["majority"])
-    _ours("**trained selection (default)**", _chosen(whole), _chosen(shared), spent.get("all"))
-    _ours("oracle of all candidates", whole["oracle"], shared["oracle"])
-    print("\n| published system | pool, % |\n|---|---|")
+        yield _ours(
+            f"`{name}` alone", whole["members"][name], shared["members"][name], spent.get(name)
+        )
+    yield _ours("majority of their first choices", whole["majority"], shared["majority"])
+    yield _ours(
+        "**trained selection (default)**", _chosen(whole), _chosen(shared), spent.get("all")
+    )
+    yield _ours("oracle of all candidates", whole["oracle"], shared["oracle"])
+
+
+def _beside(data: Path) -> Iterator[str]:
+    yield "| published system | pool, % |"
+    yield "|---|---|"
     for name, share, low, high in _published(data):
-        print(f"| {name} | {100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f}) |")
+        yield f"| {name} | {100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f}) |"
 
 
 def _pool(data: Path) -> Path:
@@ -74,14 +98,14 @@ def _ours(
     whole: dict[str, Any],
     shared: dict[str, Any],
     spent: Sequence[float] | None = None,
-) -> None:
+) -> str:
     low, high = whole["ci95"]
     times = (
         "– | –"
         if spent is None
         else f"{percentile(spent, 0.5):.0f} | {percentile(spent, 0.95):.0f}"
     )
-    print(
+    return (
         f"| {label} | {100 * whole['value']:.1f} ({100 * low:.1f} to {100 * high:.1f}) "
         f"| {100 * shared['value']:.1f} | {times} |"
     )

@@ -32,6 +32,7 @@ from quorumsql.neural.tokenise import Tokeniser
 from quorumsql.ports import Database, ValueIndex
 from quorumsql.shipped import FOLDER
 from quorumsql.train.adapt_questions import apart, make_questions, readable_schema
+from quorumsql.train.checkpoint import optimizer_for
 from quorumsql.train.data import Blur, Example, collate, trim
 from quorumsql.train.embedded import exact_share, losses_of
 from quorumsql.train.export import export_model
@@ -191,11 +192,8 @@ def _begin(shipped: Path, home: Path, plan: Adaptation) -> tuple[_Run, dict[str,
     average.requires_grad_(False)
     top = [p for n, p in model.members.named_parameters() if ".top." in n]
     rest = [p for n, p in model.members.named_parameters() if ".top." not in n]
-    groups = [
-        {"params": top, "lr": plan.encoder_rate, "peak": plan.encoder_rate},
-        {"params": rest, "lr": plan.decoder_rate, "peak": plan.decoder_rate},
-    ]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=plan.decay, fused=True)
+    groups = [(top, plan.encoder_rate), (rest, plan.decoder_rate)]
+    optimizer = optimizer_for(groups, decay=plan.decay)
     stamp = fingerprint(shipped)
     run = _Run(model, average, base, stamp, optimizer, home / CHECKPOINT, began)
     try:
