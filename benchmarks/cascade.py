@@ -1,7 +1,7 @@
 """Cascades: how few calls keep the accuracy of all, over 200 random splits of databases.
 
     python benchmarks/cascade.py pool --data DIR
-    python benchmarks/cascade.py members RUN [RUN …] [--selector trained] [--fit FILE]
+    python benchmarks/cascade.py members RUN [RUN …] [--on RUN] [--selector trained] [--fit FILE]
 
 `pool` asks the 26 published systems in the order of an assumed price list, the cheapest first, and
 stops when the lead of a result is safe (`evals.rating.lead_is_safe`): at a risk of 5 %, which was
@@ -13,8 +13,9 @@ that they were not trained on, read by `replay.py`. One member is asked after an
 chooses among what was written so far, and the next one is asked where that is least sure; how sure
 it is is learned on half of the databases and measured on the other. Orders and shares of questions
 that go on are tried within the calls allowed; "chosen" takes the best ones of the half that is
-learned from. With --fit those of all databases are written, to be shipped beside the weights; only
-databases that the members held out are taken for that.
+learned from. With --on the best ones of some runs are measured on others, once. With --fit those of
+all databases are written, to be shipped beside the weights; only databases that the members held
+out are taken for that.
 
 What is not covered: what a call costs; all calls count alike.
 """
@@ -117,11 +118,12 @@ def members(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs on unseen databases.")],
     selector: Annotated[str, typer.Option(help="trained or vote.")] = "trained",
     fit: Annotated[Path | None, typer.Option(help="Write the cascade here, fitted on all.")] = None,
+    on: Annotated[list[Path] | None, typer.Option(help="Fit to all, measure on these.")] = None,
     costs: Annotated[bool, typer.Option("--costs", help="Time a call of each member.")] = False,
     folder: Annotated[Path, typer.Option(help="Folder of weights.")] = FOLDER,
 ) -> None:
     """Embedded members, in every order, within the calls allowed."""
-    found = replayed(runs, read=selector == "trained")
+    found = replayed([*runs, *(on or ())], read=selector == "trained")
     names = sorted({one.generator for row in found for one in row.candidates})
     databases = np.array([one.db_id for one in found])
     count = len(set(databases.tolist()))
@@ -134,6 +136,15 @@ def members(
         for name, milliseconds in _costs(names, found, runs, folder).items():
             print(f"{name}: {milliseconds:.0f} ms of processor time per call, encoding included")
     plans = [Plan(o, g) for o in permutations(names) for g in _shares(len(names))]
+
+    if on:
+        count = len(replayed(runs, read=False))
+        part = np.arange(len(found)) < count
+        plan = trial.best(plans, part)
+        apart, calls = trial.reached(plan, part, full)
+        print(f"{plan}, fitted on the first {count} questions: {100 * apart:+.2f} points against "
+              f"all on the other {len(found) - count}, with {calls:.1%} of the calls.")  # fmt: skip
+        return
 
     def fixed(plan: Plan) -> Measured:
         return lambda part: trial.reached(plan, part, full)
