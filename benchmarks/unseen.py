@@ -1,9 +1,10 @@
 """Ask about every database that neither members nor reader have seen, and read what was written.
 
-    python benchmarks/unseen.py --data DIR --out RUNS [--only dev] [--limit 20] [--server URL]
+    python benchmarks/unseen.py --data DIR --out RUNS [--only dev] [--read] [--server URL]
 
 Makes one run of `quorum eval` per source, with all members asked at once, and reads each with
-`replay.py`. Both continue where they stopped. `cascade.py` and `calibration.py` take the runs.
+`replay.py`. Both continue where they stopped; when only the reader's weights have changed, --read
+does the second half alone. `cascade.py` and `calibration.py` take the runs.
 
 | run | databases |
 |---|---|
@@ -51,6 +52,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the runs.")],
     only: Annotated[list[str] | None, typer.Option(help=f"Some of {', '.join(RUNS)}.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many questions.")] = None,
+    read: Annotated[
+        bool, typer.Option("--read", help="Only read runs that there are, with other weights.")
+    ] = False,
     workers: Annotated[int, typer.Option(help="How many questions to answer at a time.")] = 1,
     server: Annotated[
         str | None, typer.Option(help="A PostgreSQL, {db_id} for the database; else one starts.")
@@ -67,7 +71,8 @@ def main(
             arguments = _arguments(name, data, out, url)
             command = [_QUORUM, "eval", *arguments, "--out", str(out / name)]
             command += ["--workers", str(workers), *(["--limit", str(limit)] if limit else [])]
-            subprocess.run(command, check=True)
+            if not read:
+                subprocess.run(command, check=True)
             for done, count in read_run(out / name, folder=FOLDER, db=url or None
                                         if name in SQL_EVAL else None):  # fmt: skip
                 if done % 100 == 0 or done == count:
