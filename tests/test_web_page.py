@@ -87,6 +87,8 @@ def test_the_main_journey(visit: Opened, server: Served, axe: str) -> None:
     assert violations(page, axe) == []
     page.locator(".reading summary").first.click()
     picture(page, "answer")
+    page.locator(".reading summary").nth(1).click()
+    expect(page.locator(".reading").nth(1)).to_contain_text("Rows only in")
     picture(page, "vote", of="[aria-label=Votes]")
     page.get_by_role("button", name="Right").click()
     expect(page.locator("#status")).to_contain_text("proposed")

@@ -188,7 +188,7 @@ function sqlCard(story, answer, context) {
 function votes(story) {
   const card = make("section", { class: "card", "aria-label": "Votes" }, make("h3", { text: "Who voted for what" }));
   const items = story.readings.map((one) => {
-    const share = `${Math.round(one.votes * 100)} %`;
+    const share = one.votes < 0.005 ? "less than 1 %" : `${Math.round(one.votes * 100)} %`;
     const item = make("li", { class: "reading" },
       make("div", {}, make("strong", { text: one.chosen ? `Chosen, ${share} of the vote` : `${share} of the vote` }),
         make("span", { class: "soft", text: ` ${counted(one.row_count, "row")}` })),

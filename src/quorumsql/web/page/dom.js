@@ -41,7 +41,7 @@ export function bar(share, label) {
 export function table(columns, rows, caption) {
   const numbers = columns.map((_, place) => rows.some((row) => typeof row[place] === "number"));
   const cells = (row) => row.map((value, place) => {
-    if (value === null) return make("td", { class: "null", text: "NULL" });
+    if (value === null) return make("td", { class: numbers[place] ? "null number" : "null", text: "NULL" });
     const text = typeof value === "object" ? JSON.stringify(value) : number(value);
     return make("td", { class: numbers[place] && typeof value === "number" ? "number" : undefined, text });
   });
