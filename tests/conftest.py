@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,17 +25,24 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent / "data"
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Paths in one folder, each given once; `mktemp` looks at all there are for each new one."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def fresh_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def fresh_environment(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) -> None:
     """No setting of the machine's owner reaches a test, and nothing is written to their home."""
     for name in list(os.environ):
         if name.startswith("QUORUM_") and name != "QUORUM_DATA":
             monkeypatch.delenv(name)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("QUORUM_HOME", str(tmp_path_factory.mktemp("home")))
+    home = next(homes)
+    home.mkdir()
+    monkeypatch.setenv("QUORUM_HOME", str(home))
 
 
 @pytest.fixture(autouse=True)

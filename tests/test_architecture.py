@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
@@ -88,10 +88,21 @@ def named(path: Path) -> str:
     return str(path.relative_to(REPOSITORY))
 
 
+def broken(paths: Iterable[Path], wrong: Callable[[Path], Iterator[str]]) -> list[str]:
+    """What is `wrong` with each file, a line each: one test looks at all files."""
+    return [f"{named(path)}: {words}" for path in paths for words in wrong(path)]
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    """All nodes of a file, the module itself first."""
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@cache
 def imports(path: Path) -> list[str]:
     """Full names of all that a file imports, wherever in the file, as `package.module.name`."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -109,13 +120,18 @@ def part_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_imports_point_down(path: Path) -> None:
-    own = part_of(path)
-    assert own in RANK, f"{own!r} has no layer: add it to LAYERS, with a reason"
-    for other in own_imports(path) - {own, "__version__"}:
-        allowed = RANK.get(other, len(LAYERS)) < RANK[own] and (own, other) not in ALSO_FORBIDDEN
-        assert allowed, f"{named(path)} imports {other!r}, which is not below it"
+def test_imports_point_down() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        own = part_of(path)
+        if own not in RANK:
+            yield f"{own!r} has no layer: add it to LAYERS, with a reason"
+            return
+        for other in own_imports(path) - {own, "__version__"}:
+            below = RANK.get(other, len(LAYERS)) < RANK[own]
+            if not below or (own, other) in ALSO_FORBIDDEN:
+                yield f"it imports {other!r}, which is not below it"
+
+    assert broken(MODULES, wrong) == []
 
 
 def test_the_layer_test_sees_an_upward_import_inside_a_function(tmp_path: Path) -> None:
@@ -128,60 +144,75 @@ def test_every_layer_has_its_modules() -> None:
     assert {part_of(path) for path in MODULES} <= set(RANK)
 
 
-@pytest.mark.parametrize("path", EVERY_FILE, ids=named)
-def test_files_are_short(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST_FILE, f"{lines} lines: it has two jobs"
+def test_files_are_short() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > LONGEST_FILE:
+            yield f"{lines} lines: it has two jobs"
+
+    assert broken(EVERY_FILE, wrong) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_functions_fit_a_screen(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert lines <= LONGEST_FUNCTION, f"{node.name} has {lines} lines"
+def test_functions_fit_a_screen() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        for node in nodes(path):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > LONGEST_FUNCTION:
+                    yield f"{node.name} has {lines} lines"
+
+    assert broken(MODULES, wrong) == []
 
 
-@pytest.mark.parametrize("path", EVERY_FILE, ids=named)
-def test_names_say_what_a_file_is_for(path: Path) -> None:
-    parts = set(path.relative_to(REPOSITORY).with_suffix("").parts)
-    allowed = {"data"} if part_named(path) in {"train", "tests"} else set()
-    assert not parts & (BANNED_NAMES - allowed), "a name that says nothing"
+def test_names_say_what_a_file_is_for() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        parts = set(path.relative_to(REPOSITORY).with_suffix("").parts)
+        allowed = {"data"} if part_named(path) in {"train", "tests"} else set()
+        yield from (f"{name!r} says nothing" for name in parts & (BANNED_NAMES - allowed))
+
+    assert broken(EVERY_FILE, wrong) == []
 
 
 def part_named(path: Path) -> str:
     return part_of(path) if path.is_relative_to(ROOT) else path.relative_to(REPOSITORY).parts[0]
 
 
-@pytest.mark.parametrize("path", EVERY_FILE, ids=named)
-def test_nothing_is_mocked(path: Path) -> None:
-    assert not any(name.split(".")[:2] == ["unittest", "mock"] for name in imports(path))
+def test_nothing_is_mocked() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        yield from (name for name in imports(path) if name.split(".")[:2] == ["unittest", "mock"])
+
+    assert broken(EVERY_FILE, wrong) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_only_config_reads_the_environment(path: Path) -> None:
-    if part_of(path) == "config":
-        return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            read = f"{node.value.id}.{node.attr}"
-            assert read not in {"os.environ", "os.getenv", "os.environb"}, f"line {node.lineno}"
-    assert not {"os.environ", "os.getenv"} & set(imports(path))
+def test_only_config_reads_the_environment() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        for node in nodes(path):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                if f"{node.value.id}.{node.attr}" in {"os.environ", "os.getenv", "os.environb"}:
+                    yield f"line {node.lineno}"
+        yield from {"os.environ", "os.getenv"} & set(imports(path))
+
+    assert broken((path for path in MODULES if part_of(path) != "config"), wrong) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_what_training_needs_stays_in_training(path: Path) -> None:
-    if part_of(path) == "train":
-        return
-    assert not {name.split(".")[0] for name in imports(path)} & TRAINING_ONLY
+def test_what_training_needs_stays_in_training() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        yield from {name.split(".")[0] for name in imports(path)} & TRAINING_ONLY
+
+    assert broken((path for path in MODULES if part_of(path) != "train"), wrong) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_modules_say_what_they_do_not_cover(path: Path) -> None:
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    assert text, "no docstring"
-    if path.name not in {"__init__.py", "__main__.py"}:
-        assert "What is not covered" in text, "the docstring does not end with its limits"
+def test_modules_say_what_they_do_not_cover() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        module = next(nodes(path))
+        assert isinstance(module, ast.Module)
+        text = ast.get_docstring(module)
+        if not text:
+            yield "no docstring"
+        elif path.name not in {"__init__.py", "__main__.py"} and "What is not covered" not in text:
+            yield "the docstring does not end with its limits"
+
+    assert broken(MODULES, wrong) == []
 
 
 def test_no_machine_is_named_in_what_we_ship() -> None:
