@@ -65,6 +65,8 @@ def main(
 
 
 def _print(name: str, right: list[bool], before: list[bool], rows: list[Row]) -> None:
+    if not rows:
+        return
     apart = paired_difference(right, before, [row["db_id"] for row in rows])
     points = [f"{100 * x:+.1f}" for x in (apart.value, apart.low, apart.high)]
     now, then = (100 * sum(flags) / len(flags) for flags in (right, before))
@@ -218,6 +220,8 @@ def _rows(folder: Path, name: str, query: str) -> list[Any] | None:
 
 
 def _answered(rows: list[Row], folder: Path, out: Path, workers: int) -> list[bool]:
+    if not rows:
+        return []
     questions = out.with_suffix(".json")
     questions.write_text(json.dumps(rows), encoding="utf-8")
     command = [
