@@ -41,6 +41,8 @@ from quorumsql.train.restore import load_shipped
 
 __all__ = ["Adaptation", "Adapted", "adapt"]
 
+WIDE = 300
+"""Word pieces of a schema that members are checked on: about a hundred columns."""
 ENOUGH = 40
 """Fewer questions teach nothing, and check nothing."""
 
@@ -157,6 +159,7 @@ def adapt(
             "from: its tables are empty, or their names are no words."
         )
     check, learn = apart(made, min(plan.checked, len(made) // 4))
+    check = [_narrowed(example, plan.seed) for example in check]
     grammars = {form: Grammar(form) for form in record["forms"]}
     before = exact_share(run.model, check, tokeniser, grammars, "cpu")
     report({"event": "check", "exact": before})
@@ -178,6 +181,15 @@ def adapt(
         result = replace(result, folder=_keep(run, record, result, shipped, home))
     run.checkpoint.unlink(missing_ok=True)
     return replace(result, seconds=run.seconds)
+
+
+def _narrowed(example: Example, seed: int) -> Example:
+    """The example with what a filter would leave of a large schema, its own columns among it."""
+    whole = sum(len(column.ids) + 1 for _, own in example.pieces.tables for column in own)
+    if whole <= WIDE:
+        return example
+    rng = random.Random(f"{seed}-{example.question}")
+    return replace(example, pieces=trim(example, rng, budget=WIDE))
 
 
 def _begin(shipped: Path, home: Path, plan: Adaptation) -> tuple[_Run, dict[str, Any]]:
