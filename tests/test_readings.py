@@ -78,6 +78,9 @@ def test_rows_that_only_one_has_are_counted() -> None:
     assert missing_rows(there, here) == ((3,),)
     many = Rows(columns=("n",), rows=tuple((n,) for n in range(100)))
     assert len(missing_rows(many, there)) == 5
+    turned = Rows(columns=("a", "b"), rows=((1, "x"), (2, "y")))
+    other = Rows(columns=("b", "a"), rows=(("x", 1.0), ("z", 2)))
+    assert missing_rows(turned, other) == ((2, "y"),)
 
 
 def test_a_clear_winner_leaves_nothing_to_ask() -> None:

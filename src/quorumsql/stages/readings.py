@@ -78,7 +78,10 @@ def apart(one: str, other: str, dialect: str) -> tuple[str, str]:
 
 
 def missing_rows(here: Rows, there: Rows) -> tuple[Row, ...]:
-    """Return the first rows that `here` has and `there` has not, repeated rows counted."""
+    """Return the first rows that `here` has and `there` has not, repeated rows counted.
+
+    As everywhere, the order of columns makes no difference.
+    """
     left = Counter(map(_same, islice(there.rows, _COMPARED)))
     found: list[Row] = []
     for row in islice(here.rows, _COMPARED):
@@ -189,5 +192,6 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _same(row: Row) -> str:
-    """A text that is equal for equal rows; 1 and 1.0 are one number."""
-    return repr(tuple(float(v) if isinstance(v, int) and abs(v) < 2**53 else v for v in row))
+    """A text that is equal for equal rows, columns in any order; 1 and 1.0 are one number."""
+    cells = (float(v) if isinstance(v, int) and abs(v) < 2**53 else v for v in row)
+    return repr(sorted(map(repr, cells)))

@@ -8,9 +8,7 @@ What is not covered: drawing (`draw`), and differences beyond the first few rows
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 from quorumsql.api import answer_object, json_value
@@ -18,12 +16,10 @@ from quorumsql.charts import chart
 from quorumsql.domain import Answer, Execution, Failure, Row, Rows, Schema
 from quorumsql.explain import explain
 from quorumsql.sql import columns_of, is_ordered, tables_of
+from quorumsql.stages.readings import missing_rows
 from quorumsql.words import in_words
 
 __all__ = ["readings", "result_object", "story", "told"]
-
-_SHOWN = 5
-_COMPARED = 10_000
 
 
 def told(answer: Answer, schema: Schema) -> dict[str, Any]:
@@ -89,18 +85,11 @@ def result_object(sql: str, execution: Execution) -> dict[str, Any]:
     }
 
 
-def _missing(here: Rows | None, there: Rows | None) -> list[Row]:
-    """The first rows that `here` has and `there` has not, counted."""
+def _missing(here: Rows | None, there: Rows | None) -> Sequence[Row]:
+    """The first rows that `here` has and `there` has not."""
     if here is None:
-        return []
-    left = Counter(map(repr, islice(there.rows, _COMPARED) if there is not None else ()))
-    found: list[Row] = []
-    for row in islice(here.rows, _COMPARED):
-        if left[repr(row)]:
-            left[repr(row)] -= 1
-        elif len(found) < _SHOWN:
-            found.append(row)
-    return found
+        return ()
+    return missing_rows(here, there or Rows(columns=(), rows=()))
 
 
 def _json(rows: Sequence[Row]) -> list[list[Any]]:

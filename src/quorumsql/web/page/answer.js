@@ -195,7 +195,7 @@ function votes(story) {
       bar(one.votes, `${share} of the vote`),
       make("div", { class: "soft", text: one.generators.join(", ") }),
       make("details", {}, make("summary", { text: one.chosen ? "Its SQL" : "Its SQL, and the rows that differ" }),
-        shown(one.sql), make("p", { text: one.explanation }), ...differences(one)));
+        shown(one.sql), make("p", { text: one.explanation }), ...differences(one, story.answer.columns)));
     return item;
   });
   const failed = story.answer.candidates.filter((one) => one.group === null);
@@ -212,13 +212,12 @@ function votes(story) {
   return card;
 }
 
-function differences(one) {
+function differences(one, columns) {
   if (one.chosen) return [];
   const parts = [];
   if (one.only_here.length) parts.push(make("p", { text: "Rows only in this reading:" }), table(one.columns, one.only_here, "Rows only in this reading"));
   if (one.only_chosen.length) {
-    const names = one.only_chosen[0].map((_, place) => (place < one.columns.length && one.only_chosen[0].length === one.columns.length ? one.columns[place] : `column ${place + 1}`));
-    parts.push(make("p", { text: "Rows only in the chosen one:" }), table(names, one.only_chosen, "Rows only in the chosen reading"));
+    parts.push(make("p", { text: "Rows only in the chosen one:" }), table(columns, one.only_chosen, "Rows only in the chosen reading"));
   }
   return parts;
 }
