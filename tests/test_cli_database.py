@@ -74,6 +74,11 @@ def test_bad_sql_is_the_callers_to_fix(shop: Path, statement: str) -> None:
     assert complaint(quorum("sql", "--db", shop, statement), 2).startswith("quorum: error: ")
 
 
+def test_a_name_that_is_not_there_leads_to_the_schema(shop: Path) -> None:
+    line = complaint(quorum("sql", "--db", shop, "SELECT nope FROM city"), 2)
+    assert line == "quorum: error: no such column: nope. `quorum schema` shows what there is."
+
+
 def test_deadline_stops_a_statement(shop: Path) -> None:
     endless = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
         SELECT count(*) FROM n"""

@@ -6,14 +6,20 @@ What is not covered: writing. There is no option that allows it.
 from __future__ import annotations
 
 import json
+import re
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from quorumsql.domain import Execution, Failure, Rows
 
 __all__ = ["register"]
+
+_NO_SUCH_NAME: Final = re.compile(
+    r"no such (table|column)|does(n't| not) exist|unknown column", re.IGNORECASE
+)
+"""What engines say of a table or column that is not there."""
 
 
 def register(app: typer.Typer) -> None:
@@ -57,8 +63,15 @@ def sql(
         typer.echo(f"quorum: {found.warning}", err=True)
     if isinstance(found, Failure):
         words = " ".join(found.message.removeprefix("Refused: ").split())
-        typer.echo(f"quorum: {found.kind}: {words}", err=True)
+        typer.echo(f"quorum: {found.kind}: {words}{_hint(words)}", err=True)
         raise typer.Exit(2 if found.kind == "error" else 4)
+
+
+def _hint(words: str) -> str:
+    """What to do about a name that does not exist, where the engine proposes none."""
+    if "did you mean" in words.lower() or not _NO_SUCH_NAME.search(words):
+        return ""
+    return f"{'' if words.endswith('.') else '.'} `quorum schema` shows what there is."
 
 
 def _print_json(text: str, found: Execution) -> None:
