@@ -87,7 +87,7 @@ class Pipeline:
             ranker: says which columns of a large schema are needed; absent, names do.
             selector: chooses among candidates that have run; absent, votes and ranks do.
             reader: what the selector reads with, if it does; confidence looks at its scores.
-            cascade: which generator is asked alone first, and when the others are; absent, all
+            cascade: in which order generators are asked, and when that ends early; absent, all
                 are asked at once.
             trust: what the vote of each generator named counts, as verdicts on earlier answers
                 have it.
