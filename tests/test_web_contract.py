@@ -41,7 +41,8 @@ def test_the_description_covers_what_there_is(server: Served) -> None:
     described = server.client().get("/openapi.json").json()
     assert {
         "/v1/ask", "/v1/sql", "/v1/databases", "/v1/schema", "/v1/history", "/v1/history/{entry}",
-        "/v1/runs/{run}", "/v1/runs/{run}/events", "/v1/runs/{run}/verdict",
+        "/v1/runs/{run}", "/v1/runs/{run}/events", "/v1/runs/{run}/reading",
+        "/v1/runs/{run}/verdict", "/v1/examples", "/v1/examples/{example}",
         "/v1/chat/completions", "/v1/models", "/health", "/ready",
     } <= set(described["paths"])  # fmt: skip
     ask = described["paths"]["/v1/ask"]["post"]
