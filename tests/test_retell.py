@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quorumsql.domain import Column, Failure, ForeignKey, Rows, Schema, Table
-from quorumsql.neural.retell import Names, retell, tell_result
+from quorumsql.neural.retell import Names, retell, tell_left_out, tell_result
 
 NAMES = Names(
     Schema(
@@ -42,13 +42,15 @@ NAMES = Names(
         ),
         (
             "SELECT Song_Name FROM singer JOIN concert ON singer.Singer_ID = concert.id",
-            "select singer song name from singer join concert on singer singer id = concert id",
+            "select singer song name from singer join concert on concert id = singer singer id",
         ),
         (
             "SELECT * FROM singer LEFT JOIN concert ON singer.Singer_ID = concert.singer_id",
-            "select * from singer left join concert on singer singer id = concert singer id",
+            "select * from singer left join concert on concert singer id = singer singer id",
         ),
         ('SELECT id FROM concert WHERE id = "Oslo"', "select id from concert where id = 'oslo'"),
+        ("select SONG_name from SINGER", "select song name from singer"),
+        ("SELECT id FROM concert ORDER BY id ASC", "select id from concert order by id"),
         ("SELECT (1;", "select (1"),
     ],
 )
@@ -64,3 +66,12 @@ def test_results_are_told_in_short() -> None:
     )
     assert tell_result(Failure(kind="timeout", message="x")) == "failed: timeout"
     assert tell_result(None) == "not run"
+
+
+def test_columns_left_out_are_told_those_that_the_question_names_first() -> None:
+    asked = NAMES.asked("Which songs does each singer sing?")
+    assert asked == [("singer", "singer id"), ("singer", "song name"), ("concert", "singer id")]
+    told = retell("SELECT Singer_ID FROM singer", NAMES)
+    assert tell_left_out(told, asked, NAMES) == "singer: song name"
+    told = retell("SELECT song_name FROM singer JOIN concert ON 1 = 1", NAMES)
+    assert tell_left_out(told, [], NAMES) == "singer: singer id; concert: id, singer id"

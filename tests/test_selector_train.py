@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,15 @@ from quorumsql.evals.predictions import Prediction, Vote, to_line
 from quorumsql.forms.read import read
 from quorumsql.joins import JoinGraph
 from quorumsql.neural.reader import Reader, ReaderTokeniser, stack
+from quorumsql.results import same_result
+from quorumsql.train.ground import Ground
 from quorumsql.train.lessons import lessons_of_run, load_lessons, make_lessons, merged
-from quorumsql.train.model import Shape
-from quorumsql.train.modify import Ground, modify
+from quorumsql.train.model import Ensemble, Shape
+from quorumsql.train.modify import modify, rewritten
+from quorumsql.train.reader_model import ReaderModel
 from quorumsql.train.selector import ReaderPlan, export_reader, train_reader
 from quorumsql.train.start_selector import databases_of, fit_selector
+from quorumsql.train.weights import DRAWS
 from tiny_spider import QUESTIONS, write_spider
 
 TINY = Shape(width=48, heads=4, hidden=64)
@@ -80,6 +86,31 @@ def test_lessons_have_right_and_wrong_candidates_and_go_on(spider: Path, tmp_pat
     assert again == {one.key: one for one in lessons}
 
 
+def test_no_candidate_shows_by_its_hand_that_it_is_gold(spider: Path, tmp_path: Path) -> None:
+    """Whoever wrote it, the same query reads the same; else the reader learns the hand."""
+    questions = spider / "train.json"
+    rows = json.loads(questions.read_text(encoding="utf-8"))
+    path = make_lessons(spider, ("train.json",), tmp_path / "plain.jsonl")
+    shouted = [
+        {**row, "query": row["query"].replace("name", "NAME").replace("owner.id", "OWNER.Id")}
+        for row in rows
+    ]
+    questions.write_text(json.dumps(shouted), encoding="utf-8")
+    again = make_lessons(spider, ("train.json",), tmp_path / "shouted.jsonl")
+    for one, other in zip(load_lessons(path), load_lessons(again), strict=True):
+        assert [c.sql for c in one.candidates] == [c.sql for c in other.candidates]
+
+
+def test_the_reader_starts_from_the_trunk_of_members() -> None:
+    members = Ensemble(replace(TINY, shared_layers=6), ("columns",))
+    reader = ReaderModel(TINY)
+    reader.load_trunk(members.state_dict())
+    own, trunk = reader.state_dict(), members.trunk.state_dict()
+    shared = own.keys() & trunk.keys()
+    assert {"words.weight", "layers.0.query.weight", "layers.5.down.weight"} <= shared
+    assert all(torch.equal(own[name], trunk[name]) for name in shared)
+
+
 def test_what_members_wrote_joins_the_lesson(spider: Path, tmp_path: Path) -> None:
     path = make_lessons(spider, ("train.json",), tmp_path / "lessons.jsonl")
     run = recorded(tmp_path / "run", "one", ("SELECT kind FROM pet", False),
@@ -118,7 +149,7 @@ def test_a_trained_reader_tells_right_from_wrong(
     database.close()
     run = recorded(tmp_path / "fit", "two", ("SELECT age FROM owner", False),
                    ("SELECT name FROM owner", True))  # fmt: skip
-    assert fit_selector(folder, run, spider) == {"members": 1, "pool": 1}
+    assert fit_selector(folder, run, spider) == {"members": 1, "pool": DRAWS}
     assert (folder / "weigh_members.json").is_file() and (folder / "weigh_pool.json").is_file()
 
 
@@ -151,9 +182,10 @@ def test_an_interrupted_training_ends_with_the_same_weights(
 
 def test_pages_mark_words_that_both_sides_share(tokenizer: Path) -> None:
     reads = ReaderTokeniser(tokenizer)
-    page = reads.page("Which owners?", "select name from owner", "1 columns, 2 rows | ann")
-    assert page.match.sum() == 2  # owners, owner
-    assert sorted(set(page.part.tolist())) == [0, 1, 2]
+    result = "1 columns, 2 rows | ann"
+    page = reads.page("Which owners?", "select name from owner", result, "owner: age")
+    assert page.match.sum() == 3  # owners, owner, and the owner whose age is left out
+    assert sorted(set(page.part.tolist())) == [0, 1, 2, 3]
     ids, part, match, mask = stack([page, page], multiple=16)
     assert ids.shape == part.shape == match.shape == mask.shape and ids.shape[1] % 16 == 0
     assert mask.sum() == 2 * len(page.ids)
@@ -170,3 +202,30 @@ def test_missing_weights_and_runs_are_said(tmp_path: Path) -> None:
     done = quorum("train", "selector", "--out", str(tmp_path / "out"), "--data", str(tmp_path),
                   "--run", str(tmp_path / "absent"))  # fmt: skip
     assert done.returncode == 2 and "predictions.jsonl" in done.stderr
+
+
+def test_one_query_is_written_in_several_styles(spider: Path) -> None:
+    database = open_database(str(spider / "database" / "one" / "one.sqlite"))
+    schema = database.schema()
+    ground = Ground(schema=schema, graph=JoinGraph(schema), values=lambda _: ())
+    styles = {
+        "SELECT o.name FROM owner o JOIN pet p ON p.owner_id = o.id WHERE p.kind = 'Dog'":
+            "SELECT name FROM owner WHERE id IN (SELECT owner_id FROM pet WHERE kind = 'Dog')",
+        "SELECT name FROM owner ORDER BY age DESC LIMIT 1":
+            "SELECT name FROM owner WHERE age = (SELECT MAX(age) FROM owner)",
+        "SELECT count(*) FROM pet": "SELECT COUNT(id) FROM pet",
+        "SELECT id FROM owner EXCEPT SELECT owner_id FROM pet":
+            "SELECT DISTINCT id FROM owner WHERE id NOT IN (SELECT owner_id FROM pet)",
+        "SELECT id FROM owner WHERE id NOT IN (SELECT owner_id FROM pet)":
+            "SELECT id FROM owner EXCEPT SELECT owner_id FROM pet",
+    }  # fmt: skip
+    for sql, other in styles.items():
+        found = rewritten(read(sql, schema), ground)
+        assert other in found, found
+        gold = database.execute(sql)
+        assert isinstance(gold, Rows)
+        for one in found:
+            same = database.execute(one)
+            assert isinstance(same, Rows) and same_result(same, gold), one
+    assert len(rewritten(read("SELECT name FROM owner WHERE age > 30", schema), ground)) == 1
+    database.close()

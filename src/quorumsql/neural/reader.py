@@ -1,8 +1,9 @@
 """The reader: a small encoder that reads a question, a candidate's SQL and its result together.
 
 It gives every candidate one number, the logarithm of the odds that it answers the question. It
-reads each candidate by itself and knows no generator by name, so it works on anybody's
-candidates. XiYan-SQL's selector (arXiv 2507.04701, section V) reads them with a language model;
+reads each candidate by itself, with the columns that it leaves out, and knows no generator by
+name, so it works on anybody's candidates. XiYan-SQL's selector (arXiv 2507.04701, section V)
+reads them with a language model;
 this one has 22 million parameters and reads twenty candidates in some 50 ms.
 
 What is not covered: votes. `stages.weigh` puts both together.
@@ -24,12 +25,12 @@ from quorumsql.domain import Candidate, Question, Rows, Schema
 from quorumsql.errors import ModelError
 from quorumsql.neural.graphs import open_graph
 from quorumsql.neural.relate import stem
-from quorumsql.neural.retell import Names, retell, tell_result
+from quorumsql.neural.retell import Names, retell, tell_left_out, tell_result
 
 __all__ = ["READER", "Page", "Reader", "ReaderTokeniser", "stack"]
 
 READER = Path(__file__).parent / "weights" / "reader.onnx"
-MOST = {"question": 72, "sql": 112, "result": 48}
+MOST = {"question": 72, "sql": 112, "result": 48, "left_out": 48}
 """Word pieces that are read of each part; the rest is cut."""
 TOGETHER = 32
 """Candidates in one run of the graph, which bounds its memory."""
@@ -41,8 +42,8 @@ Ints = npt.NDArray[np.int64]
 class Page:
     """One candidate as the encoder reads it, (T,) each.
 
-    part: 0 question, 1 SQL, 2 result. match: whether the word also stands on the other side,
-    in the question for SQL and result, in the SQL for the question.
+    part: 0 question, 1 SQL, 2 result, 3 columns left out. match: whether the word also stands on
+    the other side: in the SQL for the question, in the question for everything else.
     """
 
     ids: Ints
@@ -51,7 +52,7 @@ class Page:
 
 
 class ReaderTokeniser:
-    """Turns a question, retold SQL and a result into a page."""
+    """Turns a question, retold SQL, a result and what is left out into a page."""
 
     def __init__(self, path: Path) -> None:
         """Load the vocabulary at `path`, a tokenizer.json."""
@@ -61,9 +62,9 @@ class ReaderTokeniser:
         self._cls = self._tokenizer.token_to_id("[CLS]") or 0
         self._sep = self._tokenizer.token_to_id("[SEP]") or 0
 
-    def page(self, question: str, sql: str, result: str) -> Page:
-        """Return the page of one candidate; `sql` and `result` come from `retell`."""
-        texts = {"question": question, "sql": sql, "result": result}
+    def page(self, question: str, sql: str, result: str, left_out: str) -> Page:
+        """Return the page of one candidate; all but the question come from `retell`."""
+        texts = {"question": question, "sql": sql, "result": result, "left_out": left_out}
         read = {
             name: self._tokenizer.encode(text, add_special_tokens=False)
             for name, text in texts.items()
@@ -137,24 +138,27 @@ class Reader:
         if known is None or known[0] is not schema:
             known = self._names = (schema, Names(schema))
         names, asked = known[1], " ".join((question.text, question.evidence)).strip()
-        told: dict[int, tuple[str, str]] = {}
-        retold: dict[str, str] = {}
+        wanted = names.asked(question.text)
+        told: dict[int, tuple[str, str, str]] = {}
+        retold: dict[str, tuple[str, str]] = {}
         for index, candidate in enumerate(candidates):
             execution = candidate.final.execution
             if isinstance(execution, Rows):
                 if candidate.sql not in retold:
-                    retold[candidate.sql] = retell(candidate.sql, names)
-                told[index] = (retold[candidate.sql], tell_result(execution))
-        distinct = sorted(set(told.values()), key=lambda pair: len(pair[0]) + len(pair[1]))
+                    text = retell(candidate.sql, names)
+                    retold[candidate.sql] = (text, tell_left_out(text, wanted, names))
+                text, left = retold[candidate.sql]
+                told[index] = (text, tell_result(execution), left)
+        distinct = sorted(set(told.values()), key=lambda texts: sum(map(len, texts)))
         found = dict(zip(distinct, self._read(asked, distinct), strict=True))
         return tuple(
             found[told[index]] if index in told else float("-inf")
             for index in range(len(candidates))
         )
 
-    def _read(self, asked: str, told: Sequence[tuple[str, str]]) -> list[float]:
+    def _read(self, asked: str, told: Sequence[tuple[str, str, str]]) -> list[float]:
         session, tokeniser = self._ready()
-        pages = [tokeniser.page(asked, *pair) for pair in told]
+        pages = [tokeniser.page(asked, *texts) for texts in told]
         scores: list[float] = []
         for first in range(0, len(pages), TOGETHER):
             ids, part, match, mask = stack(pages[first : first + TOGETHER])

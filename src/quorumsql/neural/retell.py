@@ -10,17 +10,21 @@ What is not covered: SQL that does not parse keeps its own words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from quorumsql.domain import Execution, Failure, Rows, Schema
+from quorumsql.neural.relate import COMMON, WORD, stem
 from quorumsql.neural.tokenise import readable
 
-__all__ = ["Names", "retell", "tell_result"]
+__all__ = ["Names", "retell", "tell_left_out", "tell_result"]
 
+LISTED, WANTED = 8, 5
+"""Columns that are told as left out, at most, and of these, ones that the question has words of."""
 SHOWN_ROWS, SHOWN_COLUMNS, SHOWN_LETTERS = 3, 5, 18
 _SPACES = re.compile(r"\s+")
 
@@ -29,13 +33,50 @@ class Names:
     """What the names of one schema stand for; made once per schema."""
 
     def __init__(self, schema: Schema) -> None:
-        self.columns = {t.name.lower(): {c.name.lower() for c in t.columns} for t in schema.tables}
+        self.columns = {
+            t.name.lower(): {c.name.lower(): readable(c.name) or c.name.lower() for c in t.columns}
+            for t in schema.tables
+        }
+        self.tables = {t.name.lower(): readable(t.name) or t.name.lower() for t in schema.tables}
         self.keys = {
             frozenset(((k.table.lower(), a.lower()), (k.referred_table.lower(), b.lower())))
             for k in schema.foreign_keys
             for a, b in zip(k.columns, k.referred_columns, strict=True)
         }
         self.dialect = schema.dialect
+        self._any: dict[str, str] = {}
+        self._by_stem: dict[str, list[tuple[str, str]]] = {}
+        for table, own in self.columns.items():
+            for name, words in own.items():
+                self._any.setdefault(name, words)
+                for part in {stem(w) for w in words.split()} - COMMON:
+                    self._by_stem.setdefault(part, []).append((self.tables[table], words))
+
+    def table(self, name: str) -> str:
+        """The words of a table, by the schema's spelling: SQL may write it in any case."""
+        return self.tables.get(name.lower()) or readable(name) or name
+
+    def asked(self, question: str) -> list[tuple[str, str]]:
+        """Tables and columns, as words, with half their words in `question`; best ones first."""
+        found: Counter[tuple[str, str]] = Counter()
+        words = {stem(m[0]) for m in WORD.finditer(question)} - COMMON
+        for word in words:
+            found.update(self._by_stem.get(word, ()))
+
+        def share(name: tuple[str, str]) -> float:
+            return found[name] / len(name[1].split())
+
+        def order(name: tuple[str, str]) -> tuple[float, tuple[str, str]]:
+            near = any(stem(w) in words for w in name[0].split())
+            return -share(name) - 0.5 * near, name
+
+        return sorted((name for name in found if share(name) >= 0.5), key=order)
+
+    def column(self, name: str, table: str = "") -> str:
+        """The words of a column, of `table` if that is known."""
+        name = name.lower()
+        known = self.columns.get(table.lower(), {}).get(name) or self._any.get(name)
+        return known or readable(name) or name
 
 
 def retell(sql: str, names: Names) -> str:
@@ -51,8 +92,13 @@ def retell(sql: str, names: Names) -> str:
         _retell_select(select, names, aliases)
     for column in list(tree.find_all(exp.Column)):
         column.replace(_column(column, names, aliases))
+    for ordered in tree.find_all(exp.Ordered):
+        ordered.set("desc", ordered.args.get("desc") or None)  # ASC is what nothing means
+    for join in tree.find_all(exp.Join):
+        for part in join.find_all(exp.EQ):
+            _sort_sides(part)
     for table in list(tree.find_all(exp.Table)):
-        table.replace(exp.Table(this=_word(readable(table.name) or table.name)))
+        table.replace(exp.Table(this=_word(names.table(table.name))))
     return _plain(
         tree.sql(dialect="sqlite", comments=False, unsupported_level=ErrorLevel.IGNORE).replace(
             '"', ""
@@ -90,6 +136,14 @@ def _retell_select(select: exp.Select, names: Names, aliases: Mapping[str, str])
     select.set("joins", [*commas, *kept])
 
 
+def _sort_sides(part: exp.EQ) -> None:
+    """Let a = b and b = a join alike."""
+    left, right = part.this, part.expression
+    if left.sql() > right.sql():
+        part.set("this", right)
+        part.set("expression", left)
+
+
 def _implied(condition: exp.Expr, names: Names, aliases: Mapping[str, str]) -> bool:
     parts = condition.flatten() if isinstance(condition, exp.And) else (condition,)
     return all(_is_key(part, names, aliases) for part in parts)
@@ -111,14 +165,16 @@ def _column(column: exp.Column, names: Names, aliases: Mapping[str, str]) -> exp
         return exp.Star()
     if not column.table and not any(column.name.lower() in own for own in names.columns.values()):
         return exp.Literal.string(column.name)  # SQLite takes "text" for a text if it is no name
-    name = readable(column.name) or column.name
     query = column.parent_select
-    if isinstance(query, exp.Select) and query.args.get("joins"):
-        table = aliases.get(column.table.lower(), "") or next(
+    table = aliases.get(column.table.lower(), "")
+    if isinstance(query, exp.Select):
+        table = table or next(
             (t for t in _tables(query) if column.name.lower() in names.columns.get(t, ())), ""
         )
-        name = f"{readable(table)} {name}" if table else name
-    return exp.Column(this=_word(name))
+    words = names.column(column.name, table)
+    if table and isinstance(query, exp.Select) and query.args.get("joins"):
+        words = f"{names.table(table)} {words}"
+    return exp.Column(this=_word(words))
 
 
 def _tables(query: exp.Select) -> Iterator[str]:
@@ -126,6 +182,27 @@ def _tables(query: exp.Select) -> Iterator[str]:
     for source in sources:
         if source is not None and isinstance(source.this, exp.Table):
             yield source.this.name.lower()
+
+
+def tell_left_out(told: str, asked: Sequence[tuple[str, str]], names: Names) -> str:
+    """Return which columns the retold SQL does not name, those that a question asks for first.
+
+    `asked` comes from `Names.asked`. Columns of the tables that are read follow, as they stand.
+    """
+    text = f" {' '.join(WORD.findall(told))} "
+    read = [table for table, words in names.tables.items() if f" {words} " in text]
+    near = [(names.tables[t], words) for t in read[:4] for words in names.columns[t].values()]
+
+    def left(name: tuple[str, str]) -> bool:
+        table, column = name
+        used = f" {table} {column} " in text or (len(read) < 2 and f" {column} " in text)
+        return not used
+
+    wanted = list(filter(left, asked))[:WANTED]
+    found: dict[str, list[str]] = {}
+    for table, column in list(dict.fromkeys((*wanted, *filter(left, near))))[:LISTED]:
+        found.setdefault(table, []).append(column)
+    return "; ".join(f"{table}: {', '.join(columns)}" for table, columns in found.items())
 
 
 def tell_result(execution: Execution | None) -> str:

@@ -21,12 +21,13 @@ from quorumsql.domain import ColumnRef, Execution, Limits, Rows
 from quorumsql.evals.predictions import Prediction, read_predictions
 from quorumsql.forms.read import Unreadable, read
 from quorumsql.joins import JoinGraph
-from quorumsql.neural.retell import Names, retell, tell_result
+from quorumsql.neural.retell import Names, retell, tell_left_out, tell_result
 from quorumsql.ports import Database
 from quorumsql.results import same_result
 from quorumsql.sql import is_ordered
 from quorumsql.stores.records import add_records, read_records
-from quorumsql.train.modify import Ground, modify
+from quorumsql.train.ground import Ground
+from quorumsql.train.modify import modify, rewritten
 
 __all__ = ["Exhibit", "Lesson", "lessons_of_run", "load_lessons", "make_lessons", "merged"]
 
@@ -40,6 +41,7 @@ class Exhibit:
 
     sql: str
     result: str
+    left_out: str
     right: bool
 
 
@@ -99,7 +101,7 @@ def lessons_of_run(run: Path, data: Path, *, questions: str) -> Iterator[Lesson]
                     key=f"{questions}{prediction.index}",
                     database=name,
                     question=prediction.question,
-                    candidates=_exhibits(written),
+                    candidates=_exhibits(written, prediction.question, names),
                 )
 
 
@@ -133,7 +135,7 @@ def _of_database(
         names = Names(schema)
         for key, row in rows:
             lesson = Lesson(key=key, database=name, question=row["question"], candidates=())
-            own = _candidates(row["query"], key, database, ground, names)
+            own = _candidates(lesson, row["query"], database, ground, names)
             if own:
                 yield replace(lesson, candidates=own)
     finally:
@@ -141,7 +143,7 @@ def _of_database(
 
 
 def _candidates(
-    gold: str, key: str, database: Database, ground: Ground, names: Names
+    lesson: Lesson, gold: str, database: Database, ground: Ground, names: Names
 ) -> tuple[Exhibit, ...]:
     expected = database.execute(gold, limits=LIMITS)
     if not isinstance(expected, Rows) or expected.truncated:
@@ -152,8 +154,13 @@ def _candidates(
     try:
         tree = read(gold, ground.schema)
     except Unreadable:
-        return _exhibits(found)
-    for sql in modify(tree, ground, random.Random(key), count=MODIFICATIONS):
+        return _exhibits(found, lesson.question, names)
+    # Gold as we would write it comes first: the hand that wrote it must not tell what is right.
+    texts = [
+        *rewritten(tree, ground),
+        *modify(tree, ground, random.Random(lesson.key), count=MODIFICATIONS),
+    ]
+    for sql in dict.fromkeys(texts):
         execution = database.execute(sql, limits=LIMITS)
         if not isinstance(execution, Rows):
             continue
@@ -161,12 +168,20 @@ def _candidates(
         # Where gold finds nothing, finding nothing shows nothing.
         if not nothing or not (right or not execution.rows):
             found.setdefault(retell(sql, names), (execution, right))
-    return _exhibits(found)
+    return _exhibits(found, lesson.question, names)
 
 
-def _exhibits(found: Mapping[str, tuple[Execution, bool]]) -> tuple[Exhibit, ...]:
+def _exhibits(
+    found: Mapping[str, tuple[Execution, bool]], question: str, names: Names
+) -> tuple[Exhibit, ...]:
+    asked = names.asked(question)
     return tuple(
-        Exhibit(sql=sql, result=tell_result(execution), right=right)
+        Exhibit(
+            sql=sql,
+            result=tell_result(execution),
+            left_out=tell_left_out(sql, asked, names),
+            right=right,
+        )
         for sql, (execution, right) in found.items()
     )
 

@@ -11,10 +11,11 @@ What is not covered: changes that the query tree has no words for, but for LEFT 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 
-from quorumsql.domain import ColumnRef, Schema
+from quorumsql.domain import ColumnRef
 from quorumsql.forms.tree import (
     Call,
     Condition,
@@ -28,41 +29,18 @@ from quorumsql.forms.tree import (
     map_queries,
 )
 from quorumsql.forms.write import Unwritable, path_of, write
-from quorumsql.joins import JoinGraph
+from quorumsql.train.ground import Ground
+from quorumsql.train.restyle import restyle, styles_of
 
-__all__ = ["Ground", "modify"]
+__all__ = ["modify", "rewritten"]
 
 NUMERIC = ("sum", "avg", "min", "max")
 COMPARISONS = ("=", "!=", ">", "<", ">=", "<=")
 NEAR = {">": ">=", "<": "<=", ">=": ">", "<=": "<"}
 TWICE = 0.25
 """How often a second change follows the first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """The schema that modified queries are about, and a source of stored values."""
-
-    schema: Schema
-    graph: JoinGraph
-    values: Callable[[ColumnRef], Sequence[object]]
-
-    def columns(self, query: Query, *, kind: str | None = None) -> list[ColumnRef]:
-        """Columns of the tables that `query` reads, of one kind or any."""
-        path = path_of(query, self.graph)
-        return [
-            ColumnRef(table=table.name, column=column.name)
-            for table in self.schema.tables
-            if path is not None and table.name in path.tables
-            for column in table.columns
-            if kind is None or column.kind == kind
-        ]
-
-    def kind(self, ref: ColumnRef) -> str:
-        """The kind of a column."""
-        table = self.schema.table(ref.table)
-        column = table.column(ref.column) if table else None
-        return column.kind if column else "other"
+RESTYLED = 0.35
+"""How often a changed query is written in another style, where one fits."""
 
 
 Change = Callable[[Query, Ground, random.Random], Query | None]
@@ -77,16 +55,28 @@ def modify(query: Query, ground: Ground, rng: random.Random, *, count: int) -> l
         changed = _changed(query, ground, rng)
         if changed is not None and rng.random() < TWICE:
             changed = _changed(changed, ground, rng) or changed
-        if changed is None:
+        if changed is not None and rng.random() < RESTYLED:
+            changed = restyle(changed, ground, rng) or changed
+        if changed is None or not (texts := _written([changed], ground)):
             continue
-        try:
-            sql = write(changed, ground.schema, ground.graph)
-        except (Unwritable, ValueError):
-            continue
+        (sql,) = texts
         if rng.random() < 0.1:
             sql = sql.replace(" JOIN ", " LEFT JOIN ")
         found[sql] = None
     return list(found)
+
+
+def rewritten(query: Query, ground: Ground) -> list[str]:
+    """Return the SQL of `query` itself, and of the styles in which it could be written."""
+    return _written([query, *styles_of(query, ground)], ground)
+
+
+def _written(queries: Iterable[Query], ground: Ground) -> list[str]:
+    found: list[str] = []
+    for query in queries:
+        with suppress(Unwritable, ValueError):
+            found.append(write(query, ground.schema, ground.graph))
+    return found
 
 
 def _changed(query: Query, ground: Ground, rng: random.Random) -> Query | None:
@@ -200,9 +190,9 @@ def _condition(query: Query, ground: Ground, rng: random.Random) -> Query | None
     place = rng.randrange(len(condition.predicates))
     roll = rng.random()
     changed: Condition | None
-    if roll < 0.2:
+    if roll < 0.3:
         changed = _without(condition, place)
-    elif roll < 0.35 and condition.connectors:
+    elif roll < 0.4 and condition.connectors:
         flipped = ["or" if word == "and" else "and" for word in condition.connectors]
         changed = replace(condition, connectors=tuple(flipped))
     else:
@@ -333,4 +323,4 @@ CHANGES: tuple[Change, ...] = (
     *(_show_less, _show_more, _show_other, _aggregate, _distinct, _condition, _group, _order),
     *(_compound, _tables),
 )
-ODDS = (1.0, 1.5, 1.5, 1.2, 1.0, 3.0, 1.2, 2.0, 1.5, 0.8)
+ODDS = (1.0, 1.2, 1.8, 1.2, 0.7, 4.0, 1.2, 2.0, 1.5, 0.8)

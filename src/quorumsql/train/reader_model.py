@@ -1,4 +1,4 @@
-"""The reader in torch: MiniLM with marks for parts and matching words, and one number on top.
+"""The reader in torch: an encoder with marks for parts and matching words, one number on top.
 
 What is not covered: running it. `train.selector` writes the ONNX graph that `neural.reader` runs.
 """
@@ -13,7 +13,7 @@ from quorumsql.train.model import EncoderLayer, Shape, copy_embeddings, copy_lay
 
 __all__ = ["ReaderModel"]
 
-LAYERS = 6
+LAYERS, PARTS = 6, 4
 SAMPLES = 4
 """Dropout masks on one reading while training (multi-sample dropout, Inoue 2019, arXiv
 1905.09788): the mean of their losses says more than one."""
@@ -27,7 +27,7 @@ class ReaderModel(nn.Module):
         width = shape.width
         self.words = nn.Embedding(shape.vocabulary, width)
         self.positions = nn.Embedding(MAX_POSITIONS, width)
-        self.part, self.match = nn.Embedding(3, width), nn.Embedding(2, width)
+        self.part, self.match = nn.Embedding(PARTS, width), nn.Embedding(2, width)
         for embedding in (self.part, self.match):
             nn.init.normal_(embedding.weight, std=0.02)
         self.norm = nn.LayerNorm(width, 1e-12)
@@ -48,6 +48,16 @@ class ReaderModel(nn.Module):
             score: Tensor = self.out(pooled)[:, 0]
             return score
         return torch.stack([self.out(self.last_dropout(pooled))[:, 0] for _ in range(SAMPLES)])
+
+    def load_trunk(self, weights: dict[str, Tensor]) -> None:
+        """Start from the trunk of members, which has learned how questions and names go together.
+
+        Marks of its own stay as they are, and relations between tokens are left behind.
+        """
+        own = self.state_dict()
+        trunk = {name.removeprefix("trunk."): tensor for name, tensor in weights.items()}
+        known = {name: trunk[name].float() for name in own.keys() & trunk.keys()}
+        self.load_state_dict(own | known)
 
     def load_minilm(self, weights: dict[str, Tensor]) -> None:
         """Start from a BERT-like encoder."""

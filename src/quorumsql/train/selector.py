@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from quorumsql.errors import UsageError
 from quorumsql.neural.reader import Page, ReaderTokeniser, stack
 from quorumsql.train.checkpoint import Run, optimizer_for
-from quorumsql.train.lessons import Lesson
+from quorumsql.train.lessons import Exhibit, Lesson
 from quorumsql.train.model import Shape
 from quorumsql.train.reader_model import ReaderModel
 
@@ -68,7 +68,8 @@ def train_reader(
         checks: questions of databases that no lesson is about; accuracy is reported on them.
         out: folder of checkpoint and weights; a checkpoint of the same plan is continued.
         plan: passes, sizes and rates.
-        start: weights of a MiniLM encoder; without them, training starts from noise.
+        start: weights of members, whose trunk the reader starts from, or of a MiniLM encoder;
+            without them, training starts from noise.
         tokeniser: makes pages.
         shape: sizes; those of MiniLM-L6 by default.
         device: of torch.
@@ -85,7 +86,7 @@ def train_reader(
     torch.manual_seed(plan.seed)
     model = ReaderModel(shape or Shape()).to(device)
     if start is not None:
-        model.load_minilm(start)
+        (model.load_trunk if "trunk.words.weight" in start else model.load_minilm)(start)
         model.words.requires_grad_(False)
     average = ReaderModel(shape or Shape()).to(device)
     average.load_state_dict(model.state_dict())
@@ -150,7 +151,7 @@ def _step(
 
 def drawn(
     lesson: Lesson, rng: random.Random, most: int
-) -> tuple[list[tuple[str, str, str]], list[bool]]:
+) -> tuple[list[tuple[str, ...]], list[bool]]:
     """Return up to `most` candidates of a lesson as texts, one or two of them right."""
     right = [c for c in lesson.candidates if c.right]
     wrong = [c for c in lesson.candidates if not c.right]
@@ -158,10 +159,14 @@ def drawn(
     rng.shuffle(wrong)
     own = right[: rng.choice((1, 1, 2))]
     own += wrong[: most - len(own)]
-    return [(lesson.question, c.sql, c.result) for c in own], [c.right for c in own]
+    return [_texts(lesson, c) for c in own], [c.right for c in own]
 
 
-def _pages(texts: Sequence[tuple[str, str, str]], tokeniser: ReaderTokeniser) -> Iterator[Page]:
+def _texts(lesson: Lesson, shown: Exhibit) -> tuple[str, ...]:
+    return (lesson.question, shown.sql, shown.result, shown.left_out)
+
+
+def _pages(texts: Sequence[tuple[str, ...]], tokeniser: ReaderTokeniser) -> Iterator[Page]:
     return (tokeniser.page(*text) for text in texts)
 
 
@@ -199,7 +204,7 @@ def first_right(
     won = 0
     with torch.inference_mode():
         for lesson in lessons:
-            texts = [(lesson.question, c.sql, c.result) for c in lesson.candidates]
+            texts = [_texts(lesson, c) for c in lesson.candidates]
             scores = _scores(model, list(_pages(texts, tokeniser)), device)
             won += lesson.candidates[int(scores.argmax())].right
     return round(won / max(len(lessons), 1), 4)

