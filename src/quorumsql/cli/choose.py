@@ -28,14 +28,15 @@ def choose(
     db_dir: Annotated[Path, typer.Option(help="Folder that holds NAME/NAME.sqlite.")],
     out: Annotated[Path, typer.Option(help="Where the choices go, a JSON object per line.")],
     method: Annotated[
-        str, typer.Option(help="majority or crossmax; with weights: weighted, gem or ordered.")
-    ] = "majority",
+        str,
+        typer.Option(help="trained, majority, crossmax; with weights: weighted, gem or ordered."),
+    ] = "trained",
     weights: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="What is known of generators, from quorum tune."),
     ] = None,
 ) -> None:
-    """Choose one SQL per line of a pool of candidates, by the results they have in common."""
+    """Choose one SQL per line of a pool of candidates, by common results and by reading."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

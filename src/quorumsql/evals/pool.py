@@ -95,7 +95,7 @@ def choose_pool(
     *,
     databases: Path,
     out: Path,
-    method: str = "majority",
+    method: str = "trained",
     weights: Path | None = None,
     limits: Limits = POOL_LIMITS,
     watch: Callable[[Chosen], None] = lambda _: None,
