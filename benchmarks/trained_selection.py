@@ -3,7 +3,8 @@
     QUORUM_DATA=DIR python benchmarks/trained_selection.py [--draws 100] [--run runs/spider_dev]
 
 First the pool of 26 systems on 528 questions, all of them and five drawn at random, with names
-that say nothing. Then, with `--run`, a run of `quorum eval spider`: what the members wrote is
+that say nothing beforehand: what a system's vote counts is learned from what they agree on, as
+`quorum choose` does. Then, with `--run`, a run of `quorum eval spider`: what the members wrote is
 chosen among again, by the vote of their first choices, by their weighted vote and by the trained
 selector.
 Differences are paired, intervals draw whole databases. Only measured: nothing is fitted here.
@@ -16,7 +17,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +31,9 @@ from quorumsql.neural.reader import Reader
 from quorumsql.ports import Selector
 from quorumsql.shipped import FOLDER, selector_of_members, shipped_calibration
 from quorumsql.stages.choose import Majority, Ranked
-from quorumsql.stages.weigh import Weigher, load_weights
+from quorumsql.stages.consensus import Consensus
+from quorumsql.stages.weigh import Weigher, Weights, load_weights
+from quorumsql.stages.weighted import rank_weights
 
 
 def main(
@@ -63,13 +65,12 @@ class _Known:
 
 def _pools(rows: Sequence[Asked], draws: int, folder: Path) -> None:
     reader, weights = Reader(folder / "reader.onnx"), load_weights(folder / "weigh_pool.json")
-    trained: list[Weigher] = []
+    read: list[_Known] = []
     for row in rows:
         scores = reader.score(row.question, row.candidates, row.schema)
-        known = {c.sql: score for c, score in zip(row.candidates, scores, strict=True)}
-        trained.append(Weigher(_Known(known), weights))
+        read.append(_Known({c.sql: s for c, s in zip(row.candidates, scores, strict=True)}))
     everyone = [tuple(range(len(row.candidates))) for row in rows]
-    _line("all systems", rows, *_both(rows, trained, everyone))
+    _line("all systems", rows, *_both(rows, read, weights, everyone))
     names = sorted({one.generator for row in rows for one in row.candidates})
     votes, reads = [0.0] * len(rows), [0.0] * len(rows)
     for draw in range(draws):
@@ -78,7 +79,7 @@ def _pools(rows: Sequence[Asked], draws: int, folder: Path) -> None:
             tuple(i for i, one in enumerate(row.candidates) if one.generator in five)
             for row in rows
         ]
-        for total, right in zip((votes, reads), _both(rows, trained, drawn), strict=True):
+        for total, right in zip((votes, reads), _both(rows, read, weights, drawn), strict=True):
             for place, value in enumerate(right):
                 total[place] += value / draws
     if draws:
@@ -86,16 +87,26 @@ def _pools(rows: Sequence[Asked], draws: int, folder: Path) -> None:
 
 
 def _both(
-    rows: Sequence[Asked], trained: Sequence[Selector], shown: Sequence[Sequence[int]]
+    rows: Sequence[Asked],
+    read: Sequence[_Known],
+    weights: Weights,
+    shown: Sequence[Sequence[int]],
 ) -> tuple[list[float], list[float]]:
     """Whether majority and the trained selector are right, per question."""
+    consensus = Consensus()
+    for row, some in zip(rows, shown, strict=True):
+        consensus.hear([row.candidates[i] for i in some], dialect=row.schema.dialect)
+    worth = rank_weights(consensus.ranks())
     votes = [_right(row, Majority(), some) for row, some in zip(rows, shown, strict=True)]
-    reads = [_right(row, one, some) for row, one, some in zip(rows, trained, shown, strict=True)]
+    reads = [
+        _right(row, Weigher(one, weights, votes=worth), some)
+        for row, one, some in zip(rows, read, shown, strict=True)
+    ]
     return votes, reads
 
 
 def _right(row: Asked, selector: Selector, shown: Sequence[int]) -> float:
-    pool = [replace(row.candidates[i], generator=str(n)) for n, i in enumerate(shown)]
+    pool = [row.candidates[i] for i in shown]
     choice = selector.choose(row.question, pool, row.schema)
     return float(choice.candidate is not None and row.right[shown[choice.candidate]])
 
