@@ -44,8 +44,8 @@ from quorumsql.neural.reader import Reader
 from quorumsql.ports import Database
 from quorumsql.shipped import FOLDER
 from quorumsql.stages.calibrate import load
-from quorumsql.stages.evidence import features
 from quorumsql.stages.choose import Ranked
+from quorumsql.stages.evidence import features
 from quorumsql.stages.weigh import Weigher, load_weights
 from regression import held_out
 

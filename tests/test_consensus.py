@@ -13,7 +13,7 @@ from quorumsql.stages.consensus import FEWEST, Consensus
 
 def said(name: str, value: object) -> Candidate:
     execution = (
-        Failure(kind="syntax", message="no")
+        Failure(kind="error", message="no")
         if value is None
         else Rows(columns=("n",), rows=((value,),))
     )

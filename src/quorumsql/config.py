@@ -112,9 +112,9 @@ class MemberSettings:
 
     A `cascade` asks one after another. With "auto" the next one follows where the choice so far is
     not sure enough, by thresholds fitted on databases held out; with a number where confidence is
-    below that. "off" asks all at once, and so does `max_error`, which promises for all. The `selector` "trained" reads what they
-    wrote beside counting votes; "vote" only counts. With `refuse`, questions that a database
-    seems to know nothing about are not answered. What `quorum adapt` made is used if `adapted`.
+    below that. "off" asks all at once, and so does `max_error`, which promises for all. The
+    `selector` "trained" reads what they wrote, "vote" only counts. With `refuse`, questions that a
+    database seems to know nothing about are not answered. `adapted` uses what `quorum adapt` made.
     """
 
     cascade: Literal["auto", "off"] | float = "off"

@@ -194,8 +194,8 @@ def _show_readings(console: Console, answer: Answer, *, talking: bool) -> None:
             rows = Rows(columns=reading.columns, rows=reading.only_here)
             console.print(Text(f"  rows that only {letter} has:", style="dim"))
             show_rows(console, rows, limit=ROWS_APART)
-    words = "/a or /b takes the one" if talking else "Ask again in the words of the one"
-    console.print(f"{words} that you mean.")
+    how = "/a or /b takes the one" if talking else "Ask again in the words of the one"
+    console.print(f"{how} that you mean.")
 
 
 def _show_failed(console: Console, answer: Answer) -> None:
