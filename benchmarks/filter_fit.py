@@ -32,7 +32,7 @@ from quorumsql.db import open_database
 from quorumsql.domain import Brief, ColumnRef, Question, Ranking
 from quorumsql.evals.datasets import Task, load_spider
 from quorumsql.neural.members import load_members
-from quorumsql.stages.evidence import Line, logistic
+from quorumsql.stages.evidence import logistic
 from quorumsql.stages.link import link, within
 from quorumsql.stages.narrow import Drafts, narrow
 from quorumsql.stages.relevance import FEATURES, Beliefs, Relevance, features, load_relevance
@@ -73,7 +73,8 @@ def main(
         unknown = [e for e in examples if names.index(e.db_id) % 2 != half]
         _show(unknown, _fitted(known))
     if out is not None:
-        out.write_text(json.dumps(_object(_fitted(examples), len(examples)), indent=1) + "\n")
+        made = record(_fitted(examples), FEATURES, by="filter_fit.py", count=len(examples))
+        out.write_text(json.dumps(made, indent=1) + "\n")
 
 
 def _together(tasks: Sequence[Task], folder: Path) -> list[Task]:
@@ -151,19 +152,6 @@ def _show(examples: Sequence[Example], relevance: Relevance) -> None:
             for part, whole in (("found", "gold"), ("right", "chosen"))
         ]
         print(f"| {least[0]}, {least[1]} | {' | '.join(cells)} |")
-
-
-def _object(made: Relevance, count: int) -> dict[str, object]:
-    line = Line(
-        features=tuple(FEATURES),
-        means=tuple(made.means),
-        scales=tuple(made.scales),
-        weights=tuple(made.weights),
-        intercept=made.intercept,
-    )
-    return record(
-        line, f"fitted by benchmarks/filter_fit.py on {count} questions of held-out databases"
-    )
 
 
 if __name__ == "__main__":

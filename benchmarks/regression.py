@@ -16,7 +16,8 @@ from pathlib import Path
 
 from quorumsql.evals.datasets import Task
 from quorumsql.neural.members import WEIGHTS
-from quorumsql.stages.evidence import Line
+from quorumsql.stages.answerable import Regression
+from quorumsql.stages.relevance import Relevance
 
 
 def held_out(folder: Path = WEIGHTS) -> set[str]:
@@ -37,13 +38,15 @@ def some_of(tasks: Sequence[Task], names: set[str], most: int) -> list[Task]:
     return found
 
 
-def record(line: Line, about: str) -> dict[str, object]:
-    """Return what a file of weights holds; `about` says what they were fitted on."""
+def record(
+    made: Regression | Relevance, features: Sequence[str], *, by: str, count: int
+) -> dict[str, object]:
+    """Return what a file of weights holds, fitted by the script `by` on `count` questions."""
     return {
-        "about": about,
-        "features": list(line.features),
-        "means": [round(x, 6) for x in line.means],
-        "scales": [round(x, 6) for x in line.scales],
-        "weights": [round(x, 6) for x in line.weights],
-        "intercept": round(line.intercept, 6),
+        "about": f"fitted by benchmarks/{by} on {count} questions of held-out databases",
+        "features": list(features),
+        "means": [round(x, 6) for x in made.means],
+        "scales": [round(x, 6) for x in made.scales],
+        "weights": [round(x, 6) for x in made.weights],
+        "intercept": round(made.intercept, 6),
     }

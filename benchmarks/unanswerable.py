@@ -53,7 +53,7 @@ from quorumsql.stages.answerable import (
     load_regression,
     telling,
 )
-from quorumsql.stages.evidence import Line, logistic
+from quorumsql.stages.evidence import logistic
 from quorumsql.stages.link import within, words_of
 from regression import held_out, record, some_of
 
@@ -371,16 +371,8 @@ def _weights(made: Regression) -> None:
 
 
 def _object(made: Regression, count: int) -> dict[str, object]:
-    line = Line(
-        features=tuple(FEATURES),
-        means=tuple(made.means),
-        scales=tuple(made.scales),
-        weights=tuple(made.weights),
-        intercept=made.intercept,
-    )
-    about = f"fitted by benchmarks/unanswerable.py on {count} questions of held-out databases"
     return {
-        **record(line, about),
+        **record(made, FEATURES, by="unanswerable.py", count=count),
         "threshold": round(made.threshold, 6),
         "harmless": dict(made.harmless),
     }

@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+SECONDS = 60_000
+"""Milliseconds that a page may take on a busy machine."""
 SCREENSHOTS = os.environ.get("QUORUM_SCREENSHOTS")
 INSTALL = "apt-get install --yes --no-install-recommends chromium fonts-dejavu-core"
 
@@ -70,6 +72,13 @@ def opened(
         yield found
     finally:
         context.close()
+
+
+def ask(page: Page, question: str) -> None:
+    """Ask on the page of `quorum serve`, and wait for the answer."""
+    page.fill("#question", question)
+    page.press("#question", "Enter")
+    expect(page.locator("#status")).to_contain_text("Answered in", timeout=SECONDS)
 
 
 def violations(page: Page, axe: str) -> list[str]:

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     import servers
 
 DATA = Path(__file__).parent / "data"
@@ -182,3 +184,12 @@ def pytest_make_collect_report(
 
 def _under_ci() -> bool:
     return os.environ.get("CI", "").lower() == "true"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real Chromium, shared by the tests of a module."""
+    from browser import started
+
+    with started() as found:
+        yield found

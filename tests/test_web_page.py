@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import Opened, opened, picture, started, violations
+from browser import SECONDS, Opened, ask, opened, picture, violations
 from quorumsql.sample import build_sample
 from web_server import FOREVER, Served, served
 
@@ -25,7 +25,6 @@ BARS = (
     "SELECT categories.name AS category, AVG(price) AS average_price FROM products "
     "JOIN categories USING (category_id) GROUP BY categories.name"
 )
-SECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +47,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with started() as browser:
-        yield browser
-
-
 @pytest.fixture
 def visit(server: Served, chromium: Browser) -> Iterator[Opened]:
     with opened(chromium, f"{server.url}/") as found:
         yield found
         assert found.complaints == []
         assert all(url.startswith((server.url, "blob:")) for url in found.requests)
-
-
-def ask(page: Page, question: str) -> None:
-    page.fill("#question", question)
-    page.press("#question", "Enter")
-    expect(page.locator("#status")).to_contain_text("Answered in", timeout=SECONDS)
 
 
 def run_sql(page: Page, sql: str) -> None:

@@ -14,14 +14,13 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import Opened, opened, picture, started, violations
+from browser import SECONDS, Opened, ask, opened, picture, violations
 from web_server import TOKENS, Served, build_databases, served
 
 ALL = "SELECT name, population FROM city ORDER BY id"
 LARGE = "SELECT name, population FROM city WHERE population > 500000 ORDER BY id"
 TIED = {"one": [ALL], "two": [LARGE]}
 QUESTION = {"question": "Which cities are there?"}
-SECONDS = 60_000
 REVIEWERS = """
 [web]
 per_minute = 100000
@@ -41,23 +40,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, shop_bytes: bytes) -> Itera
         yield found
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with started() as browser:
-        yield browser
-
-
 @pytest.fixture
 def visit(server: Served, chromium: Browser) -> Iterator[Opened]:
     with opened(chromium, f"{server.url}/") as found:
         yield found
         assert found.complaints == []
-
-
-def ask(page: Page, question: str) -> None:
-    page.fill("#question", question)
-    page.press("#question", "Enter")
-    expect(page.locator("#status")).to_contain_text("Answered in", timeout=SECONDS)
 
 
 def message(response: httpx2.Response) -> str:

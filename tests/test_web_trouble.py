@@ -10,17 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import opened, started, violations
+from browser import SECONDS, opened, violations
 from web_server import TOKENS, Served, build_databases, served, tokens_toml
 
-SECONDS = 60_000
 OPEN = "seconds = 9.0\n[limits]\nseconds = 5.0\n"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with started() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,10 @@ def selector(
     ] = None,
     members: Annotated[
         Path | None,
-        typer.Option(help="Folder of members' weights, which gets the selector and is calibrated."),
+        typer.Option(
+            help="Folder of members' weights: the reader starts from them, and they are calibrated "
+            "with it. Without, it starts from those of the package."
+        ),
     ] = None,
     passes: Annotated[int | None, typer.Option(help="Passes over the lessons.", min=1)] = None,
 ) -> None:
@@ -106,7 +109,7 @@ def selector(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        weights = _select(folder, out, tuple(run or ()), fit, passes, progress)
+        weights = _select(folder, out, tuple(run or ()), fit, members, passes, progress)
         if members and fit:
             from quorumsql.train.start_selector import measure_selector
 
@@ -120,6 +123,7 @@ def _select(
     out: Path,
     runs: tuple[Path, ...],
     fit: Path | None,
+    members: Path | None,
     passes: int | None,
     progress: Progress,
 ) -> Path:
@@ -141,7 +145,9 @@ def _select(
 
     plan = ReaderPlan() if passes is None else ReaderPlan(passes=passes)
     apart = databases_of(fit) if fit else frozenset()
-    weights = train_selector(data, out, runs=runs, apart=apart, plan=plan, report=report)
+    weights = train_selector(
+        data, out, runs=runs, apart=apart, members=members, plan=plan, report=report
+    )
     if fit:
         fit_selector(weights, fit, data)
     return weights

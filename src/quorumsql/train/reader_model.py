@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from quorumsql.neural.tokenise import MAX_POSITIONS
-from quorumsql.train.model import EncoderLayer, Shape, copy_embeddings, copy_layer
+from quorumsql.train.model import EncoderLayer, Shape
 
 __all__ = ["ReaderModel"]
 
@@ -58,13 +58,6 @@ class ReaderModel(nn.Module):
         trunk = {name.removeprefix("trunk."): tensor for name, tensor in weights.items()}
         known = {name: trunk[name].float() for name in own.keys() & trunk.keys()}
         self.load_state_dict(own | known)
-
-    def load_minilm(self, weights: dict[str, Tensor]) -> None:
-        """Start from a BERT-like encoder."""
-        with torch.no_grad():
-            copy_embeddings(self, weights)
-            for number, layer in enumerate(self.layers):
-                copy_layer(layer, weights, number)
 
 
 def _pooled(states: Tensor, part: Tensor, mask: Tensor) -> Tensor:

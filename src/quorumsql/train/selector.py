@@ -35,7 +35,10 @@ __all__ = ["ReaderPlan", "export_reader", "train_reader"]
 
 @dataclass(frozen=True, slots=True)
 class ReaderPlan:
-    """How to train the reader. The defaults are those of the shipped weights."""
+    """How to train the reader.
+
+    How the run of the shipped weights differed stands in docs/experiments.md.
+    """
 
     passes: int = 2
     questions: int = 8
@@ -68,8 +71,8 @@ def train_reader(
         checks: questions of databases that no lesson is about; accuracy is reported on them.
         out: folder of checkpoint and weights; a checkpoint of the same plan is continued.
         plan: passes, sizes and rates.
-        start: weights of members, whose trunk the reader starts from, or of a MiniLM encoder;
-            without them, training starts from noise.
+        start: weights of members, whose trunk the reader starts from; without them, training
+            starts from noise.
         tokeniser: makes pages.
         shape: sizes; those of MiniLM-L6 by default.
         device: of torch.
@@ -86,7 +89,7 @@ def train_reader(
     torch.manual_seed(plan.seed)
     model = ReaderModel(shape or Shape()).to(device)
     if start is not None:
-        (model.load_trunk if "trunk.words.weight" in start else model.load_minilm)(start)
+        model.load_trunk(start)
         model.words.requires_grad_(False)
     average = ReaderModel(shape or Shape()).to(device)
     average.load_state_dict(model.state_dict())

@@ -39,7 +39,7 @@ def train_selector(
     *,
     runs: Sequence[Path],
     apart: Collection[str],
-    members: Path = FOLDER,
+    members: Path | None = None,
     plan: ReaderPlan | None = None,
     report: Callable[[dict[str, Any]], None],
 ) -> Path:
@@ -51,7 +51,8 @@ def train_selector(
         runs: runs of `quorum eval spider` over train.json by members that had not seen the
             databases of its questions.
         apart: databases that no lesson may be about.
-        members: weights of members whose trunk the reader starts from.
+        members: weights of members whose trunk the reader starts from; those of the package by
+            default.
         plan: how to train.
         report: receives events.
 
@@ -64,7 +65,7 @@ def train_selector(
         if not (run / "predictions.jsonl").is_file():
             raise UsageError(f"{run}: holds no predictions.jsonl; name a folder of `quorum eval`.")
     tokenizer = get_model_path() / "tokenizer.json"
-    start, _ = load_shipped(members)
+    start, _ = load_shipped(members or FOLDER)
     with (out / "selector.jsonl").open("a", encoding="utf-8") as log:
 
         def tell(event: dict[str, Any]) -> None:
