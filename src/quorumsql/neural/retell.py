@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import sqlglot
 from sqlglot import exp
@@ -44,6 +45,10 @@ class Names:
             for a, b in zip(k.columns, k.referred_columns, strict=True)
         }
         self.dialect = schema.dialect
+        self._by_word: dict[str, list[tuple[int, str]]] = {}
+        for place, (table, words) in enumerate(self.tables.items()):
+            for first in words.split()[:1]:
+                self._by_word.setdefault(first, []).append((place, table))
         self._any: dict[str, str] = {}
         self._by_stem: dict[str, list[tuple[str, str]]] = {}
         for table, own in self.columns.items():
@@ -55,6 +60,15 @@ class Names:
     def table(self, name: str) -> str:
         """The words of a table, by the schema's spelling: SQL may write it in any case."""
         return self.tables.get(name.lower()) or readable(name) or name
+
+    def read(self, text: str) -> list[str]:
+        """The tables whose words stand in `text`, words with blanks around them, in order."""
+        near = sorted(found for word in set(text.split()) for found in self._by_word.get(word, ()))
+        return [table for _, table in near if f" {self.tables[table]} " in text]
+
+    def known(self, column: str) -> bool:
+        """Whether any table has such a column."""
+        return column.lower() in self._any
 
     def asked(self, question: str) -> list[tuple[str, str]]:
         """Tables and columns, as words, with half their words in `question`; best ones first."""
@@ -163,7 +177,7 @@ def _column(column: exp.Column, names: Names, aliases: Mapping[str, str]) -> exp
     """The column as words, with its table's where its query reads several."""
     if isinstance(column.this, exp.Star):
         return exp.Star()
-    if not column.table and not any(column.name.lower() in own for own in names.columns.values()):
+    if not column.table and not names.known(column.name):
         return exp.Literal.string(column.name)  # SQLite takes "text" for a text if it is no name
     query = column.parent_select
     table = aliases.get(column.table.lower(), "")
@@ -190,7 +204,7 @@ def tell_left_out(told: str, asked: Sequence[tuple[str, str]], names: Names) -> 
     `asked` comes from `Names.asked`. Columns of the tables that are read follow, as they stand.
     """
     text = f" {' '.join(WORD.findall(told))} "
-    read = [table for table, words in names.tables.items() if f" {words} " in text]
+    read = names.read(text)
     near = [(names.tables[t], words) for t in read[:4] for words in names.columns[t].values()]
 
     def left(name: tuple[str, str]) -> bool:
@@ -198,7 +212,7 @@ def tell_left_out(told: str, asked: Sequence[tuple[str, str]], names: Names) -> 
         used = f" {table} {column} " in text or (len(read) < 2 and f" {column} " in text)
         return not used
 
-    wanted = list(filter(left, asked))[:WANTED]
+    wanted = islice(filter(left, asked), WANTED)  # a large schema has thousands
     found: dict[str, list[str]] = {}
     for table, column in list(dict.fromkeys((*wanted, *filter(left, near))))[:LISTED]:
         found.setdefault(table, []).append(column)
