@@ -21,6 +21,7 @@ from quorumsql.errors import ConfigError, UnknownName
 from quorumsql.permissions import Names, Permissions
 from quorumsql.stores.history import Asked, History
 from quorumsql.tokens import Token, WebSettings, both, digest, new_token
+from quorumsql.trace import StageStarted
 from quorumsql.web.asking import _remembered, history_of
 from quorumsql.web.files import csv_of, parquet_of
 from quorumsql.web.pool import Busy, Person, Pool, Turns
@@ -212,3 +213,14 @@ def test_files_hold_the_rows(tmp_path: Path) -> None:
     empty = tmp_path / "empty.parquet"
     empty.write_bytes(parquet_of(replace(rows, rows=())))
     assert duckdb.execute(f"SELECT COUNT(*) FROM '{empty}'").fetchall() == [(0,)]
+
+
+def test_a_run_that_ended_because_the_server_stops_says_nothing_more() -> None:
+    async def listen() -> list[str]:
+        run = Run(owner="ana", database="shop", question="q")
+        run.end("stopping", {"message": "later"})
+        run.heard(StageStarted(stage="execute"))
+        run.end("answer", {})
+        return [event[1] async for event in run.follow() if event is not None]
+
+    assert asyncio.run(listen()) == ["run", "stopping"]

@@ -315,8 +315,7 @@ async def _answer(
         run.problem = error
         run.end("error", {"message": f"Something broke here ({type(error).__name__})."})
     else:
-        if not run.over:
-            run.end("answer", run.story["answer"])
+        run.end("answer", run.story["answer"])
 
 
 def keep(pool: Pool, run: Run, person: Person) -> None:

@@ -66,11 +66,17 @@ class Run:
         self._wake()
 
     def heard(self, event: Event) -> None:
-        """Tell listeners of an event of the pipeline."""
-        self.add(type(event).__name__, asdict(event))
+        """Tell listeners of an event of the pipeline; after the last event there is none."""
+        if not self.over:
+            self.add(type(event).__name__, asdict(event))
 
     def end(self, name: str, fields: dict[str, Any]) -> None:
-        """Tell listeners of the last event; what nobody will ask for is let go."""
+        """Tell listeners of the last event; what nobody will ask for is let go.
+
+        What ended already, because the server stops, does not end again.
+        """
+        if self.over:
+            return
         self.over = True
         if self.answer is not None:
             self.answer = lightened(self.answer)

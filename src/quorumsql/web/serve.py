@@ -9,12 +9,14 @@ What is not covered: TLS and several processes; a proxy in front does both.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from socket import socket
 from types import FrameType
 from typing import IO
 
@@ -38,11 +40,19 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_exit = on_exit
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begin to listen."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop in good order."""
         super().handle_exit(sig, frame)
-        self._on_exit()
+        if self._loop is not None:
+            # A signal cuts in anywhere, between a listener's last look and its waiting, too.
+            self._loop.call_soon_threadsafe(self._on_exit)
 
 
 class _Lines(logging.Formatter):
