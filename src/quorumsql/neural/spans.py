@@ -15,7 +15,17 @@ from dataclasses import dataclass, replace
 from quorumsql.domain import Column, ColumnRef, Hit, Schema
 from quorumsql.forms.tree import Predicate, Value
 
-__all__ = ["KINDS", "PATTERNS", "Span", "beside", "column_of", "find_spans", "left_out", "literal"]
+__all__ = [
+    "KINDS",
+    "PATTERNS",
+    "Span",
+    "beside",
+    "column_of",
+    "find_spans",
+    "left_out",
+    "literal",
+    "parts_of",
+]
 
 KINDS = ("number", "quoted", "stored", "name")
 MAX_SPANS = 24
@@ -57,20 +67,57 @@ class Span:
 def find_spans(question: str, hits: Sequence[Hit]) -> tuple[Span, ...]:
     """Return the spans of `question` in order of their start, at most 24.
 
-    A quoted text is one value: parts of it are none.
+    A quoted text is one value: parts of it are none, unless the database keeps it in parts.
     """
     found: dict[tuple[int, int], Span] = {}
     for span in _written(question):
         found.setdefault((span.start, span.end), span)
-    for hit in hits:
+    for hit in _whole(hits):
         place = (hit.start, hit.end)
         known = found.get(place, Span(*place, question[hit.start : hit.end], "stored"))
         kind = known.kind if known.kind in {"number", "quoted"} else "stored"
         found[place] = replace(known, kind=kind, hits=(*known.hits, hit))
     quotes = [match.span(2) for match in QUOTED.finditer(question)]
+    quotes = [quote for quote in quotes if not parts_of(*quote, hits)]
     whole = [s for s in found.values() if not any(_inside(s, quote) for quote in quotes)]
     ranked = sorted(whole, key=lambda s: (KINDS.index(s.kind), s.start - s.end, s.start))
     return tuple(sorted(ranked[:MAX_SPANS], key=lambda s: (s.start, s.end)))
+
+
+def parts_of(start: int, end: int, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+    """Return the exact hits, of as many columns of one table, that fill characters start:end.
+
+    Nothing where a single column has the whole text, or where words are left over.
+    """
+    inside = [h for h in hits if h.match == "exact" and start <= h.start < end]
+    if any(h.start == start and h.end >= end for h in inside):
+        return ()
+    for table in dict.fromkeys(h.table for h in inside):
+        own = sorted((h for h in inside if h.table == table), key=lambda h: (h.start, -h.end))
+        filled: list[Hit] = []
+        place = start
+        for hit in own:
+            if place <= hit.start <= place + (2 if filled else 0):
+                filled.append(hit)
+                place = hit.end
+        columns = {hit.column for hit in filled}
+        if place >= end and len(columns) == len(filled) > 1:
+            return tuple(filled)
+    return ()
+
+
+def _whole(hits: Sequence[Hit]) -> Iterator[Hit]:
+    """Leave out what is like a value of a column where more words are exactly one of its values."""
+    exact: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for hit in hits:
+        if hit.match == "exact":
+            exact.setdefault((hit.table, hit.column), []).append((hit.start, hit.end))
+    for hit in hits:
+        more = exact.get((hit.table, hit.column), ())
+        if hit.match == "exact" or not any(
+            start <= hit.start and hit.end <= end for start, end in more
+        ):
+            yield hit
 
 
 def _inside(span: Span, quote: tuple[int, int]) -> bool:

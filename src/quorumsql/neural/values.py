@@ -14,6 +14,7 @@ from rapidfuzz import fuzz
 
 from quorumsql.domain import Column, Schema
 from quorumsql.forms.tree import Predicate, Query, SpanRef, Value, map_predicates, map_values
+from quorumsql.neural.parts import by_parts
 from quorumsql.neural.spans import PATTERNS, Span, beside, column_of, literal
 
 __all__ = ["Unfilled", "fill"]
@@ -40,6 +41,7 @@ def fill(query: Query, *, spans: Sequence[Span], schema: Schema, question: str) 
             return literal(spans[value.number], ref, column, pattern)
         return _guess(column, question) if value.guessed else value
 
+    query = by_parts(query, spans)
     return map_predicates(map_values(query, change), partial(_whole_year, schema=schema))
 
 
