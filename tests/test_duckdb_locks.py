@@ -197,5 +197,5 @@ def test_queries_still_run(database: DuckDbDatabase) -> None:
         "SELECT * FROM t UNION ALL SELECT 2;",
         "SELECT * FROM (PIVOT t ON a IN (1, 2) USING count(*))",
     ):
-        found = database._run(Request(sql=sql), Limits(seconds=5))
+        found = database._run(Request(sql=sql), Limits(seconds=60))
         assert not isinstance(found, Failure), (sql, found)
