@@ -41,10 +41,16 @@ def embedded(
     form: Annotated[
         list[str] | None, typer.Option(help="Train this member only: columns, tables or plan.")
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another order, and other synthetic questions.")
+    ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     weights: Annotated[
         Path | None,
-        typer.Option(help="Start from these, not from MiniLM: shipped, a folder, a members.pt."),
+        typer.Option(
+            help="Start from these, not from MiniLM: shipped, a folder, a members.pt. They learn "
+            "at half the rates."
+        ),
     ] = None,
     measure: Annotated[bool, typer.Option(help="Measure on the databases held out.")] = True,
 ) -> None:
@@ -64,7 +70,10 @@ def embedded(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        chosen: dict[str, Any] = {"passes": passes, "synthetic": synthetic, "fold": fold}
+        chosen: dict[str, Any] = {
+            "passes": passes, "synthetic": synthetic, "fold": fold,
+            "seed": seed, "again": weights is not None,
+        }  # fmt: skip
         if form:
             chosen["forms"] = form
         _run(folder, out, chosen, accelerator, weights, measure, progress)

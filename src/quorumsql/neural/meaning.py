@@ -63,10 +63,17 @@ class WordMeaning:
                 self._known.clear()
             for text in texts:
                 if text not in self._known:
-                    self._known[text] = self._vector(text)
+                    self._known[text] = self.vector(text)
             return np.stack([self._known[text] for text in texts])
 
-    def _vector(self, text: str) -> Floats:
+    def vocabulary(self) -> tuple[tuple[str, ...], Floats]:
+        """Return the encoder's English words, and their directions (words, dimensions)."""
+        words = sorted(
+            w for w in self._tokenizer.get_vocab() if w.isascii() and w.isalpha() and len(w) > 2
+        )
+        return tuple(words), np.stack([self.vector(word) for word in words])
+
+    def vector(self, text: str) -> Floats:
         """The direction of a text; nothing points nowhere."""
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         total: Floats = self._table[ids].sum(axis=0)

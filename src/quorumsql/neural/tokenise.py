@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -32,6 +32,7 @@ __all__ = [
     "RELATIONS",
     "ROLES",
     "Encoded",
+    "Piece",
     "SchemaPieces",
     "Tokeniser",
     "pooling",
@@ -148,10 +149,13 @@ class Tokeniser:
         return SchemaPieces(tuple(tables), keys)
 
     def _piece(self, name: str, role: int, key: int, ref: ColumnRef | None, table: str) -> Piece:
-        words = readable(name) or name
+        return self.renamed(Piece((), (), role, key, ref, table), readable(name) or name)
+
+    def renamed(self, piece: Piece, words: str) -> Piece:
+        """Return `piece` as if its name were `words`."""
         ids = self._tokenizer.encode(words, add_special_tokens=False).ids[:12]
         stems = tuple(stem(word) for word in words.split())
-        return Piece(tuple(ids), stems, role, key, ref, table)
+        return replace(piece, ids=tuple(ids), stems=stems)
 
     def encode(self, question: str, pieces: SchemaPieces, hits: Sequence[Hit]) -> Encoded:
         """Return the arrays of `question` before the schema of `pieces`."""

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from quorumsql.errors import UsageError
 from quorumsql.forms.grammar import KEYWORDS, Grammar
 from quorumsql.forms.linear import FORMS
+from quorumsql.neural.meaning import WordMeaning
 from quorumsql.neural.tokenise import Tokeniser
 from quorumsql.train.checkpoint import Run, optimizer_for
 from quorumsql.train.data import (
@@ -40,6 +41,7 @@ from quorumsql.train.data import (
     trim,
 )
 from quorumsql.train.model import Ensemble, Member, Shape
+from quorumsql.train.rename import Renamer
 
 __all__ = ["Plan", "exact_share", "losses_of", "train"]
 
@@ -64,6 +66,8 @@ class Plan:
     """Share of a question's word pieces, outside values, that training hides."""
     blind: float = 0.15
     """Share of questions that are read without knowing which names their words match."""
+    renamed: float = 0.35
+    """Share of questions whose schema is read with other words in its names (`train.rename`)."""
     frozen_layers: int = 2
     encoder_rate: float = 1.5e-4
     decoder_rate: float = 6e-4
@@ -106,6 +110,7 @@ def train(
         raise UsageError(f"There is nothing to learn from in fold {plan.fold}: too few databases.")
     learn = real + (_synthetic(real, data, tokeniser, plan) if plan.synthetic else [])
     check = [e for e in examples if e.database in apart][::2]
+    renamer = Renamer(tokeniser, WordMeaning(), words=0.5)
     shape, grammars = shape or Shape(), {form: Grammar(form) for form in plan.forms}
     run = _begin(plan, shape, start, device)
     checkpoint, weights = out / "checkpoint.pt", out / "members.pt"
@@ -119,7 +124,7 @@ def train(
         number = bisect_right(ends, run.step)
         offset = run.step - (ends[number - 1] if number else 0)
         for rows in _mixed(learn, len(real), plan, number)[offset:]:
-            batch = _batch(learn, rows, run.step, number, plan, tokeniser, grammars)
+            batch = _batch(learn, rows, run.step, number, plan, renamer, grammars)
             losses = _step(run, batch, plan, total, device)
             run.step += 1
             report({"event": "step", "step": run.step, "of": total, **losses})
@@ -141,14 +146,18 @@ def _batch(
     step: int,
     number: int,
     plan: Plan,
-    tokeniser: Tokeniser,
+    renamer: Renamer,
     grammars: Mapping[str, Grammar],
 ) -> Batch:
     """The batch of `step` in pass `number`: the same whenever training gets there."""
     rng = random.Random(f"{plan.seed}-{step}")
     pieces = [trim(examples[r], rng, budget=_budget(r, number, plan)) for r in rows]
+    pieces = [
+        renamer(p, examples[r].question, rng) if rng.random() < plan.renamed else p
+        for r, p in zip(rows, pieces, strict=True)
+    ]
     blur = Blur(rng, masked=plan.masked, blind=plan.blind)
-    return collate([examples[r] for r in rows], pieces, tokeniser, grammars, blur)
+    return collate([examples[r] for r in rows], pieces, renamer.tokeniser, grammars, blur)
 
 
 def _in_fold(database: str, fold: int | None) -> bool:

@@ -37,9 +37,17 @@ ACCELERATORS = ("auto", "cpu", "cuda")
 
 
 def planned(
-    *, passes: int | None, synthetic: int | None, fold: int | None, forms: Sequence[str] = FORMS
+    *,
+    passes: int | None,
+    synthetic: int | None,
+    fold: int | None,
+    seed: int | None = None,
+    forms: Sequence[str] = FORMS,
+    again: bool = False,
 ) -> Plan:
     """Return the plan of the shipped weights with what is not None changed.
+
+    `again` is for weights that have learned before: they learn at half the rates.
 
     Raises:
         UnknownName: no such form.
@@ -48,6 +56,9 @@ def planned(
         if form not in FORMS:
             raise UnknownName("form", form, FORMS)
     plan = replace(Plan(), fold=fold, forms=tuple(forms))
+    plan = plan if seed is None else replace(plan, seed=seed)
+    if again:
+        plan = replace(plan, encoder_rate=plan.encoder_rate / 2, decoder_rate=plan.decoder_rate / 2)
     plan = plan if passes is None else replace(plan, passes=passes)
     return plan if synthetic is None else replace(plan, synthetic=synthetic)
 

@@ -1,0 +1,83 @@
+"""Schemas as somebody else would have named them, so that members cannot live by copying names.
+
+In training a schema is now and then read with other words in its names: ones that the sentence
+encoder's vectors find near (`neural.meaning`: "tall" for a height, "nation" for a country), or
+shortened ones ("cust"). The question keeps its words, so it is as if it avoided the names, which is
+what Spider-Syn and Spider-Realistic do from the other side (Gan et al. 2021; Deng et al. 2021).
+
+What is not covered: names that take more than another word each, and the SQL, which keeps the
+real names.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+
+from quorumsql.neural.meaning import WordMeaning
+from quorumsql.neural.relate import stem
+from quorumsql.neural.tokenise import Piece, SchemaPieces, Tokeniser, readable
+
+__all__ = ["Renamer"]
+
+NEAREST = 6
+NEAR = 0.6
+"""Least cosine of a word and one that stands for it."""
+LONG = 4
+"""Letters; shorter words ("id", "to", "max") stay."""
+ALONE = frozenset(
+    {"first", "last", "other", "from", "code", "number", "male", "female", "highest", "lowest"}
+)
+"""What is nearest to these means something else."""
+
+
+class Renamer:
+    """Gives names other words. Remembers what is near to which word."""
+
+    def __init__(self, tokeniser: Tokeniser, meaning: WordMeaning, *, words: float) -> None:
+        """`words` is the share of a schema's words that change."""
+        self.tokeniser, self._meaning, self._words = tokeniser, meaning, words
+        self._vocabulary = meaning.vocabulary()
+        self._near: dict[str, tuple[str, ...]] = {}
+
+    def __call__(self, pieces: SchemaPieces, question: str, rng: random.Random) -> SchemaPieces:
+        """Return `pieces` with other words; one word changes the same way in all names."""
+        names = {id(p): _words(p) for table, own in pieces.tables for p in (table, *own)}
+        words = {word for name in names.values() for word in name}
+        taken = {stem(w) for w in (*words, *readable(question).split())}
+        other: dict[str, str] = {}
+        for word in sorted(words):
+            if rng.random() < self._words and len(word) >= LONG and word not in ALONE:
+                other[word] = self._another(word, taken, rng)
+        tables = [
+            (self._renamed(table, names, other), tuple(self._renamed(c, names, other) for c in own))
+            for table, own in pieces.tables
+        ]
+        return replace(pieces, tables=tuple(tables))
+
+    def _another(self, word: str, taken: set[str], rng: random.Random) -> str:
+        near = [w for w in self.near(word) if stem(w) not in taken]
+        if near and rng.random() < 0.75:
+            return rng.choice(near)
+        return word[: rng.randint(3, max(len(word) - 1, 3))]
+
+    def _renamed(self, piece: Piece, names: dict[int, list[str]], other: dict[str, str]) -> Piece:
+        before = names[id(piece)]
+        after = [other.get(word, word) for word in before]
+        return piece if after == before else self.tokeniser.renamed(piece, " ".join(after))
+
+    def near(self, word: str) -> tuple[str, ...]:
+        """Return single words near to `word`, nearest first."""
+        if word not in self._near:
+            words, vectors = self._vocabulary
+            cosines = vectors @ self._meaning.vector(word)
+            best = [int(i) for i in np.argsort(-cosines)[: 4 * NEAREST] if cosines[i] >= NEAR]
+            self._near[word] = tuple(w for w in (words[i] for i in best) if w != word)[:NEAREST]
+        return self._near[word]
+
+
+def _words(piece: Piece) -> list[str]:
+    name = piece.ref.column if piece.ref else piece.table
+    return (readable(name) or name).split()
