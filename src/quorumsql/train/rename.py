@@ -69,9 +69,11 @@ class Renamer:
         return piece if after == before else self.tokeniser.renamed(piece, " ".join(after))
 
     def near(self, word: str) -> tuple[str, ...]:
-        """Return single words near to `word`, nearest first."""
+        """Return single words near to `word`, nearest first; none where it is no known word."""
+        words, vectors = self._vocabulary
+        if word not in self._near and word not in words:
+            self._near[word] = ()
         if word not in self._near:
-            words, vectors = self._vocabulary
             cosines = vectors @ self._meaning.vector(word)
             best = [int(i) for i in np.argsort(-cosines)[: 4 * NEAREST] if cosines[i] >= NEAR]
             self._near[word] = tuple(w for w in (words[i] for i in best) if w != word)[:NEAREST]
