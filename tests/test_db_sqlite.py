@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from punctual import in_time, wait_for_statements
+from quorumsql.db.budget import Budget, Running
 from quorumsql.db.sqlite import SqliteDatabase
 from quorumsql.domain import Execution, Failure, Limits, Rows
 from quorumsql.errors import DatabaseError, UnknownName
@@ -234,6 +235,13 @@ def test_closing_stops_what_runs_and_may_be_repeated(database: SqliteDatabase) -
             running.result()
     with pytest.raises(DatabaseError, match="was closed"):
         database.execute("SELECT 1")
+
+
+def test_what_is_about_to_begin_while_a_database_closes_stops_too() -> None:
+    running = Running()
+    running.close()
+    with running.including(Budget(limits=Limits())) as budget:
+        assert budget.spent() and budget.stopped == "cancelled"
 
 
 def test_many_threads_get_their_own_answers(database: SqliteDatabase) -> None:

@@ -77,12 +77,14 @@ class Running:
         """Begin with none."""
         self._lock = threading.Lock()
         self._budgets: set[Budget] = set()
+        self._closed = False
 
     @contextmanager
     def including(self, budget: Budget) -> Iterator[Budget]:
         """Count `budget` among those that run, so that `cancel` reaches it."""
         with self._lock:
             self._budgets.add(budget)
+            budget.cancelled = budget.cancelled or self._closed
         try:
             yield budget
         finally:
@@ -94,6 +96,12 @@ class Running:
         with self._lock:
             for budget in self._budgets:
                 budget.cancelled = True
+
+    def close(self) -> None:
+        """Ask all that run to stop, and all that begin later: some may be about to."""
+        with self._lock:
+            self._closed = True
+        self.cancel()
 
 
 def stopped(budget: Budget) -> Failure:

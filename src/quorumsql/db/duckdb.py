@@ -152,7 +152,7 @@ class DuckDbDatabase:
 
     def close(self) -> None:
         """Stop what is running and end all processes; safe to call twice."""
-        self.cancel()
+        self._running.close()
         self._pool.close()
         self._scratch.cleanup()
 

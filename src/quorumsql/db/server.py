@@ -201,7 +201,7 @@ class ServerDatabase:
 
     def close(self) -> None:
         """Stop what is running and close all connections; safe to call twice."""
-        self.cancel()
+        self._running.close()
         self._closed = True
         self._engine.dispose()
 

@@ -136,7 +136,7 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Stop what is running and close all connections; safe to call twice."""
-        self.cancel()
+        self._running.close()
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
