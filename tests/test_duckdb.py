@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from punctual import in_time, wait_for_statements
+from punctual import in_time, wait_for_statements, wait_until
 from quorumsql.db import open_database
 from quorumsql.db.duckdb import DuckDbDatabase
 from quorumsql.db.duckdb_failure import database_error, failure
@@ -188,6 +188,20 @@ def test_a_deadline_holds(database: DuckDbDatabase, sql: str) -> None:
         return took
 
     in_time(0.4 + 0.5, stopped)
+
+
+def test_a_process_that_was_killed_while_it_waited_is_replaced(path: Path) -> None:
+    with closing(DuckDbDatabase(path)) as database:
+        for _ in range(2):
+            for worker in database._pool._idle:
+                worker._process.kill()
+                worker._process.wait()
+            assert database.execute("SELECT 1 AS one") == Rows(columns=("one",), rows=((1,),))
+        (worker,) = database._pool._idle
+        worker._process.kill()
+        wait_until(lambda: worker.lost)
+        worker._send(("run", "SELECT 1"))
+        worker.close()  # although what was sent never arrived
 
 
 def test_a_statement_can_be_cancelled(path: Path) -> None:

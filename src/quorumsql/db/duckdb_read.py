@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias, cast
@@ -184,7 +184,13 @@ class Worker:
         self.alive = False
         self._process.kill()
         self._process.wait()
-        cast("BinaryIO", self._process.stdin).close()
+        with suppress(OSError):  # what was not sent yet cannot be sent any more
+            cast("BinaryIO", self._process.stdin).close()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the process has ended, by itself or because somebody killed it."""
+        return self._process.poll() is not None
 
     def _send(self, message: object) -> None:
         pipe = cast("BinaryIO", self._process.stdin)
@@ -248,7 +254,7 @@ class Pool:
                     raise DatabaseError(
                         f"The database {self._place.path} was closed: open it again."
                     )
-                worker = self._idle.pop() if self._idle else None
+                worker = self._left()
             worker = worker or Worker(self._place)
             finished = False
             try:
@@ -261,6 +267,15 @@ class Pool:
                         self._idle.append(worker)
                 if not kept:  # after Ctrl-C its statement may still run
                     worker.close()
+
+    def _left(self) -> Worker | None:
+        """An idle process; those that were killed while they waited are let go."""
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.lost:
+                return worker
+            worker.close()
+        return None
 
     def close(self) -> None:
         """End the idle processes; those at work end with their statement."""
