@@ -10,7 +10,7 @@ from quorumsql.domain import Column, Schema, Table
 from quorumsql.neural.meaning import WordMeaning
 from quorumsql.neural.tokenise import Piece, SchemaPieces, Tokeniser
 from quorumsql.shipped import FOLDER
-from quorumsql.train.rename import Renamer
+from quorumsql.train.rename import OtherWords, Renamer
 
 QUESTION = "How tall is the oldest singer of each country?"
 SCHEMA = Schema(
@@ -32,7 +32,7 @@ SCHEMA = Schema(
 
 @pytest.fixture(scope="module")
 def renamer() -> Renamer:
-    return Renamer(Tokeniser(FOLDER / "tokenizer.json"), WordMeaning(), words=1.0)
+    return Renamer(Tokeniser(FOLDER / "tokenizer.json"), OtherWords(WordMeaning(), share=1.0))
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,10 @@ def every(pieces: SchemaPieces) -> list[Piece]:
     return [piece for table, own in pieces.tables for piece in (table, *own)]
 
 
-def test_near_words_mean_the_same(renamer: Renamer) -> None:
-    assert "nation" in renamer.near("country") and "tall" in renamer.near("height")
-    assert renamer.near("xqzzyk") == ()
+def test_near_words_mean_the_same() -> None:
+    words = OtherWords(WordMeaning())
+    assert "nation" in words.near("country") and "tall" in words.near("height")
+    assert words.near("xqzzyk") == ()
 
 
 def test_names_change_and_what_they_stand_for_does_not(
@@ -76,5 +77,5 @@ def test_the_same_seed_gives_the_same_names_and_no_share_none(
 ) -> None:
     once, again = (renamer(pieces, QUESTION, random.Random(3)) for _ in range(2))
     assert once == again
-    quiet = Renamer(renamer.tokeniser, WordMeaning(), words=0.0)
+    quiet = Renamer(renamer.tokeniser, OtherWords(WordMeaning(), share=0.0))
     assert quiet(pieces, QUESTION, random.Random(3)) == pieces

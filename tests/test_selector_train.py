@@ -104,7 +104,7 @@ def test_no_candidate_shows_by_its_hand_that_it_is_gold(spider: Path, tmp_path: 
 def test_the_reader_starts_from_the_trunk_of_members() -> None:
     members = Ensemble(replace(TINY, shared_layers=6), ("columns",))
     reader = ReaderModel(TINY)
-    reader.load_trunk(members.state_dict())
+    reader.load_start(members.state_dict())
     own, trunk = reader.state_dict(), members.trunk.state_dict()
     shared = own.keys() & trunk.keys()
     assert {"words.weight", "layers.0.query.weight", "layers.5.down.weight"} <= shared

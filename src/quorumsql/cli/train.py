@@ -5,6 +5,7 @@ What is not covered: the training itself; see `train.embedded`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -100,6 +101,10 @@ def selector(
             "with it. Without, it starts from those of the package."
         ),
     ] = None,
+    reader: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this reader.pt of an earlier training, at half the rates."),
+    ] = None,
     passes: Annotated[int | None, typer.Option(help="Passes over the lessons.", min=1)] = None,
 ) -> None:
     """Train the reader that chooses among candidates, and weigh it against their votes.
@@ -118,7 +123,7 @@ def selector(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        weights = _select(folder, out, tuple(run or ()), fit, members, passes, progress)
+        weights = _select(folder, out, tuple(run or ()), fit, members, reader, passes, progress)
         if members and fit:
             from quorumsql.train.start_selector import measure_selector
 
@@ -133,6 +138,7 @@ def _select(
     runs: tuple[Path, ...],
     fit: Path | None,
     members: Path | None,
+    reader: Path | None,
     passes: int | None,
     progress: Progress,
 ) -> Path:
@@ -153,10 +159,12 @@ def _select(
             progress.advance(bar)
 
     plan = ReaderPlan() if passes is None else ReaderPlan(passes=passes)
+    plan = replace(plan, rate=plan.rate / 2, new_rate=plan.new_rate / 2) if reader else plan
     apart = databases_of(fit) if fit else frozenset()
     weights = train_selector(
-        data, out, runs=runs, apart=apart, members=members, plan=plan, report=report
-    )
+        data, out,
+        runs=runs, apart=apart, members=members, reader=reader, plan=plan, report=report,
+    )  # fmt: skip
     if fit:
         fit_selector(weights, fit, data)
     return weights

@@ -41,7 +41,7 @@ from quorumsql.train.data import (
     trim,
 )
 from quorumsql.train.model import Ensemble, Member, Shape
-from quorumsql.train.rename import Renamer
+from quorumsql.train.rename import OtherWords, Renamer
 
 __all__ = ["Plan", "exact_share", "losses_of", "train"]
 
@@ -110,7 +110,7 @@ def train(
         raise UsageError(f"There is nothing to learn from in fold {plan.fold}: too few databases.")
     learn = real + (_synthetic(real, data, tokeniser, plan) if plan.synthetic else [])
     check = [e for e in examples if e.database in apart][::2]
-    renamer = Renamer(tokeniser, WordMeaning(), words=0.5)
+    renamer = Renamer(tokeniser, OtherWords(WordMeaning()))
     shape, grammars = shape or Shape(), {form: Grammar(form) for form in plan.forms}
     run = _begin(plan, shape, start, device)
     checkpoint, weights = out / "checkpoint.pt", out / "members.pt"

@@ -49,10 +49,10 @@ class ReaderModel(nn.Module):
             return score
         return torch.stack([self.out(self.last_dropout(pooled))[:, 0] for _ in range(SAMPLES)])
 
-    def load_trunk(self, weights: dict[str, Tensor]) -> None:
-        """Start from the trunk of members, which has learned how questions and names go together.
+    def load_start(self, weights: dict[str, Tensor]) -> None:
+        """Start from a reader, or from the trunk of members, which knows questions and names.
 
-        Marks of its own stay as they are, and relations between tokens are left behind.
+        What is not in `weights` stays as it is; relations between tokens are left behind.
         """
         own = self.state_dict()
         trunk = {name.removeprefix("trunk."): tensor for name, tensor in weights.items()}

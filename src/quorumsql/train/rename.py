@@ -12,6 +12,7 @@ real names.
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from quorumsql.neural.meaning import WordMeaning
 from quorumsql.neural.relate import stem
 from quorumsql.neural.tokenise import Piece, SchemaPieces, Tokeniser, readable
 
-__all__ = ["Renamer"]
+__all__ = ["OtherWords", "Renamer"]
 
 NEAREST = 6
 NEAR = 0.6
@@ -33,29 +34,34 @@ ALONE = frozenset(
 """What is nearest to these means something else."""
 
 
-class Renamer:
-    """Gives names other words. Remembers what is near to which word."""
+class OtherWords:
+    """Finds words that could stand for others. Remembers what is near to which word."""
 
-    def __init__(self, tokeniser: Tokeniser, meaning: WordMeaning, *, words: float) -> None:
-        """`words` is the share of a schema's words that change."""
-        self.tokeniser, self._meaning, self._words = tokeniser, meaning, words
-        self._vocabulary = meaning.vocabulary()
+    def __init__(self, meaning: WordMeaning, *, share: float = 0.5) -> None:
+        """`share` is that of the words of a schema that change."""
+        self._meaning, self._share = meaning, share
+        self._words, self._vectors = meaning.vocabulary()
         self._near: dict[str, tuple[str, ...]] = {}
 
-    def __call__(self, pieces: SchemaPieces, question: str, rng: random.Random) -> SchemaPieces:
-        """Return `pieces` with other words; one word changes the same way in all names."""
-        names = {id(p): _words(p) for table, own in pieces.tables for p in (table, *own)}
-        words = {word for name in names.values() for word in name}
+    def of(self, words: Collection[str], question: str, rng: random.Random) -> dict[str, str]:
+        """Return other words for a share of `words`, none of which `words` or question hold."""
         taken = {stem(w) for w in (*words, *readable(question).split())}
-        other: dict[str, str] = {}
-        for word in sorted(words):
-            if rng.random() < self._words and len(word) >= LONG and word not in ALONE:
-                other[word] = self._another(word, taken, rng)
-        tables = [
-            (self._renamed(table, names, other), tuple(self._renamed(c, names, other) for c in own))
-            for table, own in pieces.tables
-        ]
-        return replace(pieces, tables=tuple(tables))
+        return {
+            word: self._another(word, taken, rng)
+            for word in sorted(words)
+            if rng.random() < self._share and len(word) >= LONG and word not in ALONE
+        }
+
+    def near(self, word: str) -> tuple[str, ...]:
+        """Return single words near to `word`, nearest first; none where it is no known word."""
+        if word not in self._near:
+            self._near[word] = self._nearest(word) if word in self._words else ()
+        return self._near[word]
+
+    def _nearest(self, word: str) -> tuple[str, ...]:
+        cosines = self._vectors @ self._meaning.vector(word)
+        best = [int(i) for i in np.argsort(-cosines)[: 4 * NEAREST] if cosines[i] >= NEAR]
+        return tuple(w for w in (self._words[i] for i in best) if w != word)[:NEAREST]
 
     def _another(self, word: str, taken: set[str], rng: random.Random) -> str:
         near = [w for w in self.near(word) if stem(w) not in taken]
@@ -63,21 +69,25 @@ class Renamer:
             return rng.choice(near)
         return word[: rng.randint(3, max(len(word) - 1, 3))]
 
-    def _renamed(self, piece: Piece, names: dict[int, list[str]], other: dict[str, str]) -> Piece:
-        before = names[id(piece)]
-        after = [other.get(word, word) for word in before]
-        return piece if after == before else self.tokeniser.renamed(piece, " ".join(after))
 
-    def near(self, word: str) -> tuple[str, ...]:
-        """Return single words near to `word`, nearest first; none where it is no known word."""
-        words, vectors = self._vocabulary
-        if word not in self._near and word not in words:
-            self._near[word] = ()
-        if word not in self._near:
-            cosines = vectors @ self._meaning.vector(word)
-            best = [int(i) for i in np.argsort(-cosines)[: 4 * NEAREST] if cosines[i] >= NEAR]
-            self._near[word] = tuple(w for w in (words[i] for i in best) if w != word)[:NEAREST]
-        return self._near[word]
+class Renamer:
+    """Gives the names of a schema other words."""
+
+    def __init__(self, tokeniser: Tokeniser, words: OtherWords) -> None:
+        self.tokeniser, self._other = tokeniser, words
+
+    def __call__(self, pieces: SchemaPieces, question: str, rng: random.Random) -> SchemaPieces:
+        """Return `pieces` with other words; one word changes the same way in all names."""
+        names = {id(p): _words(p) for table, own in pieces.tables for p in (table, *own)}
+        other = self._other.of({w for name in names.values() for w in name}, question, rng)
+
+        def renamed(piece: Piece) -> Piece:
+            before = names[id(piece)]
+            after = [other.get(word, word) for word in before]
+            return piece if after == before else self.tokeniser.renamed(piece, " ".join(after))
+
+        tables = [(renamed(table), tuple(map(renamed, own))) for table, own in pieces.tables]
+        return replace(pieces, tables=tuple(tables))
 
 
 def _words(piece: Piece) -> list[str]:

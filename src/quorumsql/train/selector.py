@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from quorumsql.errors import UsageError
 from quorumsql.neural.reader import Page, ReaderTokeniser, stack
+from quorumsql.train.blur import Blur
 from quorumsql.train.checkpoint import Run, optimizer_for
 from quorumsql.train.lessons import Exhibit, Lesson
 from quorumsql.train.model import Shape
@@ -48,6 +49,10 @@ class ReaderPlan:
     warm_up: int = 100
     decay: float = 0.01
     average: float = 0.995
+    masked: float = 0.1
+    """Share of a question's word pieces that training hides."""
+    renamed: float = 0.3
+    """Share of questions whose candidates are read with other words in their names."""
     seed: int = 11
 
 
@@ -71,8 +76,8 @@ def train_reader(
         checks: questions of databases that no lesson is about; accuracy is reported on them.
         out: folder of checkpoint and weights; a checkpoint of the same plan is continued.
         plan: passes, sizes and rates.
-        start: weights of members, whose trunk the reader starts from; without them, training
-            starts from noise.
+        start: weights of members, whose trunk the reader starts from, or those of a reader;
+            without them, training starts from noise.
         tokeniser: makes pages.
         shape: sizes; those of MiniLM-L6 by default.
         device: of torch.
@@ -89,7 +94,7 @@ def train_reader(
     torch.manual_seed(plan.seed)
     model = ReaderModel(shape or Shape()).to(device)
     if start is not None:
-        model.load_trunk(start)
+        model.load_start(start)
         model.words.requires_grad_(False)
     average = ReaderModel(shape or Shape()).to(device)
     average.load_state_dict(model.state_dict())
@@ -99,10 +104,10 @@ def train_reader(
     checkpoint = out / "reader_checkpoint.pt"
     run.resume(checkpoint, asdict(plan), device=device)
     report({"event": "start", "questions": len(useful), "steps": total, "resumed_at": run.step})
-    saved = time.monotonic()
+    saved, blur = time.monotonic(), Blur(plan.masked, plan.renamed)
     while run.step < total:
         rows = _rows(len(useful), run.step, per_pass, plan)
-        loss = _step(run, [useful[r] for r in rows], total, plan, tokeniser, device)
+        loss = _step(run, [useful[r] for r in rows], total, plan, tokeniser, blur, device)
         run.step += 1
         if run.step == total or time.monotonic() - saved > checkpoint_seconds:
             run.save(checkpoint, asdict(plan))
@@ -139,12 +144,17 @@ def _step(
     total: int,
     plan: ReaderPlan,
     tokeniser: ReaderTokeniser,
+    blur: Blur,
     device: str,
 ) -> float:
     run.begin(seed=plan.seed, total=total, warm_up=plan.warm_up)
     rng = random.Random(f"{plan.seed}-step-{run.step}")
     shown = [drawn(one, rng, plan.candidates) for one in lessons]
-    pages = [page for own, _ in shown for page in _pages(own, tokeniser)]
+    pages = [
+        page
+        for own, _ in shown
+        for page in blur.hidden(list(_pages(blur.renamed(own, rng), tokeniser)), rng)
+    ]
     right = [flag for _, flags in shown for flag in flags]
     scores = _scores(run.model, pages, device)
     loss = _loss(scores, torch.tensor(right, device=device), [len(flags) for _, flags in shown])

@@ -40,6 +40,7 @@ def train_selector(
     runs: Sequence[Path],
     apart: Collection[str],
     members: Path | None = None,
+    reader: Path | None = None,
     plan: ReaderPlan | None = None,
     report: Callable[[dict[str, Any]], None],
 ) -> Path:
@@ -53,6 +54,7 @@ def train_selector(
         apart: databases that no lesson may be about.
         members: weights of members whose trunk the reader starts from; those of the package by
             default.
+        reader: a reader.pt of an earlier training to go on from, instead of members.
         plan: how to train.
         report: receives events.
 
@@ -65,7 +67,7 @@ def train_selector(
         if not (run / "predictions.jsonl").is_file():
             raise UsageError(f"{run}: holds no predictions.jsonl; name a folder of `quorum eval`.")
     tokenizer = get_model_path() / "tokenizer.json"
-    start, _ = load_shipped(members or FOLDER)
+    start = _read(reader) if reader else load_shipped(members or FOLDER)[0]
     with (out / "selector.jsonl").open("a", encoding="utf-8") as log:
 
         def tell(event: dict[str, Any]) -> None:
@@ -89,6 +91,13 @@ def train_selector(
     export_reader(trained, weights / "reader.onnx")
     shutil.copyfile(tokenizer, weights / "tokenizer.json")
     return weights
+
+
+def _read(reader: Path) -> dict[str, torch.Tensor]:
+    if not reader.is_file():
+        raise UsageError(f"No {reader}: --reader must be the reader.pt of an earlier training.")
+    weights: dict[str, torch.Tensor] = torch.load(reader, weights_only=True)["weights"]
+    return {name: tensor.float() for name, tensor in weights.items()}
 
 
 def measure_selector(
