@@ -14,6 +14,7 @@ import pytest
 
 from command import command, complaint, parsed, quorum
 from evals_cases import Scripted, make_benchmark
+from quorumsql.config import load_settings
 from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.baseline import changes_since, save_baseline
 from quorumsql.evals.batch import Asked, answer_file, load_questions
@@ -118,6 +119,17 @@ def test_a_url_with_a_password_is_not_written_down(tmp_path: Path, questions: Pa
 
     assert "s3cret" not in named(None, "postgresql://bob:s3cret@127.0.0.1:1/x")
     assert named(None, "postgresql://bob:s3cret@db/{db_id}").endswith("{db_id}")
+
+
+def test_what_identifies_a_run_tells_no_secret_place_or_name(tmp_path: Path) -> None:
+    from quorumsql.evals.ensemble import identity
+
+    given = {"who": "bob", "home": str(tmp_path), "prices": {"my_secret": [1, 2], "m": [1, 2]}}
+    given |= {"web": {"tokens": {"ana": {"sha256": "a" * 64}}}, "hypotheses": 3}
+    found = identity(load_settings(overrides=given, environ={}))
+    assert found["hypotheses"] == 3 and found["prices"] == {"m": [1.0, 2.0]}
+    told = json.dumps(found, default=str)
+    assert not [word for word in ("bob", str(tmp_path), "ana", "a" * 64) if word in told]
 
 
 def two_runs(tmp_path: Path) -> tuple[Path, Path]:

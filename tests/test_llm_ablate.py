@@ -140,9 +140,12 @@ def complaint_of_last_line(finished: Any) -> str:
     return str(finished.stderr.splitlines()[-1])
 
 
-def test_embedded_members_cost_nothing(benchmark: tuple[str, ...]) -> None:
-    done = quorum(*benchmark, "--generators", "embedded")
+def test_embedded_members_cost_nothing(benchmark: tuple[str, ...], tmp_path: Path) -> None:
+    done = quorum(*benchmark, "--generators", "embedded", env={"QUORUM_WHO": "bob"})
     assert done.returncode == 0, done
+    for config in (tmp_path / "out").glob("*/config.json"):
+        settings = json.loads(config.read_text(encoding="utf-8"))["settings"]
+        assert not {"web", "audit", "telemetry", "who", "home"} & set(settings)
     assert "one generator: embedded/" in done.stdout
     assert "without filter" in done.stdout
     assert "order s1 (random)" in done.stdout

@@ -102,22 +102,18 @@ def _run(
     given: tuple[Path, Path, int | None],
     workers: int,
 ) -> float:
-    from dataclasses import asdict
     from hashlib import sha256
 
-    from quorumsql.evals.ensemble import Ensemble, weights_digest
+    from quorumsql.evals.ensemble import Ensemble, identity, weights_digest
     from quorumsql.evals.progress import Bar
     from quorumsql.evals.run import evaluate
 
-    chosen = asdict(settings)
-    for place in ("home", "data", "who"):
-        chosen.pop(place, None)
     questions, db_dir, limit = given
     config = {
         "questions_sha256": sha256(questions.read_bytes()).hexdigest(),
         "db_dir": str(db_dir.resolve()),
         "limit": limit,
-        "settings": chosen,
+        "settings": identity(settings),
         "weights_sha256": weights_digest(),
     }
     typer.echo(out.name, err=True)

@@ -5,6 +5,7 @@ What is not covered: how an answer comes about (`pipeline`), and scoring (`quoru
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -86,10 +87,13 @@ def _config(questions: Path, db: str | None, rows: int, settings: Settings) -> d
     from hashlib import sha256
     from importlib.metadata import version
 
+    from quorumsql.evals.ensemble import identity
+
+    chosen = json.dumps(identity(settings), default=str)
     return {
         "questions_sha256": sha256(questions.read_bytes()).hexdigest(),
         "db_sha256": sha256((db or "").encode("utf-8", "replace")).hexdigest(),
         "rows": rows,
-        "settings_sha256": sha256(repr(settings).encode("utf-8", "replace")).hexdigest(),
+        "settings_sha256": sha256(chosen.encode()).hexdigest(),
         "version": version("quorumsql"),
     }

@@ -6,17 +6,17 @@ What is not covered: which files a benchmark has (`cli.evaluate`).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from quorumsql.errors import DatabaseError, UsageError
 
 if TYPE_CHECKING:
+    from quorumsql.cli.evaluate_options import Options
     from quorumsql.config import Settings
     from quorumsql.evals.baseline import Changes
     from quorumsql.evals.datasets import Locate, Task
@@ -24,40 +24,24 @@ if TYPE_CHECKING:
     from quorumsql.evals.run import Config
     from quorumsql.evals.summary import Summary
 
-__all__ = ["Options", "chosen", "located", "named"]
+__all__ = ["Run", "located", "named"]
 
 _SHOWN = 10
-_SECRET = re.compile(r"pass|secret|header|^key$|^api_key$|^tokens?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """One call of `quorum eval`."""
+class Run:
+    """One call of `quorum eval`: what it was told, and what the benchmark adds."""
 
+    options: Options
     benchmark: str
-    questions: Path
     place: str
-    out: Path
-    limit: int | None
-    workers: int
-    executor: Literal["processes", "ray"]
-    generators: str | None
-    model: str | None
-    effort: Literal["low", "medium", "high"] | None
-    slices: list[str] | None
-    compare: Path | None
-    save_baseline: Path | None
-    baseline: Path | None
-    allow_lost: int
-    fail_under: float | None
-    gold_as_prediction: bool
-    as_json: bool
     extra: Mapping[str, object] = field(default_factory=dict)
     descriptions: bool = False
     repeats: int = 0
     metric: Metric = "strict"
 
-    def run(self, tasks: Sequence[Task]) -> None:
+    def carry_out(self, tasks: Sequence[Task]) -> None:
         """Answer, score, print; leave with 1 where the run is not good enough.
 
         Raises:
@@ -71,49 +55,47 @@ class Options:
         from quorumsql.evals.run import View, evaluate
         from quorumsql.evals.worker import GoldAsPrediction
 
-        view = View(slices=tuple(map(parse_filter, self.slices or ())), against=self.compare)
-        if self.baseline is not None:
-            changes_since(self.baseline, ())  # a broken file is found now, not after the run
+        given = self.options
+        view = View(slices=tuple(map(parse_filter, given.slices or ())), against=given.compare)
+        if given.baseline is not None:
+            changes_since(given.baseline, ())  # a broken file is found now, not after the run
         _tell_absent(tasks)
-        settings = settings_of(generators=self.generators, model=self.model, effort=self.effort)
+        settings = settings_of(generators=given.generators, model=given.model, effort=given.effort)
         answerer = Ensemble(settings, descriptions=self.descriptions)
         with Bar(len(tasks)) as bar:
             summary = evaluate(
                 tasks,
-                GoldAsPrediction() if self.gold_as_prediction else answerer,
-                out=self.out,
+                GoldAsPrediction() if given.gold_as_prediction else answerer,
+                out=given.out,
                 config=self._config(settings),
-                workers=self.workers,
-                executor=self.executor,
+                workers=given.workers,
+                executor=given.executor,
                 metric=self.metric,
                 repeats=self.repeats,
                 view=view,
                 watch=bar.advance,
             )
-        _print(summary, self.out, as_json=self.as_json)
+        _print(summary, given.out, as_json=given.as_json)
         self._gate(summary)
 
     def _config(self, settings: Settings) -> Config:
         """What identifies the run: a rerun with anything else in it is refused."""
-        from dataclasses import asdict
         from hashlib import sha256
         from importlib.metadata import version
 
-        from quorumsql.evals.ensemble import weights_digest
+        from quorumsql.evals.ensemble import identity, weights_digest
 
-        chosen = asdict(settings)
-        for place in ("home", "data", "web", "audit"):  # these do not change an answer
-            chosen.pop(place, None)
-        gold = self.gold_as_prediction
+        given, questions = self.options, self.options.questions
+        gold = given.gold_as_prediction
         return {
             "benchmark": self.benchmark,
-            "questions": str(self.questions.resolve()),
-            "questions_sha256": sha256(self.questions.read_bytes()).hexdigest(),
+            "questions": str(questions.resolve()),
+            "questions_sha256": sha256(questions.read_bytes()).hexdigest(),
             "db_dir": self.place,
-            "limit": self.limit,
+            "limit": given.limit,
             "metric": self.metric,
             **self.extra,
-            **({"predictions": "gold"} if gold else {"settings": _shareable(chosen)}),
+            **({"predictions": "gold"} if gold else {"settings": identity(settings)}),
             **({} if gold else {"weights_sha256": weights_digest()}),
             "version": version("quorumsql"),
         }
@@ -123,32 +105,28 @@ class Options:
         from quorumsql.evals.baseline import changes_since, save_baseline
         from quorumsql.evals.predictions import read_predictions
 
+        given = self.options
         predictions = sorted(
-            read_predictions(self.out / "predictions.jsonl").values(), key=lambda p: p.index
+            read_predictions(given.out / "predictions.jsonl").values(), key=lambda p: p.index
         )
         complaints = []
-        if self.baseline is not None:
-            changes = changes_since(self.baseline, predictions)
+        if given.baseline is not None:
+            changes = changes_since(given.baseline, predictions)
             _tell(changes)
-            if len(changes.lost) > self.allow_lost:
+            if len(changes.lost) > given.allow_lost:
                 complaints.append(
                     f"{len(changes.lost)} questions are no longer right, "
-                    f"{self.allow_lost} may be (--allow-lost)"
+                    f"{given.allow_lost} may be (--allow-lost)"
                 )
         accuracy = summary["execution_accuracy"]
-        if self.fail_under is not None and accuracy < self.fail_under:
-            complaints.append(f"accuracy {accuracy:.4f} is below --fail-under {self.fail_under}")
-        if self.save_baseline is not None:
-            save_baseline(self.save_baseline, predictions, summary)
-            typer.echo(f"Baseline: {self.save_baseline}", err=True)
+        if given.fail_under is not None and accuracy < given.fail_under:
+            complaints.append(f"accuracy {accuracy:.4f} is below --fail-under {given.fail_under}")
+        if given.save_baseline is not None:
+            save_baseline(given.save_baseline, predictions, summary)
+            typer.echo(f"Baseline: {given.save_baseline}", err=True)
         if complaints:
             typer.echo(f"quorum: {'; '.join(complaints)}.", err=True)
             raise typer.Exit(1)
-
-
-def chosen(arguments: dict[str, object]) -> dict[str, Any]:
-    """Of a command's arguments, those that `Options` has under the same name."""
-    return {f.name: arguments[f.name] for f in fields(Options) if f.name in arguments}
 
 
 def located(db_dir: Path | None, db: str | None) -> Locate:
@@ -174,13 +152,6 @@ def named(db_dir: Path | None, db: str | None) -> str:
     if "://" not in address:
         return str(Path(address).expanduser().resolve())
     return address if address.startswith(("sqlite:", "duckdb:")) else str(read_url(address))
-
-
-def _shareable(value: object) -> object:
-    """Settings without what may be a secret; a run's folder is for showing around."""
-    if isinstance(value, Mapping):
-        return {k: _shareable(v) for k, v in value.items() if not _SECRET.search(str(k))}
-    return [_shareable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _tell_absent(tasks: Sequence[Task]) -> None:

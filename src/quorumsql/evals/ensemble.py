@@ -5,10 +5,13 @@ What is not covered: anything about gold; this module does not know the word.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
+from typing import Final
 
 from quorumsql.api import Connection, connect, open_guarded
 from quorumsql.config import Settings
@@ -16,7 +19,26 @@ from quorumsql.db.described import DescribedDatabase
 from quorumsql.evals.descriptions import commented, descriptions_beside
 from quorumsql.evals.worker import Asks
 
-__all__ = ["Ensemble", "weights_digest"]
+__all__ = ["Ensemble", "identity", "weights_digest"]
+
+_BESIDE: Final = ("home", "data", "web", "audit", "telemetry", "who")
+_SECRET: Final = re.compile(r"pass|secret|header|^key$|^api_key$|^tokens?$", re.IGNORECASE)
+
+
+def identity(settings: Settings) -> dict[str, object]:
+    """Return what of `settings` answers depend on; two runs with different ones are different.
+
+    It stands in a run's folder, which is for showing around: no place of this machine, no name of
+    a person and nothing that may be a secret is in it.
+    """
+    chosen = {key: value for key, value in asdict(settings).items() if key not in _BESIDE}
+    return {key: _shareable(value) for key, value in chosen.items()}
+
+
+def _shareable(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {k: _shareable(v) for k, v in value.items() if not _SECRET.search(str(k))}
+    return [_shareable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def weights_digest() -> str | None:
