@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlglot
 
 from quorumsql.db import open_database
 from quorumsql.domain import Brief, Column, Question, Rows, Schema, Table
@@ -52,6 +53,16 @@ def test_candidates_are_distinct_run_and_share_one_vote(
         assert len({c.sql for c in found}) == len(found)
         ran = [database.execute(c.sql) for c in found]
         assert all(isinstance(execution, Rows) for execution in ran[:1])
+
+
+@pytest.mark.parametrize("text", ["Show the names and the names of customers", "name, name, city?"])
+def test_nothing_is_shown_twice(
+    members: tuple[EmbeddedMember, ...], database: Database, text: str
+) -> None:
+    for member in members:
+        for candidate in member.generate(brief(database, text)):
+            shown = [e.sql() for e in sqlglot.parse_one(candidate.sql, read="sqlite").selects]
+            assert len(set(shown)) == len(shown)
 
 
 def test_members_answer_the_same_in_any_order_and_from_threads(

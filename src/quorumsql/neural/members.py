@@ -169,9 +169,11 @@ class _Reader:
 
         Raises:
             Unfilled: a value cannot be guessed.
-            Unwritable: its tables cannot be joined.
+            Unwritable: its tables cannot be joined, or it shows the same thing twice.
         """
         tree = parse(hypothesis.tokens, form)
+        if len(set(tree.select)) < len(tree.select):
+            raise Unwritable("nobody asks for the same column twice")
         question = brief.question.text
         filled = fill(tree, spans=encoded.spans, schema=brief.schema, question=question)
         with self._lock:
