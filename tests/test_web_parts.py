@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -147,6 +148,33 @@ def test_history_keeps_what_is_saved_and_forgets_what_is_old(
     assert history.all()[0].id == "n48"
     with pytest.raises(UnknownName):
         history.mark("nobody", saved=True)
+
+
+def test_history_that_several_requests_shorten_at_once_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quorumsql.stores.history._LONGEST_FILE", 2_000)
+    file = tmp_path / "history.jsonl"
+
+    def ask(who: int) -> None:
+        for number in range(25):
+            History(file).add(replace(ENTRY, id=f"{who} {number}", saved=True))
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(ask, range(4)))
+    assert len(History(file).all()) == 100
+
+
+def test_history_of_long_questions_stays_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quorumsql.stores.history._LONGEST_FILE", 10_000)
+    file = tmp_path / "history.jsonl"
+    for number in range(20):
+        History(file).add(replace(ENTRY, id=str(number), question="x" * 2_000))
+        assert file.stat().st_size <= 10_000
+    History(file).add(replace(ENTRY, id="long", question="x" * 20_000))
+    assert [one.id for one in History(file).all()][:1] == ["long"]
 
 
 def test_an_answer_that_only_history_knows_can_be_gone_on_from(tmp_path: Path) -> None:

@@ -133,8 +133,9 @@ def _report(
     as_json: bool,
 ) -> None:
     """Write ablation.json and print it."""
+    from quorumsql.disk import write_atomically
     from quorumsql.evals.ablate import Figure, agreement, rechosen
-    from quorumsql.evals.predictions import read_predictions, write_atomically
+    from quorumsql.evals.predictions import read_predictions
 
     predictions = sorted(
         read_predictions(out / "full" / "predictions.jsonl").values(), key=lambda p: p.index

@@ -33,9 +33,9 @@ def compare(
     Prints both accuracies, the paired difference with its interval, McNemar's test, and the
     questions that flipped.
     """
+    from quorumsql.disk import write_atomically
     from quorumsql.evals.compare import compare as compared
     from quorumsql.evals.compare import read_run
-    from quorumsql.evals.predictions import write_atomically
     from quorumsql.evals.report import render_report
     from quorumsql.evals.report_markdown import render_comparison
     from quorumsql.evals.summary import summarise

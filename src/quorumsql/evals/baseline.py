@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
+from quorumsql.disk import encodable, write_atomically
 from quorumsql.errors import UsageError
-from quorumsql.evals.predictions import Prediction, encodable, write_atomically
+from quorumsql.evals.predictions import Prediction
 from quorumsql.evals.summary import Summary
 
 __all__ = ["Changes", "Known", "changes_since", "save_baseline"]

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from quorumsql.api import answer_object
+from quorumsql.disk import encodable, write_atomically
 from quorumsql.domain import Answer, Rows
 from quorumsql.errors import DatabaseError, ModelError, UsageError
 from quorumsql.evals.entries import Entry, read_json
-from quorumsql.evals.predictions import encodable, write_atomically
 from quorumsql.evals.run import Executor, results_of
 from quorumsql.evals.unfinished import appending, begun
 from quorumsql.evals.worker import Answerer, Asks

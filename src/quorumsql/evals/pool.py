@@ -22,10 +22,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from quorumsql.disk import encodable, write_atomically
 from quorumsql.domain import Attempt, Candidate, Limits, Schema
 from quorumsql.errors import DatabaseError, UnknownName, UsageError
 from quorumsql.evals.pool_lines import Databases, PoolLine, read_pool
-from quorumsql.evals.predictions import encodable, write_atomically
 from quorumsql.ports import Database, Selector
 from quorumsql.shipped import selector_of_pools
 from quorumsql.sql import normalise

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from quorumsql.disk import encodable
 from quorumsql.domain import Status, Usage
 from quorumsql.errors import UsageError
 
@@ -23,10 +24,8 @@ __all__ = [
     "Prediction",
     "Preview",
     "Vote",
-    "encodable",
     "read_predictions",
     "to_line",
-    "write_atomically",
 ]
 
 
@@ -96,11 +95,6 @@ def to_line(prediction: Prediction) -> str:
     return encodable(json.dumps(asdict(prediction), ensure_ascii=False)) + "\n"
 
 
-def encodable(text: str) -> str:
-    """Return `text` without what UTF-8 cannot hold, which hostile values may contain."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def read_predictions(path: Path, *, repair: bool = True) -> dict[int, Prediction]:
     """Return the complete lines of a file by index; of two with one index, the later.
 
@@ -130,22 +124,3 @@ def read_predictions(path: Path, *, repair: bool = True) -> dict[int, Prediction
             ) from error
         found[prediction.index] = prediction
     return found
-
-
-def write_atomically(path: Path, text: Iterable[str]) -> None:
-    """Write `text` to `path` so that a reader sees the old file or the new one, whole.
-
-    Raises:
-        UsageError: the file cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
-    finally:
-        partial.unlink(missing_ok=True)

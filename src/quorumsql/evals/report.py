@@ -16,9 +16,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from quorumsql.disk import encodable
 from quorumsql.evals.compare import Comparison
 from quorumsql.evals.diagnose import ERRORS
-from quorumsql.evals.predictions import Prediction, encodable
+from quorumsql.evals.predictions import Prediction
 from quorumsql.evals.report_charts import bar, interval
 from quorumsql.evals.report_generators import (
     confidence_section,

@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from quorumsql.disk import encodable
 from quorumsql.evals.features import FEATURES
 from quorumsql.evals.filters import ALIASES, FLAGS, NUMBERS, TEXTS
-from quorumsql.evals.predictions import Prediction, encodable
+from quorumsql.evals.predictions import Prediction
 
 __all__ = ["Packed", "inert", "pack"]
 

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from quorumsql.disk import encodable
 from quorumsql.evals.compare import Comparison
-from quorumsql.evals.predictions import Prediction, Preview, encodable
+from quorumsql.evals.predictions import Prediction, Preview
 from quorumsql.evals.report import title_of
 from quorumsql.evals.report_markup import percent, spread
 from quorumsql.evals.summary import Summary, rows_of_summary

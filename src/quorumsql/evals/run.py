@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from quorumsql.disk import write_atomically
 from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.compare import compare, read_run
 from quorumsql.evals.crew import I, Processes, R, Work, share, steps
 from quorumsql.evals.datasets import Task
 from quorumsql.evals.filters import Filter
 from quorumsql.evals.judge import Metric
-from quorumsql.evals.predictions import Prediction, read_predictions, to_line, write_atomically
+from quorumsql.evals.predictions import Prediction, read_predictions, to_line
 from quorumsql.evals.report import render_report
 from quorumsql.evals.report_markdown import render_markdown
 from quorumsql.evals.summary import Summary, summarise

@@ -21,9 +21,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from quorumsql.disk import encodable, write_atomically
 from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.metrics import Estimate, accuracy
-from quorumsql.evals.predictions import encodable, write_atomically
 from quorumsql.evals.score_files import Job
 from quorumsql.evals.score_items import Item, Options, Verdict
 from quorumsql.evals.score_pool import verdicts

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from quorumsql.evals.predictions import write_atomically
+from quorumsql.disk import write_atomically
 from quorumsql.evals.rating import Rater
 from quorumsql.evals.tune import Composition, Front
 from quorumsql.stages.session import NAMES

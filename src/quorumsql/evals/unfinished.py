@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from quorumsql.disk import encodable, write_atomically
 from quorumsql.errors import ConfigError, UsageError
-from quorumsql.evals.predictions import encodable, write_atomically
 
 __all__ = ["appending", "begun", "locked"]
 

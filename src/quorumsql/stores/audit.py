@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
-import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from quorumsql.disk import append, locked
 from quorumsql.domain import Execution, Failure, Rows
 from quorumsql.errors import UsageError
 from quorumsql.guard.redact import redact, redact_message
@@ -32,7 +31,6 @@ from quorumsql.guard.redact import redact, redact_message
 __all__ = ["AuditLog"]
 
 _NAME: Final = "audit.jsonl"
-_LOCK_SECONDS: Final = 10.0
 
 
 class AuditLog:
@@ -72,7 +70,7 @@ class AuditLog:
         self._files = files
         with self._explained():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._locked():
+            with locked(folder / _NAME):
                 pass  # shows now, not at the first statement, that nothing can be written
 
     def began(self, sql: str, *, names: Collection[str] = ()) -> str:
@@ -110,12 +108,11 @@ class AuditLog:
         who = self._who if isinstance(self._who, str) else self._who()
         record = {"at": at, "event": event, "id": statement, "who": who, **fields}
         line = json.dumps(record, ensure_ascii=False) + "\n"
-        with self._explained(), self._locked():
-            path = self._folder / _NAME
-            size = _size(path)
-            if size >= self._bytes:
+        path = self._folder / _NAME
+        with self._explained(), locked(path):
+            if _size(path) >= self._bytes:
                 self._put_aside(path)
-            _append(path, line.encode("utf-8", "replace"))
+            append(path, line.encode("utf-8", "replace"), mode=0o600)
 
     def _put_aside(self, path: Path) -> None:
         """Give the full log a name that sorts by time, and delete the oldest beyond `files`."""
@@ -124,16 +121,6 @@ class AuditLog:
         aside = sorted(self._folder.glob("audit-*.jsonl"))
         for old in aside[: max(0, len(aside) - self._files)]:
             old.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other threads and processes out of the log."""
-        lock = os.open(self._folder / "audit.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock(lock)
-            yield
-        finally:
-            os.close(lock)  # also unlocks
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -147,41 +134,8 @@ class AuditLog:
             ) from error
 
 
-def _append(path: Path, line: bytes) -> None:
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        if os.lseek(file, 0, os.SEEK_END):
-            os.lseek(file, -1, os.SEEK_END)
-            if os.read(file, 1) != b"\n":  # a process died while it wrote
-                line = b"\n" + line
-        while line:
-            line = line[os.write(file, line) :]
-    finally:
-        os.close(file)
-
-
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _lock(file: int) -> None:
-    """Wait for the lock; it ends with the process that holds it."""
-    if os.name == "posix":
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX)
-        return
-    import msvcrt  # pragma: no cover
-
-    deadline = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)

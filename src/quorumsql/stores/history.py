@@ -5,24 +5,23 @@
     {"id": "…", "verdict": "right"}
     {"id": "…", "removed": true}
 
-Lines are only added; a file that has grown long is written anew with the newest entries and every
-saved one. A damaged line is passed over.
+Lines are only added; a file that has grown long is written anew, half as long, with the newest
+entries and every saved one. A damaged line is passed over.
 
-What is not covered: several processes that shorten one file at the same moment.
+What is not covered: entries of one person on several machines.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from quorumsql.errors import UnknownName
+from quorumsql.disk import locked, write_atomically
+from quorumsql.errors import UnknownName, UsageError
 from quorumsql.stores.records import add_records, read_records
 
 __all__ = ["Asked", "History", "now"]
@@ -53,12 +52,11 @@ class Asked:
 
 
 class History:
-    """The entries of one file, which need not exist yet. Safe for threads."""
+    """The entries of one file, which need not exist yet. Safe for threads and processes."""
 
     def __init__(self, path: Path) -> None:
         """Take the file's place."""
         self._path = path
-        self._lock = threading.Lock()
 
     def all(self) -> tuple[Asked, ...]:
         """Return the entries that were not removed, newest first.
@@ -84,10 +82,12 @@ class History:
         Raises:
             UsageError: the file cannot be written.
         """
-        with self._lock:
-            add_records(self._path, [asdict(entry)])
-            if self._path.stat().st_size > _LONGEST_FILE:
+        add_records(self._path, [asdict(entry)])
+        try:
+            if self._is_long():
                 self._shorten()
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be written: {error.strerror}.") from error
 
     def mark(self, name: str, **marks: Any) -> None:
         """Set `saved`, `verdict` or `removed` of an entry.
@@ -97,16 +97,23 @@ class History:
         """
         if not any(entry.id == name for entry in self.all()):
             raise UnknownName("question", name, ())
-        with self._lock:
-            add_records(self._path, [{"id": name, **marks}])
+        add_records(self._path, [{"id": name, **marks}])
 
     def _shorten(self) -> None:
-        entries = self.all()
-        kept = [one for place, one in enumerate(entries) if place < _KEPT or one.saved]
-        lines = "".join(json.dumps(asdict(one)) + "\n" for one in reversed(kept))
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(lines, encoding="utf-8")
-        os.replace(fresh, self._path)
+        with locked(self._path):  # what others add meanwhile would be lost
+            if not self._is_long():
+                return
+            lines, size = [], 0
+            for place, one in enumerate(self.all()):
+                line = json.dumps(asdict(one)) + "\n"
+                few = place < _KEPT and size + len(line) <= _LONGEST_FILE // 2
+                if few or one.saved or not place:
+                    lines.append(line)
+                    size += len(line)
+            write_atomically(self._path, reversed(lines))
+
+    def _is_long(self) -> bool:
+        return self._path.stat().st_size > _LONGEST_FILE
 
     def _records(self) -> Iterator[Mapping[str, Any]]:
         return (one for one in read_records(self._path) if isinstance(one.get("id"), str))

@@ -3,7 +3,7 @@
 Several processes may add at once. A line that is damaged is passed over, and one that was cut short
 does not swallow the next.
 
-What is not covered: rotation and locks; the audit log has its own.
+What is not covered: rotation, which the audit log does by itself.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from quorumsql.disk import append, locked
 from quorumsql.errors import UsageError
 
 __all__ = ["add_records", "read_records"]
@@ -50,11 +51,7 @@ def add_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with path.open("a+b") as file:
-            if file.seek(0, 2):  # a line that was cut must not swallow ours
-                file.seek(-1, 2)
-                if file.read(1) != b"\n":
-                    lines = "\n" + lines
-            file.write(lines.encode("utf-8", "replace"))
+        with locked(path):
+            append(path, lines.encode("utf-8", "replace"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
