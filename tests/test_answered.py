@@ -7,6 +7,7 @@ import datetime
 import pickle
 import sqlite3
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -201,4 +202,8 @@ def test_results_in_words() -> None:
     assert in_words(("n",), []) == "No row fits."
     assert in_words(("a", "b"), [(None, True)]) == "a nothing (NULL), b yes."
     assert in_words(("a",), [("x",), ("y",)]) == "x and y."
+    assert in_words(("a",), [(Decimal("90.7500000000000000"),)]) == "90.75."
+    assert in_words(("a",), [(Decimal("1200"),)]) == "1,200."
+    assert in_words(("a",), [(Decimal("0.00"),), (1e-9,)]) == "0 and 1e-09."
+    assert in_words(("a",), [(Decimal("NaN"),), (float("inf"),)]) == "nan and inf."
     assert in_words(("a", "b"), [(1, 0.5)] * 9, truncated=True).startswith("More than 9 rows.")

@@ -6,6 +6,7 @@ What is not covered: what the numbers mean; the question and the SQL say that.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from quorumsql.domain import Row
 
@@ -47,12 +48,19 @@ def _value(value: object) -> str:
             return "yes" if value else "no"
         case int():
             return f"{value:,}" if abs(value) >= 10_000 else str(value)
-        case float():
-            return f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 else f"{value:.4g}"
+        case float() | Decimal():
+            return _fraction(value)
         case bytes():
             return f"{len(value)} bytes"
         case _:
             return _short(str(value))
+
+
+def _fraction(value: float | Decimal) -> str:
+    """A number with two places, a small one with its first digits; 1.50 as 1.5."""
+    size = float(value)  # Decimal's NaN refuses to be compared
+    text = f"{value:,.2f}" if abs(size) >= 0.01 else f"{size:.4g}"
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 def _short(text: str) -> str:
