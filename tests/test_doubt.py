@@ -67,6 +67,15 @@ def test_a_guess_an_empty_and_a_null_result_are_named() -> None:
     assert said([ran("SELECT NULL", (None,))]) == ("The result holds nothing but NULL.",)
 
 
+def test_an_empty_table_is_not_put_down_to_a_condition() -> None:
+    condition = "The result is empty; a condition may name a value that does not exist."
+    assert said([ran("SELECT id FROM a WHERE id = 7")]) == (condition,)
+    assert said([ran("SELECT id FROM a LIMIT 5")]) == ("The result is empty: a holds no row.",)
+    assert said([ran("SELECT a.id FROM a, b")]) == (
+        "The result is empty, though no row was left out by a condition.",
+    )
+
+
 def test_a_cut_result_is_named() -> None:
     execution = Rows(columns=("c",), rows=((1,), (2,)), truncated=True)
     cut = Candidate(generator="a", attempts=(Attempt(sql="SELECT 1", execution=execution),))

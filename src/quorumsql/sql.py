@@ -24,6 +24,7 @@ __all__ = [
     "columns_of",
     "declared_kind",
     "first_rows",
+    "has_conditions",
     "is_ordered",
     "normalise",
     "quote",
@@ -96,6 +97,16 @@ def tables_of(sql: str, dialect: str) -> tuple[str, ...]:
     """
     tree = _parse(sql, dialect)
     return tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
+
+
+def has_conditions(sql: str, dialect: str) -> bool:
+    """Whether `sql` leaves rows out: by WHERE, HAVING, OFFSET, or the rows of another SELECT.
+
+    What cannot be read is taken to do so.
+    """
+    tree = _parse(sql, dialect)
+    kinds = (exp.Where, exp.Having, exp.Offset, exp.Except, exp.Intersect)
+    return tree is None or tree.find(*kinds) is not None
 
 
 def columns_of(sql: str, dialect: str) -> tuple[ColumnRef, ...]:

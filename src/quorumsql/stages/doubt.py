@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from quorumsql.domain import Candidate, Choice, Failure, ForeignKey, Rows, Schema
-from quorumsql.sql import tables_of
+from quorumsql.sql import has_conditions, tables_of
 
 __all__ = ["doubts", "foreign"]
 
@@ -41,7 +41,7 @@ def doubts(choice: Choice, candidates: Sequence[Candidate], schema: Schema) -> t
     found = [
         _disagreement(choice),
         _guess(chosen),
-        *_result(chosen),
+        *_result(chosen, schema.dialect),
         *_cost(chosen),
         *_inferred_joins(chosen, schema),
     ]
@@ -85,16 +85,28 @@ def _guess(chosen: Candidate) -> str:
     return "A value in the SQL was guessed: it stands neither in the question nor in the data."
 
 
-def _result(chosen: Candidate) -> list[str]:
+def _result(chosen: Candidate, dialect: str) -> list[str]:
     match chosen.final.execution:
         case Rows(rows=()):
-            return ["The result is empty; a condition may name a value that does not exist."]
+            return [_empty(chosen.sql, dialect)]
         case Rows(rows=rows) if all(value is None for row in rows for value in row):
             return ["The result holds nothing but NULL."]
         case Rows(rows=rows, truncated=True):
             return [f"The result was cut after {len(rows)} rows."]
         case _:
             return []
+
+
+def _empty(sql: str, dialect: str) -> str:
+    """Why there may be no row: a condition, or nothing to read."""
+    if has_conditions(sql, dialect):
+        return "The result is empty; a condition may name a value that does not exist."
+    tables = tables_of(sql, dialect)
+    return (
+        f"The result is empty: {tables[0]} holds no row."
+        if len(tables) == 1
+        else ("The result is empty, though no row was left out by a condition.")
+    )
 
 
 def _cost(chosen: Candidate) -> list[str]:
