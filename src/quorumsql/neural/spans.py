@@ -67,19 +67,21 @@ class Span:
 def find_spans(question: str, hits: Sequence[Hit]) -> tuple[Span, ...]:
     """Return the spans of `question` in order of their start, at most 24.
 
-    A quoted text is one value: parts of it are none, unless the database keeps it in parts.
+    What is quoted, or stored exactly so, is one value: parts of it are none, unless the database
+    keeps a quoted text in parts.
     """
     found: dict[tuple[int, int], Span] = {}
     for span in _written(question):
         found.setdefault((span.start, span.end), span)
-    for hit in _whole(hits):
+    for hit in hits:
         place = (hit.start, hit.end)
         known = found.get(place, Span(*place, question[hit.start : hit.end], "stored"))
         kind = known.kind if known.kind in {"number", "quoted"} else "stored"
         found[place] = replace(known, kind=kind, hits=(*known.hits, hit))
     quotes = [match.span(2) for match in QUOTED.finditer(question)]
-    quotes = [quote for quote in quotes if not parts_of(*quote, hits)]
-    whole = [s for s in found.values() if not any(_inside(s, quote) for quote in quotes)]
+    values = [quote for quote in quotes if not parts_of(*quote, hits)]
+    values += [(hit.start, hit.end) for hit in hits if hit.match == "exact"]
+    whole = [s for s in found.values() if not any(_inside(s, value) for value in values)]
     ranked = sorted(whole, key=lambda s: (KINDS.index(s.kind), s.start - s.end, s.start))
     return tuple(sorted(ranked[:MAX_SPANS], key=lambda s: (s.start, s.end)))
 
@@ -106,23 +108,9 @@ def parts_of(start: int, end: int, hits: Sequence[Hit]) -> tuple[Hit, ...]:
     return ()
 
 
-def _whole(hits: Sequence[Hit]) -> Iterator[Hit]:
-    """Leave out what is like a value of a column where more words are exactly one of its values."""
-    exact: dict[tuple[str, str], list[tuple[int, int]]] = {}
-    for hit in hits:
-        if hit.match == "exact":
-            exact.setdefault((hit.table, hit.column), []).append((hit.start, hit.end))
-    for hit in hits:
-        more = exact.get((hit.table, hit.column), ())
-        if hit.match == "exact" or not any(
-            start <= hit.start and hit.end <= end for start, end in more
-        ):
-            yield hit
-
-
-def _inside(span: Span, quote: tuple[int, int]) -> bool:
-    start, end = quote
-    return start <= span.start and span.end <= end and (span.start, span.end) != quote
+def _inside(span: Span, value: tuple[int, int]) -> bool:
+    start, end = value
+    return start <= span.start and span.end <= end and (span.start, span.end) != value
 
 
 def _written(question: str) -> Iterator[Span]:
