@@ -6,7 +6,9 @@ import asyncio
 import datetime
 import io
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +18,10 @@ import httpx2
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from quorumsql.api import Connection
 from quorumsql.config import load_settings
-from quorumsql.domain import Answer, Attempt, Candidate, Choice, Group, Reading, Rows
-from quorumsql.errors import ConfigError, UnknownName
+from quorumsql.domain import Answer, Attempt, Candidate, Choice, Failure, Group, Reading, Rows
+from quorumsql.errors import ConfigError, DatabaseError, UnknownName
 from quorumsql.permissions import Names, Permissions
 from quorumsql.stores.history import Asked, History
 from quorumsql.tokens import Token, WebSettings, both, digest, new_token
@@ -28,6 +31,7 @@ from quorumsql.web.files import csv_of, parquet_of
 from quorumsql.web.pool import Busy, Person, Pool, Turns
 from quorumsql.web.runs import Run
 from quorumsql.web.shield import Shield, log_to
+from sqlite_files import ENDLESS, make
 
 ENTRY = Asked(id="a", at="2026-01-01T00:00:00Z", question="q", sql="SELECT 1")
 
@@ -109,6 +113,44 @@ def test_who_asks_too_often_waits_and_others_do_not() -> None:
     assert 1 <= int(found[3].headers["retry-after"]) <= 20
     assert "Too many requests" in found[3].json()["error"]["message"]
     assert [json.loads(line)["status"] for line in written.getvalue().splitlines()][3] == 429
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "https://evil.example"])
+def test_an_origin_of_another_place_or_of_none_is_refused(origin: str) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("this must not be reached")
+
+    async def status() -> int:
+        shield = Shield(app, WebSettings(), log_to(io.StringIO()))
+        transport = httpx2.ASGITransport(app=shield)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.get("/v1/databases", headers={"Origin": origin})).status_code
+
+    assert asyncio.run(status()) == 403
+
+
+def test_closing_stops_what_runs_and_lets_nobody_in(tmp_path: Path) -> None:
+    make(tmp_path / "shop.sqlite", "CREATE TABLE city (name TEXT);")
+    given = {"home": str(tmp_path / "home"), "limits": {"seconds": 600}}
+    settings = load_settings(overrides=given, environ={})
+    pool, ana = Pool({"shop": str(tmp_path / "shop.sqlite")}, settings), Person(name="a", queue="a")
+    begun = threading.Event()
+
+    def work(connection: Connection) -> object:
+        begun.set()
+        return connection.sql(ENDLESS)
+
+    async def everything() -> None:
+        asked = asyncio.create_task(pool.use(ana, "shop", work))
+        await asyncio.to_thread(begun.wait)
+        await asyncio.to_thread(pool.close)
+        with suppress(DatabaseError):  # it was only about to begin
+            found = await asyncio.wait_for(asked, 120)
+            assert isinstance(found, Failure) and "cancelled" in found.message
+        with pytest.raises(DatabaseError, match="stopping"):
+            await pool.use(ana, "shop", work)
+
+    asyncio.run(everything())
 
 
 def test_reviewers_see_everything_or_are_none() -> None:

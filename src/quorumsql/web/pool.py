@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -27,10 +27,12 @@ from quorumsql.config import Settings, database_home
 from quorumsql.errors import DatabaseError, QuorumError, UnknownName
 from quorumsql.tokens import Token, both
 
-__all__ = ["LOCAL", "Busy", "Person", "Pool", "Turns"]
+__all__ = ["LOCAL", "STOPPING", "Busy", "Person", "Pool", "Turns"]
 
 LOCAL = "local"
 """Who asks where no token is configured."""
+
+STOPPING = "The server is stopping: ask again in a moment."
 
 T = TypeVar("T")
 
@@ -142,6 +144,8 @@ class Pool:
         self._turns = Turns(settings.web.workers, settings.web.waiting)
         self._limiter = anyio.CapacityLimiter(settings.web.workers)
         self._idle: OrderedDict[tuple[str, str], list[_Shared]] = OrderedDict()
+        self._lent: list[_Shared] = []
+        self._closed = False
         self._lock = threading.Lock()
         self._first: Connection | None = None
 
@@ -185,14 +189,8 @@ class Pool:
         """
 
         def alone() -> T:
-            key, shared = self._take(person, name)
-            try:
-                result = work(shared.connection)
-            except BaseException:
-                shared.close()  # it may be what is broken; the next one is opened anew
-                raise
-            self._give(key, shared)
-            return result
+            with self._lending(person, name) as connection:
+                return work(connection)
 
         async with self._turns.turn(person.queue):
             try:
@@ -209,30 +207,46 @@ class Pool:
         """Open the first database and load the models, so that the first question is quick."""
         local = Person(name=LOCAL, queue="")
         name = next(iter(self._urls))
-        key, shared = self._take(local, name)
-        shared.connection.mentions("warm")  # reads the schema and the index of values
-        self._give(key, shared)
+        with self._lending(local, name) as connection:
+            connection.mentions("warm")  # reads the schema and the index of values
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back; statements that still run are stopped."""
         with self._lock:
-            idle = [one for group in self._idle.values() for one in group]
+            self._closed = True
+            every = [*self._lent, *(one for group in self._idle.values() for one in group)]
             self._idle.clear()
-        for one in (*idle, *([self._first] if self._first else ())):
+        for one in (*every, *([self._first] if self._first else ())):
             one.close()
 
+    @contextmanager
+    def _lending(self, person: Person, name: str) -> Iterator[Connection]:
+        """Lend a connection that reads what this person may read."""
+        key, shared = self._take(person, name)
+        try:
+            yield shared.connection
+        except BaseException:
+            with self._lock:
+                self._lent.remove(shared)
+            shared.close()  # it may be what is broken; the next one is opened anew
+            raise
+        self._give(key, shared)
+
     def _take(self, person: Person, name: str) -> tuple[tuple[str, str], _Shared]:
-        """A connection that reads what this person may read, and where to give it back."""
+        """A connection for this person, and where to give it back."""
         settings, who = self._settings, self._settings.who
         if person.token is not None:
             permissions = both(settings.permissions, person.token.permissions)
             settings, who = replace(settings, permissions=permissions), person.name
         key = (repr(settings.permissions), name)
         with self._lock:
+            if self._closed:
+                raise DatabaseError(STOPPING)
             group = self._idle.get(key)
             if group:
                 found = group.pop()
                 found.speaker.name = who
+                self._lent.append(found)
                 return key, found
             if self._first is None:  # inside the lock: models are loaded once
                 first = next(iter(self._urls))
@@ -240,12 +254,21 @@ class Pool:
                 self._first.load()
         speaker = _Speaker(who)
         url = self._urls[name]
-        return key, _Shared(connect(url, settings=settings, like=self._first, who=speaker), speaker)
+        made = _Shared(connect(url, settings=settings, like=self._first, who=speaker), speaker)
+        with self._lock:
+            if not self._closed:
+                self._lent.append(made)
+                return key, made
+        made.close()
+        raise DatabaseError(STOPPING)
 
     def _give(self, key: tuple[str, str], shared: _Shared) -> None:
         """Keep a connection for later; of those that idle longest some are closed."""
         closing = []
         with self._lock:
+            self._lent.remove(shared)
+            if self._closed:
+                return  # closed already, with all others
             self._idle.setdefault(key, []).append(shared)
             self._idle.move_to_end(key)
             most = 4 * self._settings.web.workers

@@ -20,6 +20,7 @@ from typing import Any, Final
 from quorumsql.domain import Answer, Execution, Rows
 from quorumsql.errors import UnknownName, UsageError
 from quorumsql.trace import Event
+from quorumsql.web.pool import STOPPING
 
 __all__ = ["Run", "Runs", "Taken", "lightened"]
 
@@ -189,8 +190,8 @@ class Runs:
         """Tell all who listen that the server stops."""
         for run in self._runs.values():
             if not run.over:
-                run.problem = UsageError("The server is stopping: ask again in a moment.")
-                run.end("stopping", {"message": str(run.problem)})
+                run.problem = UsageError(STOPPING)
+                run.end("stopping", {"message": STOPPING})
 
 
 def _key(owner: str, key: str) -> str:

@@ -1,8 +1,9 @@
 """Listens: the application behind uvicorn, which stops in good order.
 
-On SIGTERM or Ctrl-C no new request is taken, listeners of streams are told, what is being
-answered may end, and then the databases are given back. What libraries warn of is a line of JSON
-like all others: uvicorn in its words (a request that is no HTTP), others without, which may quote.
+On SIGTERM or Ctrl-C no new request is taken and listeners of streams are told; statements that
+somebody still waits for may end within ten seconds, and then the databases are given back. What
+libraries warn of is a line of JSON like all others: uvicorn in its words (a request that is no
+HTTP), others without, which may quote.
 
 What is not covered: TLS and several processes; a proxy in front does both.
 """

@@ -99,7 +99,7 @@ class Shield:
             # A page elsewhere may point its own name at this machine (DNS rebinding).
             return 403, "forbidden", f"This server answers as localhost, not as {host[:80]!r}.", {}
         origin = headers.get("origin")
-        if origin and urlsplit(origin).netloc != headers.get("host", ""):
+        if origin and _place(origin) != headers.get("host", ""):
             return 403, "forbidden", "Pages of other sites may not use this server.", {}
         del scope
         return None
@@ -207,6 +207,14 @@ def _headers(scope: Scope) -> dict[str, str]:
 def _host(text: str) -> str:
     try:
         return urlsplit(f"//{text}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin; empty where it is none."""
+    try:
+        return urlsplit(origin).netloc
     except ValueError:
         return ""
 
