@@ -293,7 +293,7 @@ def test_a_server_that_stops_says_so_to_those_who_listen(server: Served) -> None
     name, fields = events(text)[-1]
     assert name == "stopping" and "stopping" in fields["message"]
     try:
-        assert server.process.wait(30) in {0, -signal.SIGTERM}
+        assert server.process.wait(60) in {0, -signal.SIGTERM}
     except subprocess.TimeoutExpired:
         pytest.fail("the server does not stop")
     assert "Traceback" not in server.log.read_text(encoding="utf-8")
