@@ -4,7 +4,8 @@
 
 Every statement of a run runs again, on the database that the run names, and is read. The scores go
 to RUN/reads.jsonl, one line per question, as soon as they are there; the same command continues.
-Another reader's scores are not mixed with them: its file starts over. `cascade.py`,
+Another reader's scores are not mixed with them: its file starts over. Names of tables and columns
+go to RUN/schemas.json, since confidence looks at what of a question they have. `cascade.py`,
 `calibration.py` and `fines.py` choose among recorded candidates with these scores, as often as they
 like, without a database and without weights.
 
@@ -18,7 +19,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -31,12 +32,14 @@ from quorumsql.domain import (
     Attempt,
     Candidate,
     Choice,
+    Column,
     Execution,
     Failure,
     Limits,
     Question,
     Rows,
     Schema,
+    Table,
 )
 from quorumsql.errors import UsageError
 from quorumsql.evals.predictions import Prediction, Vote, read_predictions
@@ -46,11 +49,12 @@ from quorumsql.shipped import FOLDER
 from quorumsql.stages.calibrate import load
 from quorumsql.stages.choose import Ranked
 from quorumsql.stages.evidence import features
+from quorumsql.stages.overlap import NOTHING, Overlap
 from quorumsql.stages.weigh import Weigher, load_weights
 from regression import held_out
 
 LIMITS = Limits(seconds=2.0, rows=10_000)
-READS = "reads.jsonl"
+READS, SCHEMAS = "reads.jsonl", "schemas.json"
 
 
 def main(
@@ -81,6 +85,7 @@ def read_run(run: Path, *, folder: Path, db: str | None = None) -> Iterator[tupl
     place = place_of(run, db)
     todo = [one for one in _in_turns(found) if one.index not in known]
     done = len(found) - len(todo)
+    _keep_schemas(run, {one.db_id for one in found}, place)
     yield done, len(found)
     opened: dict[str, Database] = {}
     with ExitStack() as stack:
@@ -105,6 +110,39 @@ def read_run(run: Path, *, folder: Path, db: str | None = None) -> Iterator[tupl
             file.flush()
             done += 1
             yield done, len(found)
+
+
+def _keep_schemas(run: Path, names: set[str], place: Callable[[str], str]) -> None:
+    """Write down the names of tables and columns of databases where that was not done yet."""
+    known = {name: _record(schema) for name, schema in _schemas(run).items()}
+    if not names - known.keys():
+        return
+    for name in sorted(names - known.keys()):
+        with closing(open_database(place(name))) as database:
+            known[name] = _record(database.schema())
+    (run / SCHEMAS).write_text(json.dumps(known) + "\n", encoding="utf-8")
+
+
+def _record(schema: Schema) -> dict[str, Any]:
+    tables = {table.bare_name: [column.name for column in table.columns] for table in schema.tables}
+    return {"dialect": schema.dialect, "tables": tables}
+
+
+def _schemas(run: Path) -> dict[str, Schema]:
+    """The schemas that were written down, names alone, by database."""
+    path = run / SCHEMAS
+    records = json.loads(path.read_bytes()) if path.is_file() else {}
+    return {
+        name: Schema(
+            name=name,
+            dialect=record["dialect"],
+            tables=tuple(
+                Table(name=table, columns=tuple(Column(name=one) for one in columns))
+                for table, columns in record["tables"].items()
+            ),
+        )
+        for name, record in records.items()
+    }
 
 
 def _in_turns(found: Sequence[Prediction]) -> list[Prediction]:
@@ -162,12 +200,14 @@ class Replayed:
     """One question with all that selection looks at, and the verdicts.
 
     Results are stand-ins: equal where the recorded ones were, empty or saying nothing where those
-    were. `reader` scores the candidates as the trained one did.
+    were. `reader` scores the candidates as the trained one did. `schema` has names alone, and none
+    where they were not written down.
     """
 
     prediction: Prediction
     candidates: tuple[Candidate, ...]
     reader: Scores
+    schema: Schema
 
     @property
     def db_id(self) -> str:
@@ -178,11 +218,6 @@ class Replayed:
     def question(self) -> Question:
         """The question as it was asked."""
         return Question(text=self.prediction.question)
-
-    @property
-    def schema(self) -> Schema:
-        """A stand-in for the schema, which only reading looks at."""
-        return Schema(name=self.db_id)
 
     def of(self, *names: str) -> tuple[tuple[Candidate, ...], tuple[bool, ...]]:
         """The candidates of some members, and whether each is right."""
@@ -219,20 +254,22 @@ def replayed(runs: Sequence[Path], *, read: bool = True) -> list[Replayed]:
     found: list[Replayed] = []
     marks: set[str] = set()
     for run in runs:
-        known = _known(run)
+        known, schemas = _known(run), _schemas(run)
         predictions = read_predictions(run / "predictions.jsonl", repair=False)
         useful = [one for one in predictions.values() if _useful(one)]
         missing = [one for one in useful if one.index not in known]
         if missing and read:
             raise UsageError(f"{run}: {len(missing)} questions are not read: benchmarks/replay.py.")
         marks |= {str(line["reader"]) for line in known.values()}
-        found += [_replayed(one, known.get(one.index, {})) for one in useful]
+        for one in useful:
+            schema = schemas.get(one.db_id, Schema(name=one.db_id))
+            found.append(_replayed(one, known.get(one.index, {}), schema))
     if len(marks) > 1:
         raise UsageError(f"{len(marks)} readers have read these runs: read them again.")
     return found
 
 
-def _replayed(prediction: Prediction, line: Mapping[str, Any]) -> Replayed:
+def _replayed(prediction: Prediction, line: Mapping[str, Any], schema: Schema) -> Replayed:
     votes = prediction.candidates
     nothing = line.get("nothing", [False] * len(votes))
     pool = tuple(
@@ -243,7 +280,7 @@ def _replayed(prediction: Prediction, line: Mapping[str, Any]) -> Replayed:
         id(one.attempts[-1]): -math.inf if read is None else float(read)
         for one, read in zip(pool, line.get("reads", [None] * len(votes)), strict=True)
     }
-    return Replayed(prediction, pool, Scores(scores))
+    return Replayed(prediction, pool, Scores(scores), schema)
 
 
 @dataclass(frozen=True)
@@ -265,7 +302,12 @@ def picks(
     selector: str = "trained",
     folder: Path = FOLDER,
 ) -> list[Pick]:
-    """Choose among the candidates of the members named, or of all, by `trained` or by `vote`."""
+    """Choose among the candidates of the members named, or of all, by `trained` or by `vote`.
+
+    Raises:
+        UsageError: names of tables and columns were not written down.
+    """
+    overlap = Overlap()
     ranks = load(folder / "calibration.json").ranks
     weights = load_weights(folder / "weigh_members.json") if selector == "trained" else None
     made = []
@@ -274,9 +316,12 @@ def picks(
         chooses = Ranked(ranks) if weights is None else Weigher(one.reader, weights, ranks=ranks)
         choice = chooses.choose(one.question, pool, one.schema)
         read = () if weights is None else one.reader.score(one.question, pool, one.schema)
+        if not one.schema.tables:
+            raise UsageError(f"{one.db_id}: its names are not there: run benchmarks/replay.py.")
         place = choice.candidate
         empty = place is None or pool[place].status == "empty"
-        row = features(choice, empty=empty, read=read)
+        said = NOTHING if place is None else overlap.of(one.question, pool[place].sql, one.schema)
+        row = features(choice, empty=empty, read=read, said=said)
         made.append(Pick(choice, place is not None and right[place], row))
     return made
 

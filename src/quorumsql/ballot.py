@@ -17,8 +17,10 @@ from quorumsql.errors import ModelError
 from quorumsql.ports import Database, Generator, Reader, Selector
 from quorumsql.stages.calibrate import Calibration
 from quorumsql.stages.cascade import Cascade, Step
+from quorumsql.stages.complete import completed
 from quorumsql.stages.evidence import features
 from quorumsql.stages.generate import generate
+from quorumsql.stages.overlap import NOTHING, Overlap
 from quorumsql.stages.portfolio import reweighted
 from quorumsql.stages.refine import refine, with_known
 from quorumsql.trace import GeneratorLost, Trace, Warned
@@ -64,6 +66,7 @@ class Ballot:
     cascade: Cascade | None = None
     trust: Callable[[Sequence[str]], Mapping[str, float]] = lambda _: {}
     reader: Reader | None = None
+    overlap: Overlap = field(default_factory=Overlap)
 
     def held(
         self, brief: Brief, everything: Schema, policy: Policy, trace: Trace
@@ -82,6 +85,7 @@ class Ballot:
             with trace.stage("generate"):
                 needed = last and not candidates
                 drafts = _written(generators, brief, policy, trace, needed=needed)
+                drafts = completed(drafts, brief.question.text, everything)
             with trace.stage("refine"):
                 drafts = refine(
                     with_known(drafts, candidates),
@@ -120,8 +124,10 @@ class Ballot:
         read: tuple[float, ...] = ()
         if self.reader is not None and choice.candidate is not None:
             read = self.reader.score(brief.question, candidates, everything)
-        empty = choice.candidate is None or candidates[choice.candidate].status == "empty"
-        return features(choice, empty=empty, read=read)
+        chosen = None if choice.candidate is None else candidates[choice.candidate]
+        empty = chosen is None or chosen.status == "empty"
+        said = self.overlap.of(brief.question, chosen.sql, everything) if chosen else NOTHING
+        return features(choice, empty=empty, read=read, said=said)
 
     def _calibrated(self, choice: Choice, row: Mapping[str, float], step: Step | None) -> Choice:
         """The choice with the chance that it is right; a cascade's steps have their own maps."""

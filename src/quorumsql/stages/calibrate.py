@@ -1,11 +1,12 @@
 """Turn a selector's raw score into the chance that the answer is right.
 
 A share of the vote of 0.8 does not mean right four times in five, nor does any selector's score.
-Where a line through several features of the choice says more than that score (`stages.evidence`),
-its value takes the score's place; the map is then fitted to values of databases left out.
 The map from one to the other is fitted once on held-out databases. Three curves are tried
 (`stages.curves`), each on databases that it was not fitted on, and the one with the smaller sum
 of expected calibration error and Brier score is kept: a larger score never means a smaller chance.
+Where a line through several features of the choice says more than that score (`stages.evidence`),
+its value is the chance, as it is: a curve over a logistic regression only adds what a few databases
+happen to have. Promises are tested on values of databases that a line was not fitted to.
 
 A file of calibrations holds one per selector, since their scores do not mean the same. A file of
 the first version, which knew the share of the vote only, is read as that.
@@ -174,20 +175,20 @@ def fit_line(
     names: Sequence[str],
     ranks: Mapping[str, int] | None = None,
 ) -> Calibration:
-    """Fit a line through the features `names`, and the map from its value to the chance.
+    """Fit a line through the features `names`, whose value is the chance.
 
     Args:
         rows: the features of each choice (`stages.evidence`).
         correct: whether the answer was right.
-        databases: the database of each question; the map is fitted to what lines say of
-            databases that they were not fitted to.
+        databases: the database of each question; promises and the spread between databases are
+            measured on what lines say of databases that they were not fitted to.
         names: the features to look at.
         ranks: places of the generators, kept beside the map.
     """
     table, right = table_of(rows, names), np.asarray(correct, dtype=np.float64)
     through = partial(logistic, names=names)
     values = [squashed(value) for value in left_out(table, right, databases, through).tolist()]
-    made = fit(values, correct, databases=databases, ranks=ranks)
+    made = fit(values, correct, databases=databases, ranks=ranks, method="as_it_is")
     return replace(made, line=through(table, right)) if made.n else made
 
 

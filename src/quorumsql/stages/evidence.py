@@ -3,7 +3,7 @@
 A few numbers of a choice, by name, and a line through them: a logistic regression that gives the
 log odds that the answer is right. A selector only weighs the results that there are against each
 other, so it can be sure of the best of several wrong ones. The line knows how well that one reads
-by itself, and how the votes lie.
+by itself, how the votes lie, and what of the question it leaves out (`overlap`).
 
 What is not covered: turning the line's value into a chance that can be relied on (`calibrate`), and
 what further generators would gain (`cascade`); both look at these numbers.
@@ -21,20 +21,21 @@ import numpy.typing as npt
 
 from quorumsql.domain import Choice
 from quorumsql.stages.curves import log_odds
+from quorumsql.stages.overlap import NOTHING, SAID
 
 __all__ = [
     *("FEATURES", "VOTED", "Line", "Row"),
     *("features", "left_out", "logistic", "table_of"),
 ]
 
-VOTED = ("share", "margin", "groups", "entropy", "empty", "unanimous", "chance")
+VOTED = ("share", "margin", "groups", "entropy", "empty", "unanimous", "chance", *SAID)
 """Those that need no reader."""
 FEATURES = (*VOTED, "read", "rival", "judged")
 """share: of the votes, of the chosen result. margin: to the largest other share. groups: logarithm
 of how many results there are. entropy: of the shares. empty: no rows. unanimous: all first choices
-agree. chance: log odds of the selector's raw confidence. read, rival: log odds that the reader
-gives the best candidate of the chosen result, and the best of all others. judged: the votes would
-have chosen another result."""
+agree. chance: log odds of the selector's raw confidence. SAID: what the SQL leaves out (`overlap`).
+read, rival: log odds that the reader gives the best candidate of the chosen result, and the best of
+all others. judged: the votes would have chosen another result."""
 
 Row = Mapping[str, float]
 Floats = npt.NDArray[np.float64]
@@ -47,13 +48,20 @@ _FOLDS = 10
 _STEPS = 40
 
 
-def features(choice: Choice, *, empty: bool, read: Sequence[float] = ()) -> dict[str, float]:
+def features(
+    choice: Choice,
+    *,
+    empty: bool,
+    read: Sequence[float] = (),
+    said: Mapping[str, float] = NOTHING,
+) -> dict[str, float]:
     """Return the numbers of a choice, by name; see `FEATURES`.
 
     Args:
         choice: the selector's, not calibrated.
         empty: whether its result has no rows.
         read: the reader's log odds of each candidate; absent where nothing reads.
+        said: what of the question the chosen SQL leaves out (`overlap.Overlap`).
     """
     shares = [group.votes for group in choice.groups]
     first, others = (shares[0], shares[1:]) if shares else (0.0, [])
@@ -66,6 +74,7 @@ def features(choice: Choice, *, empty: bool, read: Sequence[float] = ()) -> dict
         "empty": float(empty),
         "unanimous": float(choice.rule == "unanimous"),
         "chance": log_odds(min(max(choice.confidence, _EDGE), 1 - _EDGE)),
+        **{name: said[name] for name in SAID},
         "read": _near(best[0]) if best else 0.0,
         "rival": _near(max(best[1:], default=-_FAR)) if best else 0.0,
         "judged": float(choice.rule == "judged"),
