@@ -423,3 +423,6 @@ def test_endpoints_that_cannot_be() -> None:
         with pytest.raises(ConfigError):
             Endpoint(**{"model": "m", **wrong})  # type: ignore[arg-type]
     assert KEY not in repr(Endpoint(model="m", key=KEY))
+    with pytest.raises(ConfigError, match="key_variable") as caught:
+        Endpoint(model="m", base_url=f"https://ana:{KEY}@models.example/v1")
+    assert KEY not in str(caught.value)

@@ -37,6 +37,11 @@ class Endpoint(EndpointSettings):
             raise ConfigError(
                 f"base_url must begin with http:// or https://, not {self.base_url!r}."
             )
+        if re.match(r"https?://[^/?#]*@", self.base_url):
+            raise ConfigError(
+                "base_url holds a user or password, which would be shown in messages and is not "
+                "sent: name the variable that holds the key as key_variable."
+            )
         for name in ("concurrency", "timeout"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} of an endpoint must be greater than 0.")
