@@ -48,6 +48,7 @@ from quorumsql.stages.cascade import (
     Cascade,
     Known,
     fit_cascade,
+    heeded,
     save_cascade,
     stopped,
     thresholds,
@@ -252,8 +253,8 @@ class Trial:
         if key not in self.scores:
             if len(self.scores) > 2 ** len(self.names):
                 self.scores.clear()  # another half
-            table = table_of(self.known[who].rows, self.looked_at)
-            through = partial(logistic, names=self.looked_at)
+            names = heeded(self.looked_at)
+            table, through = table_of(self.known[who].rows, names), partial(logistic, names=names)
             own, right = table[part], self.right[who][part]
             inside = left_out(own, right, self.databases[part].tolist(), through)
             everywhere = through(own, right).values(table)

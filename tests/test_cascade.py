@@ -31,6 +31,7 @@ from quorumsql.stages.cascade import (
     thresholds,
 )
 from quorumsql.stages.evidence import FEATURES, Line, features
+from quorumsql.stages.overlap import NOTHING
 from quorumsql.stages.reread import Remembered
 from quorumsql.stages.weigh import Weigher, Weights
 from quorumsql.stores.values import MemoryValueIndex
@@ -118,6 +119,25 @@ def test_a_threshold_on_confidence_replaces_the_rule() -> None:
     assert step.stops(*unsure, least=0.0)
 
 
+def test_what_sql_leaves_out_lowers_confidence_and_asks_nobody() -> None:
+    draw = random.Random(7)
+    rows, right = [], []
+    for _ in range(600):
+        share, lost = draw.uniform(0.3, 1.0), float(draw.random() < 0.4)
+        said = {**NOTHING, "unused": lost}
+        rows.append(features(choice(share, 1 - share), empty=False, said=said))
+        right.append(draw.random() < share - 0.4 * lost)
+    databases = [number % 20 for number in range(600)]
+    made = fit_cascade(("a", "b"), [Known(rows, right)], going_on=(0.3,), databases=databases)
+    (step,) = made.steps
+    found = choice(0.8, 0.2)
+    whole = features(found, empty=False)
+    missing = features(found, empty=False, said={**NOTHING, "unused": 1.0})
+    assert step.calibration.chance(found, missing) < step.calibration.chance(found, whole) - 0.2
+    assert step.stops(found, missing) == step.stops(found, whole)
+    assert step.line is not None and step.line(missing) == step.line(whole)
+
+
 def test_cascades_are_kept_in_a_file_one_per_selector(tmp_path: Path) -> None:
     cascade, file = fitted(), tmp_path / "cascade.json"
     save_cascade(dataclasses.replace(cascade, calls=0.5), file, about="a test", of="trained")
@@ -127,6 +147,7 @@ def test_cascades_are_kept_in_a_file_one_per_selector(tmp_path: Path) -> None:
     assert (read.order, read.calls) == (cascade.order, cascade.calls)
     (kept,), (made,) = read.steps, cascade.steps
     assert (kept.below, kept.calibration.line) == (made.below, made.calibration.line)
+    assert kept.line == made.line is not None
     assert kept.calibration.chances == pytest.approx(made.calibration.chances, abs=1e-6)
     trained = load_cascade(file, "trained")
     assert trained is not None and trained.calls == 0.5

@@ -4,7 +4,9 @@ Whatever the generators that were asked so far have written is chosen among as a
 by the same selector. A question goes on to the next generator while the choice is not sure enough,
 the one-sided form of window-based early exit. How sure it is says a line through features of the
 choice (`stages.evidence`), fitted for each step on its own, since one beam that agrees with itself
-is less than three. Everything is fitted on recorded runs over databases held out of training, and
+is less than three. What of the question the SQL leaves out (`stages.overlap`) has no part in it:
+that tells answers that are wrong, but where one generator can do nothing with a word, the next one
+mostly cannot either. Everything is fitted on recorded runs over databases held out of training, and
 the thresholds on values of databases that a line was not fitted to, so that stated shares of all
 questions go on.
 
@@ -19,7 +21,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,10 +39,11 @@ from quorumsql.stages.calibrate import (
     record_of,
     squashed,
 )
-from quorumsql.stages.evidence import VOTED, Row, left_out, logistic, table_of
+from quorumsql.stages.evidence import VOTED, Line, Row, left_out, logistic, table_of
+from quorumsql.stages.overlap import SAID
 
 __all__ = [
-    *("Cascade", "Known", "Step", "fit_cascade", "load_cascade", "save_cascade"),
+    *("Cascade", "Known", "Step", "fit_cascade", "heeded", "load_cascade", "save_cascade"),
     *("stopped", "thresholds"),
 ]
 
@@ -51,12 +54,14 @@ Floats = npt.NDArray[np.float64]
 class Step:
     """What follows once some generators were asked, and others were not.
 
-    The next one is asked where the raw score of the choice is less than `below`, which may be 0.
-    `calibration` is of choices among what these generators wrote.
+    The next one is asked where the choice is less sure than `below`, which may be 0. How sure it
+    is, from 0 to 1, says `line`; absent, the calibration's raw score. `calibration` is of choices
+    among what these generators wrote.
     """
 
     calibration: Calibration
     below: float
+    line: Line | None = None
 
     def stops(self, choice: Choice, row: Row, *, least: float | None = None) -> bool:
         """Return whether the choice stands without the others.
@@ -70,7 +75,8 @@ class Step:
             return False
         if least is not None:
             return self.calibration.chance(choice, row) >= least
-        return self.calibration.raw(choice, row) >= self.below
+        sure = self.calibration.raw(choice, row) if self.line is None else squashed(self.line(row))
+        return sure >= self.below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,20 +114,30 @@ def fit_cascade(
         known: for each but the last, the choices among what was written up to it.
         going_on: for each but the last, the share of all questions that may go on.
         databases: the database of each question.
-        names: the features to look at.
+        names: the features to look at; whether to go on heeds a part of them (`heeded`).
     """
     measured = [fit_line(one.rows, one.right, databases=databases, names=names) for one in known]
-    values = [held_out_scores(one, databases, names) for one in known]
+    looked_at = heeded(names)
+    lines = [
+        logistic(table_of(one.rows, looked_at), np.asarray(one.right, dtype=float), looked_at)
+        for one in known
+    ]
+    values = [held_out_scores(one, databases, looked_at) for one in known]
     below = thresholds(values, going_on)
     count = len(order)
     return Cascade(
         order=tuple(order),
         steps=tuple(
-            Step(calibration=calibration, below=least)
-            for calibration, least in zip(measured, below, strict=True)
+            Step(calibration=calibration, below=least, line=line)
+            for calibration, least, line in zip(measured, below, lines, strict=True)
         ),
         calls=(1 + math.fsum(going_on)) / count,
     )
+
+
+def heeded(names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the features by which a question goes on."""
+    return tuple(name for name in names if name not in SAID)
 
 
 def held_out_scores(known: Known, databases: Sequence[Hashable], names: Sequence[str]) -> Floats:
@@ -171,7 +187,11 @@ def save_cascade(cascade: Cascade, path: Path, *, about: str, of: str = VOTE) ->
         "about": about,
         "order": list(cascade.order),
         "steps": [
-            {"below": step.below, "calibration": record_of(step.calibration)}
+            {
+                "below": step.below,
+                "calibration": record_of(step.calibration),
+                **({} if step.line is None else {"line": asdict(step.line)}),
+            }
             for step in cascade.steps
         ],
         "calls": cascade.calls,
@@ -208,7 +228,11 @@ def _records(path: Path) -> dict[str, Any]:
 def _read(record: Mapping[str, Any]) -> Cascade:
     order = tuple(map(str, record["order"]))
     steps = tuple(
-        Step(calibration=calibration_of(one["calibration"]), below=float(one["below"]))
+        Step(
+            calibration=calibration_of(one["calibration"]),
+            below=float(one["below"]),
+            line=Line.read(one["line"]) if "line" in one else None,
+        )
         for one in record["steps"]
     )
     if len(steps) != len(order) - 1:
