@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quorumsql.errors import UsageError
-
 if TYPE_CHECKING:
     from quorumsql.domain import Schema
     from quorumsql.stages.describe import Descriptions
@@ -46,6 +44,7 @@ def describe(
     """
     from quorumsql.api import DESCRIPTIONS, read_descriptions
     from quorumsql.cli.surveying import surveyed
+    from quorumsql.disk import write_atomically
     from quorumsql.stages.describe import Descriptions, merged, read_text, write_text
     from quorumsql.stages.describe import describe as written
     from quorumsql.survey import known_profiles
@@ -60,11 +59,8 @@ def describe(
     )
     edited = read_descriptions(path)
     result = merged(new, before, edited)
-    try:
-        path.write_text(write_text(result), encoding="utf-8")
-        last.write_text(write_text(new), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot write {path}: {error.strerror}.") from error
+    write_atomically(path, [write_text(result)])
+    write_atomically(last, [write_text(new)])
     if as_json:
         columns: dict[str, dict[str, str]] = {}
         for (table, column), text in result.columns.items():

@@ -58,9 +58,13 @@ def store_schema(folder: Path, fingerprint: str, schema: Schema) -> None:
         content = {"format": _FORMAT, "fingerprint": fingerprint, "schema": plain}
         text = json.dumps(content, ensure_ascii=False)
         # A temporary file is readable by its owner alone, and replacing is all or nothing.
-        with NamedTemporaryFile("w", dir=folder, encoding="utf-8", delete=False) as file:
-            file.write(text)
-        os.replace(file.name, folder / _FILE)
+        file = NamedTemporaryFile("w", dir=folder, encoding="utf-8", delete=False)
+        try:
+            with file:
+                file.write(text)
+            os.replace(file.name, folder / _FILE)
+        finally:
+            Path(file.name).unlink(missing_ok=True)
 
 
 def _schema(found: Mapping[str, Any]) -> Schema:

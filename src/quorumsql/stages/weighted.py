@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from quorumsql.disk import write_atomically
 from quorumsql.domain import Candidate, Choice, Question, Schema
 from quorumsql.errors import UsageError
 from quorumsql.stages.choose import voted
@@ -62,10 +63,7 @@ def save_measured(measured: Measured, path: Path) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    try:
-        path.write_text(json.dumps(asdict(measured), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
+    write_atomically(path, [json.dumps(asdict(measured), indent=1), "\n"])
 
 
 def load_measured(path: Path) -> Measured:
