@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-SECONDS = 60_000
-"""Milliseconds that a page may take on a busy machine."""
+PATIENCE = 60_000.0
+"""How many milliseconds a page may take to show something; a busy machine needs many."""
 SCREENSHOTS = os.environ.get("QUORUM_SCREENSHOTS")
 INSTALL = "apt-get install --yes --no-install-recommends chromium fonts-dejavu-core"
 
@@ -47,6 +47,7 @@ def chromium() -> str:
 @contextmanager
 def started() -> Iterator[Browser]:
     """Run a browser; pages of one module share it."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
         try:
@@ -61,6 +62,7 @@ def opened(
 ) -> Iterator[Opened]:
     """Open a page from a file or an address, as somebody who has never been there."""
     context = browser.new_context(viewport={"width": width, "height": height})
+    context.set_default_timeout(PATIENCE)
     try:
         page = context.new_page()
         found = Opened(page)
@@ -78,7 +80,24 @@ def ask(page: Page, question: str) -> None:
     """Ask on the page of `quorum serve`, and wait for the answer."""
     page.fill("#question", question)
     page.press("#question", "Enter")
-    expect(page.locator("#status")).to_contain_text("Answered in", timeout=SECONDS)
+    expect(page.locator("#status")).to_contain_text("Answered in")
+
+
+def note_what_is_said(page: Page) -> None:
+    """From now on, keep what the page says while it works, for `what_was_said`."""
+    page.evaluate(
+        """() => {
+            const status = document.getElementById("status"), go = document.getElementById("go");
+            const said = (window.said = []);
+            new MutationObserver(() => said.push([status.textContent, go.disabled]))
+                .observe(status, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+
+
+def what_was_said(page: Page) -> list[tuple[str, bool]]:
+    """All that the page has said, and whether one could ask meanwhile."""
+    return [(words, not disabled) for words, disabled in page.evaluate("said")]
 
 
 def violations(page: Page, axe: str) -> list[str]:

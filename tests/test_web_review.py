@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import SECONDS, Opened, ask, opened, picture, violations
+from browser import Opened, ask, opened, picture, violations
 from web_server import TOKENS, Served, build_databases, served
 
 ALL = "SELECT name, population FROM city ORDER BY id"
@@ -143,16 +143,16 @@ def test_both_readings_stand_on_the_page(visit: Opened, axe: str) -> None:
     assert violations(page, axe) == []
     card.get_by_role("button", name="I mean B").click()
     rows = page.locator("[aria-label=Answer] tbody tr")
-    expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice", timeout=SECONDS)
+    expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice")
     expect(page.locator("#status")).to_contain_text("that you mean")
     chosen = rows.count()
     page.reload()
-    expect(rows).to_have_count(chosen, timeout=SECONDS)
+    expect(rows).to_have_count(chosen)
     page.get_by_role("link", name="See both readings").click()
-    expect(card.locator(".choice")).to_have_count(2, timeout=SECONDS)
+    expect(card.locator(".choice")).to_have_count(2)
     card.get_by_role("button", name="I mean A").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice", timeout=SECONDS)
+    expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice")
     expect(rows).to_have_count({3: 5, 5: 3}[chosen])
 
 
@@ -160,7 +160,7 @@ def propose(page: Page, question: str) -> None:
     ask(page, question)
     page.get_by_role("button", name="I mean A").click()
     page.get_by_role("button", name="Right").click()
-    expect(page.locator("#status")).to_contain_text("proposed", timeout=SECONDS)
+    expect(page.locator("#status")).to_contain_text("proposed")
 
 
 def test_what_is_proposed_is_approved_on_the_page(visit: Opened, server: Served, axe: str) -> None:
@@ -174,7 +174,7 @@ def test_what_is_proposed_is_approved_on_the_page(visit: Opened, server: Served,
     expect(proposals).to_have_count(2)
     assert violations(page, axe) == []
     proposals.first.get_by_role("button", name="Look at its rows").click()
-    expect(page.locator("#status")).to_contain_text("Ran your SQL", timeout=SECONDS)
+    expect(page.locator("#status")).to_contain_text("Ran your SQL")
     page.go_back()
     proposals.first.get_by_role("button", name="Approve").click()
     expect(page.locator("#note")).to_contain_text("Approved")
@@ -192,15 +192,15 @@ def test_every_view_can_be_used_by_everybody(visit: Opened, axe: str, theme: str
     page = visit.page
     page.evaluate(f"localStorage.setItem('theme', '{theme}')")
     page.reload()
-    expect(page.locator("#ideas button").first).to_be_visible(timeout=SECONDS)
+    expect(page.locator("#ideas button").first).to_be_visible()
     assert violations(page, axe) == []
     ask(page, "Which large cities are there?")
     page.get_by_role("button", name="I mean A").click()
-    expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice", timeout=SECONDS)
+    expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice")
     page.evaluate("document.querySelectorAll('#ask details').forEach(one => { one.open = true })")
     assert violations(page, axe) == []
     page.get_by_role("button", name="Right").click()
-    expect(page.locator("#status")).to_contain_text("Thank you", timeout=SECONDS)
+    expect(page.locator("#status")).to_contain_text("Thank you")
     page.locator("#answer").focus()
     for key, shown in (("s", "#diagram .head"), ("h", ".entry"), ("r", "#review-title")):
         page.keyboard.press("g")
