@@ -75,7 +75,7 @@ def lines(texts: Sequence[str], end: str = "\n") -> str:
 def slowly(verdict: Verdict) -> None:
     """Take a while over each verdict."""
     del verdict
-    time.sleep(0.5)
+    time.sleep(5.0)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def test_several_workers_find_the_same(tasks: Sequence[Task], tmp_path: Path) ->
 
 def test_a_killed_run_continues_where_it_stopped(tasks: Sequence[Task], tmp_path: Path) -> None:
     run = tmp_path / "run"
-    script = [sys.executable, evals_cases.__file__, str(tmp_path), str(run), "1.0"]
+    script = [sys.executable, evals_cases.__file__, str(tmp_path), str(run), "2.0"]
     process = subprocess.Popen(script)
     try:
         deadline = time.monotonic() + 300

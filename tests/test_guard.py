@@ -84,10 +84,10 @@ def test_a_refusal_says_what_and_where(dialect: str, sql: str, said: str) -> Non
 
 
 def test_a_very_long_statement_is_refused_without_reading_it() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     failure = check("SELECT " + "1, " * 400_000 + "1", dialect="sqlite")
     assert failure is not None and failure.kind == "refused"
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1  # of work, however busy the machine is
 
 
 def test_an_unknown_dialect_gets_the_strictest_rules() -> None:

@@ -187,10 +187,10 @@ def test_a_budget_of_calls_is_kept(shop: Path) -> None:
 def test_a_deadline_is_kept(shop: Path) -> None:
     with FaultServer(lambda *_: FAULTS["stall"]) as server:
         began = time.monotonic()
-        line = complaint(ask(server, shop, "--deadline", "1"), 1)
+        line = complaint(ask(server, shop, "--deadline", "3"), 1)
         took = time.monotonic() - began
     assert "gave no answer" in line
-    assert took < 20.0  # with set-up; how exactly is measured by benchmarks/llm_faults.py
+    assert took < 25.0  # with set-up; how exactly is measured by benchmarks/llm_faults.py
 
 
 def test_models_of_nothing_are_refused(server: FaultServer, shop: Path) -> None:

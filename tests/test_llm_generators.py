@@ -283,11 +283,11 @@ def test_a_question_ends_in_time_whatever_hangs(ask: Ask) -> None:
 
     with FaultServer(plan) as server:
         began = time.monotonic()
-        answer = ask(server, "plan", "direct", allowance=Allowance(seconds=1.5), at_once=4)
+        answer = ask(server, "plan", "direct", allowance=Allowance(seconds=5.0), at_once=4)
         took = time.monotonic() - began
     assert answer.rows == ((2,),)
     assert any("plan failed" in text for text in answer.warnings)
-    assert took < 10.0  # how exactly is measured by benchmarks/llm_faults.py
+    assert took < 25.0  # how exactly is measured by benchmarks/llm_faults.py
 
 
 # The refiner
