@@ -264,6 +264,7 @@ class _Half:
 
     method: str
     error: float
+    exact: float  # the error by chance alone, had verdicts been drawn by the same chances
     brier: float
     kept: dict[float, tuple[float, float] | None]
 
@@ -296,8 +297,14 @@ def _judged(known: Judged, other: Judged, rates: Sequence[float], *, alone: bool
         answered = [r for c, r in zip(chances, other.correct, strict=True) if c >= least]
         wrong = answered.count(False) / max(len(answered), 1)
         kept[rate] = (len(answered) / len(chances), wrong)
+    dice = random.Random(len(chances))
+    drawn = [dice.random() < chance for chance in chances]
     return _Half(
-        made.method, expected_error(chances, other.correct), brier(chances, other.correct), kept
+        made.method,
+        expected_error(chances, other.correct),
+        expected_error(chances, drawn),
+        brier(chances, other.correct),
+        kept,
     )
 
 
@@ -305,12 +312,13 @@ def _calibration_table(halves: Sequence[_Half]) -> None:
     errors = sorted(half.error for half in halves)
     chosen = Counter(half.method for half in halves)
     small = sum(error <= 0.05 for error in errors) / len(errors)
-    print("| splits | curve | expected calibration error | 95 % of splits below | ≤ 0.05 | Brier |")
-    print("|---|---|---|---|---|---|")
+    exact = statistics.fmean(half.exact for half in halves)
+    print("| splits | curve | expected calibration error | 95 % of splits below | ≤ 0.05 "
+          "| were chances exact | Brier |\n|---|---|---|---|---|---|---|")  # fmt: skip
     print(
         f"| {len(halves)} | {', '.join(f'{k} {n}' for k, n in chosen.most_common())} "
         f"| {statistics.fmean(errors):.3f} | {errors[int(0.95 * (len(errors) - 1))]:.3f} "
-        f"| {small:.0%} | {statistics.fmean(half.brier for half in halves):.3f} |\n"
+        f"| {small:.0%} | {exact:.3f} | {statistics.fmean(half.brier for half in halves):.3f} |\n"
     )
 
 

@@ -13,7 +13,8 @@ that they were not trained on, read by `replay.py`. One member is asked after an
 chooses among what was written so far, and the next one is asked where that is least sure; how sure
 it is is learned on half of the databases and measured on the other. Orders and shares of questions
 that go on are tried within the calls allowed; "chosen" takes the best ones of the half that is
-learned from. With --on the best ones of some runs are measured on others, once. With --fit those of
+learned from. The last line of the table shows what splits do to a plan that loses nothing. With
+--on the best ones of some runs are measured on others, once. With --fit those of
 all databases are written, to be shipped beside the weights; only databases that the members held
 out are taken for that.
 
@@ -157,6 +158,10 @@ def members(
         if plan.going_on[1:] == (0.0,) * (len(names) - 2):
             _report(str(plan), databases, fixed(plan), within=LOSS)
     _report("chosen on the other half", databases, chosen, within=LOSS)
+    best = trial.best(plans, np.ones(len(found), dtype=bool))
+    dice = np.random.default_rng(1)
+    _report(f"{best}, if it lost nothing", databases,
+            lambda part: trial.reached(best, part, full, dice), within=LOSS)  # fmt: skip
     if fit is not None:
         only_held_out(found, folder=folder)
         plan = trial.best(plans, np.ones(len(found), dtype=bool))
@@ -220,13 +225,25 @@ class Trial:
 
         return max(plans, key=reached)
 
-    def reached(self, plan: Plan, part: npt.NDArray[np.bool_], full: Floats) -> tuple[float, float]:
-        """What a plan fitted on a part loses on the rest, and which share of calls it asks."""
+    def reached(
+        self,
+        plan: Plan,
+        part: npt.NDArray[np.bool_],
+        full: Floats,
+        dice: np.random.Generator | None = None,
+    ) -> tuple[float, float]:
+        """What a plan fitted on a part loses on the rest, and which share of calls it asks.
+
+        With `dice` the sign of each question's difference is drawn: what chance alone does to a
+        plan that changes as many answers and loses nothing.
+        """
         both = [self._scores(who, part) for who in self._steps(plan)]
         below = thresholds([inside for inside, _ in both], plan.going_on)
         places = stopped([everywhere[~part] for _, everywhere in both], below)
         own = np.flatnonzero(~part)
         apart = self._right(plan, places, own) - full[own]
+        if dice is not None:
+            apart = apart * dice.choice((-1.0, 1.0), size=len(apart))
         return float(apart.mean()), float((1 + places).mean() / len(self.names))
 
     def fitted(self, plan: Plan) -> Cascade:
