@@ -1,0 +1,91 @@
+"""Totals become one line per something where the question says so, on the real shop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quorumsql.db import open_database
+from quorumsql.domain import Question, Rows
+from quorumsql.pipeline import Pipeline
+from quorumsql.ports import Database
+from quorumsql.stages.complete import completed
+from quorumsql.stores.values import MemoryValueIndex
+from scripted import Scripted, written
+
+ORDERS = 'SELECT COUNT(*) FROM "order"'
+
+
+@pytest.fixture
+def database(shop: Path) -> Iterator[Database]:
+    opened = open_database(str(shop))
+    yield opened
+    opened.close()
+
+
+def finished(database: Database, sql: str, question: str) -> str:
+    (one,) = completed([written(sql, weight=0.5)], question, database.schema())
+    assert (one.generator, one.weight) == ("a", 0.5)
+    return one.sql
+
+
+def test_the_last_words_of_the_question_are_heard(database: Database) -> None:
+    index = MemoryValueIndex.build(database, database.schema())
+    members = (Scripted("a", ORDERS), Scripted("b", 'SELECT COUNT(id) FROM "order"'))
+    asking = Pipeline(database=database, generators=members, index=index)
+    answer = asking.answer(Question(text="How many orders were placed per month?"))
+    found = database.execute(
+        'SELECT substr(placed_on, 1, 7), count(*) FROM "order" GROUP BY 1 ORDER BY 1'
+    )
+    assert isinstance(found, Rows)
+    assert answer.rows == found.rows
+    assert answer.choice.rule == "unanimous"
+    assert asking.answer(Question(text="How many orders are there?")).sql == ORDERS
+
+
+@pytest.mark.parametrize(
+    ("question", "grouped_by"),
+    [
+        ("number of orders by status", "status"),
+        ("How many orders are there for each customer?", "customer"),
+        ("Number of orders per year.", "placed_on"),
+        ("How many orders are there, grouped by status?", "status"),
+        ("the orders in each STATUS", "status"),
+    ],
+)
+def test_columns_tables_and_parts_of_dates(
+    database: Database, question: str, grouped_by: str
+) -> None:
+    _, _, by = finished(database, ORDERS, question).partition(" GROUP BY ")
+    assert grouped_by in by
+
+
+def test_days_become_months(database: Database) -> None:
+    daily = 'SELECT COUNT(*), placed_on FROM "order" GROUP BY placed_on'
+    monthly = finished(database, daily, "number of orders per month")
+    assert monthly == finished(database, ORDERS, "number of orders per month")
+    assert finished(database, daily, "number of orders by placed on") == daily
+    by_status = 'SELECT COUNT(*), status FROM "order" GROUP BY status'
+    assert finished(database, by_status, "status of orders per month") == by_status
+
+
+@pytest.mark.parametrize(
+    ("sql", "question"),
+    [
+        (ORDERS, "How many orders were placed by Ana Sousa?"),
+        (ORDERS, "How many orders were placed by customers?"),
+        (ORDERS, "How many orders were placed by the end of 2023?"),
+        (ORDERS, "By status, how many orders are there?"),
+        ('SELECT status, COUNT(*) FROM "order" GROUP BY status', "orders by month"),
+        ('SELECT id FROM "order"', "list the orders by status"),
+        ('SELECT COUNT(*) FROM "order" LIMIT 1', "orders by status"),
+        ("SELECT 1 UNION SELECT COUNT(*) FROM city", "cities by country"),
+        ("no SQL at all", "orders by status"),
+    ],
+)
+def test_what_is_no_total_or_names_no_column_stays(
+    database: Database, sql: str, question: str
+) -> None:
+    assert finished(database, sql, question) == sql
