@@ -15,7 +15,7 @@ import pytest
 
 import quorumsql
 from quorumsql.api import answer_object, connect, json_value, policy_of
-from quorumsql.config import Settings, load_settings
+from quorumsql.config import Settings, database_home, load_settings
 from quorumsql.domain import Answer, Choice, Failure, Limits, Rows
 from quorumsql.errors import DatabaseError, UnknownName, UsageError
 from quorumsql.pipeline import Policy
@@ -43,6 +43,21 @@ def test_statements_go_through_the_guard(shop: Path) -> None:
         refused = db.sql("DELETE FROM customer")
         assert isinstance(refused, Failure)
         assert refused.kind == "refused"
+
+
+def test_a_database_whose_descriptions_cannot_be_read_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("name,age\nAda,36\n", encoding="utf-8")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    settings = load_settings()
+    home = database_home(settings, str(people))
+    home.mkdir(parents=True)
+    (home / "descriptions.toml").write_text("no = [toml", encoding="utf-8")
+    with pytest.raises(UsageError, match="descriptions"):
+        connect(str(people), settings=settings)
+    assert not list(tmp_path.glob("quorumsql-*")), "its process and its folder are still there"
 
 
 def test_the_settings_limits_hold(shop: Path) -> None:

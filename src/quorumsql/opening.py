@@ -39,7 +39,8 @@ def open_guarded(
     Raises:
         ConfigError: the permissions name what the database does not have.
         DatabaseError: the database cannot be opened.
-        UsageError: the audit log cannot be written.
+        UsageError: the audit log cannot be written, or the descriptions cannot be read.
+        MissingExtra: telemetry is wanted and not installed.
     """
     from quorumsql.db import AuditedDatabase, PermittedDatabase, open_database
 
@@ -56,10 +57,11 @@ def open_guarded(
             database = PermittedDatabase(
                 database, settings.permissions, functions=settings.functions, audit=audit
             )
+        if not settings.private:  # descriptions quote values
+            database = _described(database, known_folder(settings, url) / DESCRIPTIONS)
+        database = _watched(database, settings)
         undo.pop_all()
-    if not settings.private:  # descriptions quote values
-        database = _described(database, known_folder(settings, url) / DESCRIPTIONS)
-    return _watched(database, settings)
+    return database
 
 
 def _watched(database: Database, settings: Settings) -> Database:
