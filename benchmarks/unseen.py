@@ -13,8 +13,9 @@ does the second half alone. `cascade.py` and `calibration.py` take the runs.
 | `sql_eval`, `sql_eval_basic` | Defog's SQL-Eval, without the four that Spider train has, too |
 | `bird` | BIRD's that are there, without evidence and descriptions |
 
-SQL-Eval's databases are loaded into a PostgreSQL, which is started unless a server is named. A
-question is right by its own benchmark's metric.
+SQL-Eval's databases are loaded into a PostgreSQL, which is started unless a server is named, and
+keeps its files in RUNS/postgresql, so that it has the same URL when a run goes on. A question is
+right by its own benchmark's metric.
 
 What is not covered: questions of other people.
 """
@@ -25,7 +26,6 @@ import csv
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -33,6 +33,7 @@ from typing import Annotated
 
 import typer
 
+from quorumsql.evals.sql_eval import load_databases
 from quorumsql.shipped import FOLDER
 from regression import held_out
 from replay import read_run
@@ -66,13 +67,15 @@ def main(
     with ExitStack() as stack:
         url = ""
         if set(wanted) & set(SQL_EVAL):
-            url = server or stack.enter_context(_started())
+            url = server or stack.enter_context(_started(out / "postgresql"))
         for name in wanted:
             arguments = _arguments(name, data, out, url)
             command = [_QUORUM, "eval", *arguments, "--out", str(out / name)]
             command += ["--workers", str(workers), *(["--limit", str(limit)] if limit else [])]
             if not read:
                 subprocess.run(command, check=True)
+            elif name in SQL_EVAL:
+                load_databases(out / f"{name}.csv", data / "sql_eval" / "databases", url)
             for done, count in read_run(out / name, folder=FOLDER, db=url or None
                                         if name in SQL_EVAL else None):  # fmt: skip
                 if done % 100 == 0 or done == count:
@@ -105,16 +108,15 @@ def _arguments(name: str, data: Path, out: Path, url: str) -> list[str]:
 
 
 @contextmanager
-def _started() -> Iterator[str]:
-    """The URL of a PostgreSQL of our own."""
+def _started(folder: Path) -> Iterator[str]:
+    """The URL of a PostgreSQL of our own, with its files in a folder."""
     from pgserver.postgres_server import get_server
 
-    with tempfile.TemporaryDirectory() as folder:
-        server = get_server(Path(folder))
-        try:
-            yield str(server.get_uri(database="{db_id}"))
-        finally:
-            server.cleanup()
+    server = get_server(folder)
+    try:
+        yield str(server.get_uri(database="{db_id}"))
+    finally:
+        server.cleanup()
 
 
 if __name__ == "__main__":
