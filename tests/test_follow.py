@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,9 @@ CASES = [
     ("SELECT SUM(quantity * unit_price) FROM order_items", "by month",
      "SELECT strftime('%Y-%m', order_date), SUM(quantity * unit_price) FROM order_items "
      "JOIN orders USING (order_id) GROUP BY 1 ORDER BY 1"),
+    ("SELECT COUNT(*) FROM orders o JOIN customers c ON o.customer_id = c.customer_id",
+     "by customer", "SELECT c.name, COUNT(*) FROM orders JOIN customers c USING (customer_id) "
+     "GROUP BY customer_id"),
     (CITIES, "by segment instead", "SELECT segment, COUNT(*) FROM customers GROUP BY segment"),
     # count
     (f"{NAMES} WHERE price > 100", "how many is that?",
@@ -172,6 +177,34 @@ def test_one_follow_up_goes_on_from_another(company: Connection) -> None:
     found = company.sql(sql)
     assert isinstance(found, Rows) and isinstance(reference, Rows) and len(found.rows) == 3
     assert same_result(found, reference, ordered=True), sql
+
+
+def test_things_are_called_by_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "club.sqlite"
+    with closing(sqlite3.connect(path)) as opened:
+        opened.executescript(
+            "CREATE TABLE trainers (id INTEGER PRIMARY KEY, title TEXT, last_name TEXT);"
+            "CREATE TABLE teams (team_id INTEGER PRIMARY KEY, team_name TEXT,"
+            " trainer_id INTEGER REFERENCES trainers (id));"
+            "CREATE TABLE games (team_id INTEGER REFERENCES teams (team_id), year INTEGER,"
+            " entered DATE, goals INTEGER);"
+            "INSERT INTO trainers VALUES (1, 'Dr.', 'Sousa'), (2, 'Dr.', 'Dias');"
+            "INSERT INTO teams VALUES (1, 'Reds', 1), (2, 'Blues', 2);"
+            "INSERT INTO games VALUES (1, 2022, '2024-01-01', 3), (1, 2023, '2024-01-01', 1),"
+            " (2, 2023, '2024-01-01', 5);"
+        )
+    with connect(str(path), generators=[Scripted("one", ORDERS)]) as club:
+        goals = "SELECT SUM(goals) FROM games"
+        for words, rows in [
+            ("by team", {("Reds", 4), ("Blues", 5)}),
+            ("by trainer", {("Sousa", 4), ("Dias", 5)}),
+            ("by year", {(2022, 3), (2023, 6)}),  # of the game, not of when it was entered
+        ]:
+            sql = edited(goals, words, club.schema)
+            assert sql is not None
+            found = club.sql(sql)
+            assert isinstance(found, Rows)
+            assert set(found.rows) == rows
 
 
 def test_joins_never_count_a_row_twice(company: Connection) -> None:

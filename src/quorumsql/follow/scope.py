@@ -15,7 +15,8 @@ from quorumsql.domain import Column, ForeignKey, Hit, Schema, Table
 
 __all__ = ["Scope", "plain"]
 
-_LABELS = ("name", "title", "label", "fullname")
+_LABELS = ("name", "fullname", "lastname", "title", "label")
+"""What rows are called by, best first: an employee's title is not who it is."""
 _BORN = re.compile(r"birth|born|dob", re.IGNORECASE)
 
 
@@ -84,16 +85,23 @@ class Scope:
         return self._joined(lambda t: [c for c in t.columns if wanted in _names(t, c) and fits(c)])
 
     def things(self, words: str) -> tuple[exp.Column, ...] | None:
-        """What tells the things that the words name apart: key and name of a table referred to."""
+        """What tells the things that the words name apart: key and name of their table.
+
+        It is one that is joined already, or one that is referred to.
+        """
         wanted = plain(words)
+        own = list(self.tables())
+        for written, stored in own if len(own) > 1 else ():
+            told = _told_by(stored) if plain(stored.bare_name) == wanted else None
+            if told is not None:
+                return _column(told[0], written), _column(told[1], written)
         for stored, path in self._referred():
-            label = next((c for c in stored.columns if plain(c.name) in _LABELS), None)
-            keys = [c for c in stored.columns if c.primary_key]
-            if plain(stored.bare_name) == wanted and label is not None and len(keys) == 1:
-                written = self._join(path)
-                if written is None:
+            told = _told_by(stored) if plain(stored.bare_name) == wanted else None
+            if told is not None:
+                joined = self._join(path)
+                if joined is None:
                     return None
-                return _column(label.name, written), _column(keys[0].name, written)
+                return _column(told[0], joined), _column(told[1], joined)
         return None
 
     def only_number(self) -> exp.Column | None:
@@ -288,6 +296,15 @@ def _singular(word: str) -> str:
     if word.endswith(("sses", "xes", "ches", "shes")):
         return word[:-2]
     return word.removesuffix("s") if not word.endswith("ss") else word
+
+
+def _told_by(table: Table) -> tuple[str, str] | None:
+    """The columns that name a table's rows and tell them apart, where there is one each."""
+    named = {plain(column.name): column.name for column in table.columns}
+    wanted = (plain(f"{before} {one}") for one in _LABELS for before in ("", table.bare_name))
+    label = next((named[one] for one in wanted if one in named), None)
+    keys = [c.name for c in table.columns if c.primary_key]
+    return None if label is None or len(keys) != 1 else (label, keys[0])
 
 
 def _names(table: Table, column: Column) -> set[str]:

@@ -214,10 +214,10 @@ def _grouped(scope: Scope, shown: exp.Expr, keys: list[exp.Column]) -> exp.Selec
 
 def _grouped_by_unit(scope: Scope, unit: str) -> exp.Select | None:
     """One line per day, month or year, in their order."""
-    day = scope.day()
-    key: exp.Expr | None = _part(scope, day, unit) if day is not None else None
-    if key is None and unit == "year":
-        key = scope.year()
+    key: exp.Expr | None = scope.year() if unit == "year" else None
+    day = scope.day() if key is None else None
+    if day is not None:
+        key = _part(scope, day, unit)
     if key is None:
         return None
     tree = scope.tree
