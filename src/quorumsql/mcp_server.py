@@ -28,10 +28,11 @@ from pydantic import Field
 
 from quorumsql import __version__
 from quorumsql.answered import remembered
-from quorumsql.api import Connection, answer_object, json_value
+from quorumsql.api import Connection
 from quorumsql.domain import Failure
 from quorumsql.errors import QuorumError
 from quorumsql.explain import explain
+from quorumsql.objects import answer_object, json_rows
 from quorumsql.render import render
 from quorumsql.trace import Event, StageStarted, Trace
 
@@ -136,7 +137,7 @@ class _Tools:
         found = await self._run(lambda: self._connection.sql(statement))
         if isinstance(found, Failure):
             raise ToolError(f"{found.kind}: {found.message}")
-        rows = [[json_value(value) for value in row] for row in found.rows]
+        rows = json_rows(found.rows)
         record = {"columns": list(found.columns), "rows": rows, "row_count": len(rows)}
         return _cut(record | {"truncated": found.truncated})
 

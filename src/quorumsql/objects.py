@@ -1,4 +1,4 @@
-"""Answers as JSON: the object of `quorum ask --json`, and what stands for a database's values.
+"""Answers as JSON: the objects of `quorum ask --json` and `quorum sql --json`, and their values.
 
 What is not covered: writing it out; doors do that.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from quorumsql.domain import Answer, Candidate, Failure, Reading
+from quorumsql.domain import Answer, Candidate, Execution, Failure, Reading, Row, Rows
 
-__all__ = ["answer_object", "json_value"]
+__all__ = ["answer_object", "execution_object", "json_rows", "json_value"]
 
 
 def answer_object(answer: Answer) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def answer_object(answer: Answer) -> dict[str, Any]:
         "question": answer.question,
         "sql": answer.sql,
         "columns": list(answer.columns),
-        "rows": [[json_value(value) for value in row] for row in answer.rows],
+        "rows": json_rows(answer.rows),
         "row_count": len(answer.rows),
         "truncated": answer.truncated,
         "confidence": round(answer.confidence, 4),
@@ -46,6 +46,25 @@ def answer_object(answer: Answer) -> dict[str, Any]:
         "readings": [_reading_object(one) for one in answer.readings],
         "clarify": answer.clarify or None,
     }
+
+
+def execution_object(sql: str, execution: Execution) -> dict[str, Any]:
+    """Return the JSON object of `quorum sql --json`: what was run, and what came of it."""
+    rows = execution.rows if isinstance(execution, Rows) else ()
+    return {
+        "sql": sql,
+        "status": execution.kind if isinstance(execution, Failure) else "ok",
+        "error": execution.message if isinstance(execution, Failure) else None,
+        "columns": list(execution.columns) if isinstance(execution, Rows) else [],
+        "rows": json_rows(rows),
+        "row_count": len(rows),
+        "truncated": isinstance(execution, Rows) and execution.truncated,
+    }
+
+
+def json_rows(rows: Iterable[Row]) -> list[list[Any]]:
+    """Return rows as lists of what stands for their values."""
+    return [[json_value(value) for value in row] for row in rows]
 
 
 def json_value(value: object) -> Any:
@@ -89,7 +108,7 @@ def _reading_object(reading: Reading) -> dict[str, Any]:
         "words": reading.words,
         "columns": list(reading.columns),
         "row_count": reading.row_count,
-        "only_here": [[json_value(value) for value in row] for row in reading.only_here],
+        "only_here": json_rows(reading.only_here),
     }
 
 

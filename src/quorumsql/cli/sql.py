@@ -12,7 +12,8 @@ from typing import Annotated, Final
 
 import typer
 
-from quorumsql.domain import Execution, Failure, Rows
+from quorumsql.domain import Failure, Rows
+from quorumsql.objects import execution_object
 
 __all__ = ["register"]
 
@@ -53,7 +54,8 @@ def sql(
     with opened as database:
         found = database.sql(text)
     if as_json:
-        _print_json(text, found)
+        written = json.dumps(execution_object(text, found), ensure_ascii=False, allow_nan=False)
+        sys.stdout.write(written + "\n")
     elif isinstance(found, Rows):
         from quorumsql.cli.output import page, show_rows
 
@@ -72,20 +74,3 @@ def _hint(words: str) -> str:
     if "did you mean" in words.lower() or not _NO_SUCH_NAME.search(words):
         return ""
     return f"{'' if words.endswith('.') else '.'} `quorum schema` shows what there is."
-
-
-def _print_json(text: str, found: Execution) -> None:
-    """Print what was run and what came of it."""
-    from quorumsql.api import json_value
-
-    rows = found.rows if isinstance(found, Rows) else ()
-    outcome = {
-        "sql": text,
-        "status": found.kind if isinstance(found, Failure) else "ok",
-        "error": found.message if isinstance(found, Failure) else None,
-        "columns": list(found.columns) if isinstance(found, Rows) else [],
-        "rows": [[json_value(value) for value in row] for row in rows],
-        "row_count": len(rows),
-        "truncated": isinstance(found, Rows) and found.truncated,
-    }
-    sys.stdout.write(json.dumps(outcome, ensure_ascii=False, allow_nan=False) + "\n")

@@ -19,6 +19,7 @@ from quorumsql.answered import remembered
 from quorumsql.api import Connection
 from quorumsql.domain import Answer, Rows
 from quorumsql.errors import QuorumError, UnknownName, UsageError
+from quorumsql.objects import execution_object
 from quorumsql.said import votes_for
 from quorumsql.stores.history import Asked, History, now
 from quorumsql.trace import Event, Trace
@@ -26,7 +27,7 @@ from quorumsql.web.draw import draw
 from quorumsql.web.files import csv_of, parquet_of
 from quorumsql.web.pool import Person, Pool
 from quorumsql.web.runs import Run, Runs
-from quorumsql.web.story import result_object, story, told
+from quorumsql.web.story import story, told
 
 __all__ = ["AnswerObject", "Problem", "RunId", "begin", "history_of", "keep", "person_of", "router"]
 
@@ -138,7 +139,7 @@ async def sql(body: Statement, request: Request) -> dict[str, Any]:
 
     def work(connection: Connection) -> None:
         run.sql, run.execution = text, connection.sql(text)
-        found = result_object(text, run.execution)
+        found = execution_object(text, run.execution)
         run.story = {"result": found, **story(text, run.execution, connection.schema)}
         keep(pool, run, person)
 

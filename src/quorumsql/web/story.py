@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from quorumsql.api import answer_object, json_value
 from quorumsql.charts import chart
-from quorumsql.domain import Answer, Execution, Failure, Row, Rows, Schema
+from quorumsql.domain import Answer, Execution, Row, Rows, Schema
 from quorumsql.explain import explain
+from quorumsql.objects import answer_object, json_rows
 from quorumsql.sql import columns_of, is_ordered, tables_of
 from quorumsql.stages.readings import missing_rows
 from quorumsql.words import in_words
 
-__all__ = ["readings", "result_object", "story", "told"]
+__all__ = ["readings", "story", "told"]
 
 
 def told(answer: Answer, schema: Schema) -> dict[str, Any]:
@@ -64,25 +64,11 @@ def readings(answer: Answer, dialect: str) -> list[dict[str, Any]]:
                 "explanation": explain(members[0].sql, dialect),
                 "columns": list(result.columns),
                 "row_count": len(result.rows),
-                "only_here": _json([] if is_chosen else _missing(result, chosen)),
-                "only_chosen": _json([] if is_chosen else _missing(chosen, result)),
+                "only_here": json_rows([] if is_chosen else _missing(result, chosen)),
+                "only_chosen": json_rows([] if is_chosen else _missing(chosen, result)),
             }
         )
     return found
-
-
-def result_object(sql: str, execution: Execution) -> dict[str, Any]:
-    """Return the object of `quorum sql --json`."""
-    rows = execution.rows if isinstance(execution, Rows) else ()
-    return {
-        "sql": sql,
-        "status": execution.kind if isinstance(execution, Failure) else "ok",
-        "error": execution.message if isinstance(execution, Failure) else None,
-        "columns": list(execution.columns) if isinstance(execution, Rows) else [],
-        "rows": _json(rows),
-        "row_count": len(rows),
-        "truncated": isinstance(execution, Rows) and execution.truncated,
-    }
 
 
 def _missing(here: Rows | None, there: Rows | None) -> Sequence[Row]:
@@ -90,10 +76,6 @@ def _missing(here: Rows | None, there: Rows | None) -> Sequence[Row]:
     if here is None:
         return ()
     return missing_rows(here, there or Rows(columns=(), rows=()))
-
-
-def _json(rows: Sequence[Row]) -> list[list[Any]]:
-    return [[json_value(value) for value in row] for row in rows]
 
 
 def _used(sql: str, schema: Schema) -> list[list[str]]:
