@@ -83,6 +83,10 @@ CASES = [
      "how many is that?", "SELECT 7"),
     # time
     (ORDERS, "what about 2023?", f"{ORDERS} WHERE {IN_2023}"),
+    (ORDERS, "only 2023", f"{ORDERS} WHERE {IN_2023}"),
+    (f"{CITIES} ORDER BY 2 DESC", "limit it to 2000", f"{CITIES} ORDER BY 2 DESC"),
+    ("SELECT channel, COUNT(*) FROM orders GROUP BY channel", "only 2023",
+     f"SELECT channel, COUNT(*) FROM orders WHERE {IN_2023} GROUP BY channel"),
     (ORDERS, "only in March 2023",
      f"{ORDERS} WHERE order_date >= '2023-03-01' AND order_date < '2023-04-01'"),
     (ORDERS, "in Q4 2023",

@@ -41,6 +41,7 @@ _GROUP = re.compile(
     r"group(?:ed)? by)(?: the)? (.+)$"
 )
 _UNIT = re.compile(r"^(?:day|week|month|quarter|year)s?$")
+_YEAR = re.compile(r" (?:19|20)\d\d$")
 _COUNT = re.compile(
     r"^(?:how many(?: (?:is that|are (?:there|they|those|these)|rows|of them|in all))?|"
     r"count (?:them|it|those)|the number of (?:them|rows)|what is their number)$"
@@ -160,8 +161,9 @@ def _tell_apart(tree: exp.Select) -> None:
 
 
 def _says_rows(scope: Scope, noun: str, words: str) -> bool:
-    """Whether a bare number counts rows: "10 rows", "only 10", "limit it to 10"."""
-    clear = words.startswith(("only ", "just ", "limit ")) or " of " in words
+    """Whether a bare number counts rows: "10 rows", "only 10", "limit it to 10"; years do not."""
+    clear = words.startswith("limit ") or " of " in words
+    clear = clear or (words.startswith(("only ", "just ")) and not _YEAR.search(words))
     return _names_rows(scope, noun) if noun else clear
 
 
