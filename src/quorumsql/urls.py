@@ -9,6 +9,7 @@ What is not covered: whether anything answers there, and addresses of files (`db
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from quorumsql.errors import UsageError
 
-__all__ = ["ServerUrl", "read_url"]
+__all__ = ["ServerUrl", "is_loopback", "read_url"]
 
 _SCHEME = re.compile(r"(?P<engine>[A-Za-z][A-Za-z0-9.\-]*)(\+(?P<driver>[A-Za-z0-9_]+))?://")
 _PLACE = re.compile(
@@ -114,3 +115,11 @@ def _port(text: str | None, engine: str) -> int | None:
 
 def _form(engine: str) -> str:
     return f"write {engine}://USER:PASSWORD@HOST:PORT/DATABASE"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches what listens at `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

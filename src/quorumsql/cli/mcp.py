@@ -5,7 +5,6 @@ What is not covered: tokens; over HTTP the server listens on this machine only.
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from quorumsql.errors import MissingExtra, UsageError
+from quorumsql.urls import is_loopback
 
 __all__ = ["register"]
 
@@ -50,7 +50,7 @@ def mcp(
     from quorumsql.api import connect
     from quorumsql.cli.settings import settings_of
 
-    if transport == "http" and not _is_loopback(host):
+    if transport == "http" and not is_loopback(host):
         raise UsageError(f"{host} can be reached by others: quorum mcp listens on 127.0.0.1 only.")
     with connect(db, settings=settings_of()) as connection:
         if print_config is not None:
@@ -65,10 +65,3 @@ def mcp(
             server.run("streamable-http", host=host, port=port)
         else:
             server.run("stdio")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

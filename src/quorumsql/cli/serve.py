@@ -5,7 +5,7 @@ What is not covered: TLS; put a proxy in front where others can reach the server
 
 from __future__ import annotations
 
-import ipaddress
+import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import typer
 
 from quorumsql.errors import MissingExtra, UsageError
+from quorumsql.urls import is_loopback
 
 __all__ = ["register"]
 
@@ -52,7 +53,7 @@ def serve(
     from quorumsql.tokens import both
 
     settings = settings_of()
-    if not settings.web.tokens and not _is_loopback(host):
+    if not settings.web.tokens and not is_loopback(host):
         raise UsageError(
             f"{host} can be reached by others, and no token is configured: "
             "run quorum serve --new-token NAME first."
@@ -70,9 +71,10 @@ def serve(
         both(settings.permissions, token.permissions)  # refuses what contradicts itself
     for url in urls.values():
         _check(url, settings)
-    place = _free(host, port)
-    typer.echo(f"http://{'[' + host + ']' if ':' in host else host}:{place}/", err=True)
-    listen(urls, settings, host=host, port=place)
+    with _bound(host, port) as listener:
+        place = listener.getsockname()[1]
+        typer.echo(f"http://{'[' + host + ']' if ':' in host else host}:{place}/", err=True)
+        listen(urls, settings, listener)
 
 
 def _sample(home: Path) -> str:
@@ -105,22 +107,23 @@ def _check(url: str, settings: object) -> None:
         open_guarded(url, settings=settings, tell=tell).close()
 
 
-def _free(host: str, port: int) -> int:
-    """The port, or a free one for 0.
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that has the port, or a free one for 0.
 
     Raises:
         UsageError: the port is taken.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise UsageError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. Take another --port."
-            ) from error
-        return int(probe.getsockname()[1])
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if os.name == "posix":  # a port that was given up a moment ago is free
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Take another --port."
+        ) from error
+    return listener
 
 
 def _named(urls: Sequence[str]) -> dict[str, str]:
@@ -147,10 +150,3 @@ def _print_token(name: str) -> None:
     typer.echo(f'[web.tokens.{name}]\nsha256 = "{digest(token)}"')
     typer.echo('# databases = ["NAME"]      # only these\n# expires = 2027-01-01')
     typer.echo("# review = true             # approves examples that others propose")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -83,14 +83,14 @@ def _speak(stream: IO[str]) -> None:
     logging.captureWarnings(True)
 
 
-def serve(urls: Mapping[str, str], settings: Settings, *, host: str, port: int) -> None:
-    """Serve databases by name until a signal ends it."""
+def serve(urls: Mapping[str, str], settings: Settings, listener: socket) -> None:
+    """Serve databases by name on a socket that is bound already, until a signal ends it."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     log = log_to(sys.stderr)
     app = build_app(urls, settings, log)
     _speak(sys.stderr)
     config = uvicorn.Config(
-        app, host=host, port=port, access_log=False, log_config=None, server_header=False,
+        app, access_log=False, log_config=None, server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS, lifespan="on",
     )  # fmt: skip
-    _Server(config, app.state.runs.stop).run()
+    _Server(config, app.state.runs.stop).run(sockets=[listener])
