@@ -19,8 +19,8 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -33,7 +33,7 @@ from quorumsql.errors import ModelError
 from quorumsql.evals.metrics import percentile
 from quorumsql.evals.pool import METHODS, run_candidates
 from quorumsql.evals.pool_lines import Databases, read_pool
-from quorumsql.ports import Selector
+from quorumsql.ports import Database, Selector
 from quorumsql.results import same_result
 from quorumsql.stages.execute import POOL_LIMITS, execute_all, statement_key
 from quorumsql.stages.weighted import Measured
@@ -107,26 +107,32 @@ def _kept() -> dict[str, Selector]:
     return found
 
 
-def _many() -> None:
-    """Five hundred candidates with seven results."""
+@contextmanager
+def _empty() -> Iterator[Database]:
+    """A database without rows, to compute in."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "empty.sqlite")
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("CREATE TABLE t (a)")
             connection.commit()
-        database = open_database(str(path))
-        with closing(database):
-            sqls = [f"SELECT {n % 7} + {n} - {n} AS c" for n in range(500)]
-            found, took = _timed(lambda: execute_all(sqls, database))
-            _print("executing 500 different candidates", [took])
-            pool = [
-                Candidate(generator=f"{n}", attempts=(Attempt(sql=sql, execution=rows),))
-                for n, (sql, rows) in enumerate(zip(sqls, found, strict=True))
-            ]
-            for name, selector in _kept().items():
-                asked, schema = Question(text="How many?"), Schema(name="empty")
-                _, took = _timed(lambda: selector.choose(asked, pool, schema))  # noqa: B023
-                _print(f"choosing among 500: {name}", [took])
+        with closing(open_database(str(path))) as database:
+            yield database
+
+
+def _many() -> None:
+    """Five hundred candidates with seven results."""
+    with _empty() as database:
+        sqls = [f"SELECT {n % 7} + {n} - {n} AS c" for n in range(500)]
+        found, took = _timed(lambda: execute_all(sqls, database))
+        _print("executing 500 different candidates", [took])
+        pool = [
+            Candidate(generator=f"{n}", attempts=(Attempt(sql=sql, execution=rows),))
+            for n, (sql, rows) in enumerate(zip(sqls, found, strict=True))
+        ]
+        for name, selector in _kept().items():
+            asked, schema = Question(text="How many?"), Schema(name="empty")
+            _, took = _timed(lambda: selector.choose(asked, pool, schema))  # noqa: B023
+            _print(f"choosing among 500: {name}", [took])
 
 
 def _million() -> None:
@@ -135,18 +141,12 @@ def _million() -> None:
     selects.append(
         f"SELECT 'row ' || ({_ROWS + 1} - x), {_ROWS + 1} - x, ({_ROWS + 1} - x) * 0.1 FROM n"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "empty.sqlite")
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("CREATE TABLE t (a)")
-            connection.commit()
-        database = open_database(str(path))
-        with closing(database):
-            limits = replace(POOL_LIMITS, seconds=300.0)
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            sqls = [_COUNTED.format(rows=_ROWS, select=select) for select in selects]
-            found, took = _timed(lambda: execute_all(sqls, database, limits=limits, seconds=600.0))
-            after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with _empty() as database:
+        limits = replace(POOL_LIMITS, seconds=300.0)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        sqls = [_COUNTED.format(rows=_ROWS, select=select) for select in selects]
+        found, took = _timed(lambda: execute_all(sqls, database, limits=limits, seconds=600.0))
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     _print("two results of a million rows and three columns", [took])
     rows = [one for one in found if isinstance(one, Rows)]
     same = len(rows) == 2 and same_result(rows[0], rows[1])

@@ -78,6 +78,17 @@ def shop(tmp_path: Path, shop_bytes: bytes) -> Path:
     return path
 
 
+@pytest.fixture
+def sample_folder(tmp_path: Path) -> Path:
+    """A folder with what the pages of the documentation ask: a company and a file of sales."""
+    from quorumsql.sample import build_sample
+
+    build_sample(tmp_path / "company.sqlite")
+    sales = "city,amount,day\nLisbon,10.5,2024-01-02\nPorto,7,2024-01-02\nLisbon,2,2024-01-03\n"
+    (tmp_path / "sales.csv").write_text(sales, encoding="utf-8")
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[servers.Server]:
     """A real PostgreSQL, started when the first test asks for it."""

@@ -23,7 +23,6 @@ from typing import NamedTuple
 import pytest
 
 from command import quorum
-from quorumsql.sample import build_sample
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -57,20 +56,12 @@ def squeezed(text: str) -> str:
     return " ".join(re.sub("[│┃|]", " ", text).split())
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    build_sample(tmp_path / "company.sqlite")
-    sales = "city,amount,day\nLisbon,10.5,2024-01-02\nPorto,7,2024-01-02\nLisbon,2,2024-01-03\n"
-    (tmp_path / "sales.csv").write_text(sales, encoding="utf-8")
-    return tmp_path
-
-
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "console")], ids=page_id)
-def test_console_blocks_run(page: Path, folder: Path) -> None:
+def test_console_blocks_run(page: Path, sample_folder: Path) -> None:
     for step in steps(page):
         command, *words = shlex.split(step.line, comments=True)
         assert command == "quorum", f"{page.name}: {step.line} is not ours to run"
-        finished = quorum(*words, cwd=folder)
+        finished = quorum(*words, cwd=sample_folder)
         wanted = re.search(r"# exit (\d+)$", step.line)
         allowed = {int(wanted[1])} if wanted else {0, 3} if words[0] == "ask" else {0}
         assert finished.returncode in allowed, (step.line, finished)
@@ -79,11 +70,11 @@ def test_console_blocks_run(page: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=page_id)
-def test_python_blocks_run(page: Path, folder: Path) -> None:
+def test_python_blocks_run(page: Path, sample_folder: Path) -> None:
     code = blocks(page, "python")
     finished = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join(code)],
-        cwd=folder,
+        cwd=sample_folder,
         capture_output=True,
         encoding="utf-8",
         env=dict(os.environ),
@@ -122,9 +113,9 @@ def test_every_command_stands_in_the_readme() -> None:
         assert f"`quorum {command}" in readme, f"README does not mention quorum {command}"
 
 
-def test_sizes_in_the_readme_are_those_of_the_sample(folder: Path) -> None:
+def test_sizes_in_the_readme_are_those_of_the_sample(sample_folder: Path) -> None:
     words = re.search(r"\((\d+) tables, ([\d,]+) rows\)", PAGES[0].read_text(encoding="utf-8"))
-    with closing(sqlite3.connect(folder / "company.sqlite")) as connection:
+    with closing(sqlite3.connect(sample_folder / "company.sqlite")) as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         sizes = [connection.execute(f'SELECT count(*) FROM "{n}"').fetchone()[0] for (n,) in names]
     assert words is not None

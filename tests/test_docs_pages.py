@@ -16,7 +16,6 @@ import pytest
 
 from command import quorum
 from fault_server import FaultServer, Reply
-from quorumsql.sample import build_sample
 from test_docs import BLOCK, ROOT, squeezed, steps
 
 ENGINES = sorted((ROOT / "docs" / "engines").glob("*.md"))
@@ -30,14 +29,6 @@ ORDERS = (
 
 def page_id(page: Path) -> str:
     return page.stem
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    build_sample(tmp_path / "company.sqlite")
-    sales = "city,amount,day\nLisbon,10.5,2024-01-02\nPorto,7,2024-01-02\nLisbon,2,2024-01-03\n"
-    (tmp_path / "sales.csv").write_text(sales, encoding="utf-8")
-    return tmp_path
 
 
 def run(page: Path, folder: Path, *, place: str = "", env: dict[str, str] | None = None) -> None:
@@ -55,7 +46,7 @@ def run(page: Path, folder: Path, *, place: str = "", env: dict[str, str] | None
 
 @pytest.mark.parametrize("page", ENGINES, ids=page_id)
 def test_commands_of_an_engine_run(
-    page: Path, folder: Path, request: pytest.FixtureRequest
+    page: Path, sample_folder: Path, request: pytest.FixtureRequest
 ) -> None:
     import servers
 
@@ -66,7 +57,7 @@ def test_commands_of_an_engine_run(
     if page.stem == "mariadb":
         server = request.getfixturevalue("mariadb_server")
         place = servers.make_mariadb(server, "company", ORDERS)
-    run(page, folder, place=place)
+    run(page, sample_folder, place=place)
 
 
 @pytest.fixture
@@ -77,10 +68,12 @@ def service() -> Iterator[FaultServer]:
 
 
 @pytest.mark.parametrize("page", PROVIDERS, ids=page_id)
-def test_commands_with_a_provider_run(page: Path, folder: Path, service: FaultServer) -> None:
+def test_commands_with_a_provider_run(
+    page: Path, sample_folder: Path, service: FaultServer
+) -> None:
     shown = page.read_text(encoding="utf-8")
     assert re.search(r"^export OPENAI_(BASE_URL=http|API_KEY=sk-)", shown, re.MULTILINE)
-    run(page, folder, env={"OPENAI_BASE_URL": service.url, "OPENAI_API_KEY": "sk-test"})
+    run(page, sample_folder, env={"OPENAI_BASE_URL": service.url, "OPENAI_API_KEY": "sk-test"})
 
 
 @pytest.mark.parametrize("page", [*ENGINES, *PROVIDERS], ids=page_id)
