@@ -7,7 +7,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult, TextContent
 
 from command import quorum
+from punctual import wait_until
 
 TOOLS = {"ask", "schema", "search_values", "run_sql", "explain"}
 OLD_CLIENT = """
@@ -70,14 +70,16 @@ def served(shop: Path) -> Iterator[str]:
     arguments = command(shop, "--transport", "http", "--port", str(port))
     with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as process:
         try:
-            for _ in range(600):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.1)
+            wait_until(lambda: process.poll() is not None or answers(port), seconds=120)
+            assert process.poll() is None, "the server did not start"
             yield f"http://127.0.0.1:{port}/mcp"
         finally:
             process.terminate()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def text(result: CallToolResult) -> str:
@@ -132,7 +134,7 @@ def old_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def old_client(python: Path, target: str) -> dict[str, Any]:
     done = subprocess.run(
         [str(python), "-c", OLD_CLIENT, target, json.dumps(CALLS)],
-        capture_output=True, encoding="utf-8", timeout=120, check=False,
+        capture_output=True, encoding="utf-8", timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, Any] = json.loads(done.stdout)
