@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from quorumsql.domain import Brief, Candidate, Choice, Limits, Schema
 from quorumsql.errors import ModelError
@@ -85,7 +86,6 @@ class Ballot:
             with trace.stage("generate"):
                 needed = last and not candidates
                 drafts = _written(generators, brief, policy, trace, needed=needed)
-                drafts = completed(drafts, brief.question.text, everything)
             with trace.stage("refine"):
                 drafts = refine(
                     with_known(drafts, candidates),
@@ -101,6 +101,14 @@ class Ballot:
                 step = None if last or self.cascade is None else self.cascade.steps[place]
                 stops = step is not None and step.stops(choice, row, least=policy.cascade)
                 choice = self._calibrated(choice, row, step if stops else None)
+                if stops or last:
+                    candidates, choice = completed(
+                        candidates,
+                        choice,
+                        question=brief.question.text,
+                        schema=everything,
+                        run=partial(self.database.execute, limits=policy.limits),
+                    )
             if stops:
                 break
         return candidates, choice

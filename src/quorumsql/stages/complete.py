@@ -3,7 +3,10 @@
 "Total revenue per year" is one number where nothing groups it. Embedded generators cannot write
 parts of dates, and sometimes forget the last words of a question. The rules of follow-ups
 (`follow`) read those words, as if they had been said afterwards: "and by year?" So they do where
-"per month" came out as one row per day.
+"per month" came out as one row per day, or nothing tells the rows apart.
+
+What was chosen is finished, not what was written: a selector that reads has never seen parts of
+dates, and its odds would say nothing.
 
 What is not covered: other statements that show a column, sort or group: what they do with the last
 words is theirs; and words that name neither a part of a date nor a column or table.
@@ -12,15 +15,16 @@ words is theirs; and words that name neither a part of a date nor a column or ta
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from quorumsql.domain import Attempt, Candidate, Schema
+from quorumsql.domain import Attempt, Candidate, Choice, Execution, Group, Rows, Schema
 from quorumsql.follow import edited
+from quorumsql.results import same_result
 
 __all__ = ["completed"]
 
@@ -40,42 +44,82 @@ _UNIT = re.compile(r"by (?:day|week|month|quarter|year)s?", re.IGNORECASE)
 
 
 def completed(
-    candidates: Sequence[Candidate], question: str, schema: Schema
-) -> tuple[Candidate, ...]:
-    """Return the candidates, which have not run, those finished that stop short of the question.
+    candidates: tuple[Candidate, ...],
+    choice: Choice,
+    *,
+    question: str,
+    schema: Schema,
+    run: Callable[[str], Execution],
+) -> tuple[tuple[Candidate, ...], Choice]:
+    """Return candidates and choice, the chosen result finished where it stops short.
+
+    Those that reach the same result are finished alike, each with one more attempt. The votes
+    stay: they were for what was written, and a selector has judged that.
 
     Args:
-        candidates: in the SQL of `schema`; they keep order, weight and generator.
+        candidates: those that have run.
+        choice: made among them.
         question: where it does not end in "by …", "per …" or "for each …", nothing changes.
         schema: all of the database, since a table that is referred to may have to be joined.
+        run: runs one statement.
+
+    Raises:
+        DatabaseError: the database itself is gone.
     """
+    words = _last_words(question)
+    if choice.candidate is None or words is None:
+        return candidates, choice
+    place = next(n for n, one in enumerate(choice.groups) if choice.candidate in one.members)
+    group = choice.groups[place]
+    ran: dict[str, Attempt] = {}
+    for before in dict.fromkeys(candidates[i].sql for i in (choice.candidate, *group.members)):
+        sql = _grouped(before, words, schema)
+        if sql is not None:
+            ran[before] = Attempt(sql=sql, execution=run(sql))
+    found = ran.get(candidates[choice.candidate].sql)
+    if found is None or not isinstance(found.execution, Rows) or not found.execution.rows:
+        return candidates, choice
+    finished = list(candidates)
+    for index in group.members:
+        own = ran.get(candidates[index].sql)
+        if own is not None and _agree(own, found):
+            finished[index] = candidates[index].after(own)
+    kept = tuple(i for i in group.members if finished[i] is not candidates[i])
+    left = tuple(i for i in group.members if i not in kept)
+    groups = list(choice.groups)
+    groups[place] = replace(group, members=kept)
+    if left:
+        groups.append(Group(members=left, votes=0.0))
+    return tuple(finished), replace(choice, groups=tuple(groups))
+
+
+def _agree(one: Attempt, other: Attempt) -> bool:
+    found, wanted = one.execution, other.execution
+    return isinstance(found, Rows) and isinstance(wanted, Rows) and same_result(found, wanted)
+
+
+def _last_words(question: str) -> str | None:
+    """What there is to be one row of, as a follow-up says it; None where nothing is said."""
     found = _LAST_WORDS.search(question)
     if found is None or (found["how"].lower() == "by" and _DONE.fullmatch(found["before"])):
-        return tuple(candidates)
-    words = f"by {found['what']}"
-    known = {sql: _grouped(sql, words, schema) for sql in {one.sql for one in candidates}}
-    return tuple(
-        replace(one, attempts=(*one.attempts[:-1], Attempt(sql=known[one.sql])))
-        for one in candidates
-    )
+        return None
+    return f"by {found['what']}"
 
 
-def _grouped(sql: str, words: str, schema: Schema) -> str:
-    """The statement with one row per what `words` name; as it is where that makes no sense."""
+def _grouped(sql: str, words: str, schema: Schema) -> str | None:
+    """The statement with one row per what `words` name, shown; None where that makes no sense."""
     try:
         tree = sqlglot.parse_one(sql, read=schema.dialect)
     except (SqlglotError, RecursionError):
-        return sql
+        return None
     days = _UNIT.fullmatch(words) is not None and _is_by_day(tree, schema)
-    changed = edited(sql, words, schema) if days or _is_total(tree) else None
-    return changed if changed and " GROUP BY " in changed else sql
+    changed = edited(sql, words, schema) if days or _is_unnamed(tree) else None
+    return changed if changed and " GROUP BY " in changed else None
 
 
-def _is_total(tree: exp.Expr) -> bool:
-    """Whether the statement shows aggregates only, over all of its rows."""
-    if not _is_plain(tree) or tree.args.get("group"):
-        return False
-    return all(item.find(exp.AggFunc) for item in tree.expressions)
+def _is_unnamed(tree: exp.Expr) -> bool:
+    """Whether the statement shows aggregates only, and so not what they are of."""
+    return _is_plain(tree) and all(item.find(exp.AggFunc) for item in tree.expressions)
 
 
 def _is_by_day(tree: exp.Expr, schema: Schema) -> bool:
