@@ -74,7 +74,7 @@ def test_who_reached_the_same_by_another_way_is_parted(database: Database) -> No
     asking = Pipeline(database=database, generators=members, index=index)
     answer = asking.answer(Question(text="How many customers are there per name?"))
     first, rest = answer.choice.groups
-    assert answer.sql is not None and 'GROUP BY customer."name"' in answer.sql
+    assert answer.sql is not None and "GROUP BY customer.name" in answer.sql
     assert (first.members, rest.members, rest.votes) == ((0,), (1,), 0.0)
     assert [one.sql for one in answer.candidates] == [answer.sql, other]
 

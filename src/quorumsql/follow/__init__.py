@@ -30,6 +30,7 @@ from quorumsql.domain import Hit, Schema
 from quorumsql.follow.conditions import number, period, value
 from quorumsql.follow.scope import Scope
 from quorumsql.follow.shape import count, group, limit, sort
+from quorumsql.sql import quote
 
 __all__ = ["edited"]
 
@@ -56,7 +57,7 @@ def edited(
     >>> from quorumsql.domain import Column, Table
     >>> city = Table(name="city", columns=(Column(name="name"), Column(name="size", kind="number")))
     >>> edited("SELECT name FROM city", "and the top 5 by size?", Schema(name="x", tables=(city,)))
-    'SELECT name FROM city ORDER BY city."size" DESC LIMIT 5'
+    'SELECT name FROM city ORDER BY city.size DESC LIMIT 5'
     """
     try:
         tree = sqlglot.parse_one(sql, read=schema.dialect)
@@ -75,8 +76,16 @@ def edited(
         )
         changed = rule(scope, words)
         if changed is not None:
-            return changed.sql(dialect=schema.dialect)
+            return _written(changed, schema.dialect)
     return None
+
+
+def _written(tree: exp.Select, dialect: str) -> str:
+    """The statement for people to read: names are quoted where they have to be."""
+    for name in tree.find_all(exp.Identifier):
+        if name.args.get("quoted"):
+            name.set("quoted", quote(name.name, dialect) != name.name)
+    return tree.sql(dialect=dialect)
 
 
 def _plain_words(text: str) -> str:
