@@ -286,7 +286,7 @@ def test_no_room_for_the_keys_leaves_the_index_as_it_was(tmp_path: Path) -> None
         target=_write_within, args=(path, 1_200_000)
     )
     worker.start()
-    worker.join(60)
+    worker.join(300)
     assert worker.exitcode == 0
     assert set(tmp_path.glob("k-*.keys")) == before
     with closing(opened(path)) as index:
@@ -316,7 +316,7 @@ def test_processes_that_write_at_once_take_turns(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     with closing(opened(path)) as index:
         for n in range(3):
