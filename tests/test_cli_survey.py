@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from command import command, complaint, parsed, quorum
+from punctual import wait_until
 from sqlite_files import make, unchanged
 
 
@@ -123,9 +124,7 @@ def test_a_killed_index_is_completed_by_the_next(hotel: Path, tmp_path: Path) ->
         env={**os.environ, **home},
         stdout=subprocess.DEVNULL,
     ) as process:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not list((tmp_path / "home").rglob("known.sqlite")):
-            time.sleep(0.05)
+        wait_until(lambda: any((tmp_path / "home").rglob("known.sqlite")), seconds=300)
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
     report = parsed(quorum("index", "--db", hotel, "--json", env=home))

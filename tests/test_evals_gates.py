@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 from command import command, complaint, parsed, quorum
 from evals_cases import Scripted, make_benchmark
+from punctual import wait_until
 from quorumsql.config import load_settings
 from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.baseline import changes_since, save_baseline
@@ -124,8 +124,9 @@ def test_a_url_with_a_password_is_not_written_down(tmp_path: Path, questions: Pa
 def test_what_identifies_a_run_tells_no_secret_place_or_name(tmp_path: Path) -> None:
     from quorumsql.evals.ensemble import identity
 
-    given = {"who": "bob", "home": str(tmp_path), "prices": {"my_secret": [1, 2], "m": [1, 2]}}
-    given |= {"web": {"tokens": {"ana": {"sha256": "a" * 64}}}, "hypotheses": 3}
+    given: dict[str, object] = {"who": "bob", "home": str(tmp_path), "hypotheses": 3}
+    given |= {"web": {"tokens": {"ana": {"sha256": "a" * 64}}}}
+    given |= {"prices": {"my_secret": [1, 2], "m": [1, 2]}}
     found = identity(load_settings(overrides=given, environ={}))
     assert found["hypotheses"] == 3 and found["prices"] == {"m": [1.0, 2.0]}
     told = json.dumps(found, default=str)
@@ -273,9 +274,7 @@ def test_ctrl_c_leaves_a_run_that_continues(tmp_path: Path, pets: Path) -> None:
         text=True,
     )
     path = run / "predictions.jsonl"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n")):
-        time.sleep(0.02)
+    wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") > 0, seconds=300)
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=60)
     assert started.returncode == 130, said

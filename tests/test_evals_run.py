@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 import evals_cases
 from evals_cases import QUESTIONS, Scripted, make_benchmark
+from punctual import wait_until
 from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.datasets import Task, load_spider
 from quorumsql.evals.predictions import Prediction
@@ -154,9 +154,7 @@ def test_a_killed_run_continues_where_it_stopped(tasks: Sequence[Task], tmp_path
     script = [sys.executable, evals_cases.__file__, str(tmp_path), str(run), "2.0"]
     process = subprocess.Popen(script)
     try:
-        deadline = time.monotonic() + 300
-        while not _complete_lines(run) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: _complete_lines(run) > 0, seconds=300)
     finally:
         process.kill()
         process.wait()

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 import score_cases
 from command import command, parsed, quorum
+from punctual import wait_until
 from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.score import Scored, score
 from quorumsql.evals.score_files import read_job
@@ -91,9 +91,7 @@ def test_a_killed_score_goes_on_although_its_last_line_is_torn(bench: Path) -> N
         [sys.executable, score_cases.__file__, str(bench), str(bench / "out.jsonl")]
     )
     try:
-        deadline = time.monotonic() + 300
-        while not kept(bench) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: kept(bench) > 0, seconds=300)
     finally:
         process.kill()
         process.wait()
@@ -116,9 +114,7 @@ def test_ctrl_c_on_the_command_leaves_what_the_command_goes_on_with(bench: Path)
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 300
-    while not kept(bench) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: kept(bench) > 0, seconds=300)
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=60)
     assert started.returncode == 130, said
