@@ -82,6 +82,12 @@ def test_words_that_say_something() -> None:
             if one.known] == ["oslo"]  # fmt: skip
 
 
+def test_words_that_only_relate_say_nothing() -> None:
+    """ "Since 2022" once had the answer that the database knows nothing of "since"."""
+    words = telling("Compare pets since 2022 versus within Oslo, excluding others", ())
+    assert [one.stem for one in words] == ["pet", "oslo"]
+
+
 def test_a_schema_knows_its_words_and_their_synonyms(meaning: WordMeaning) -> None:
     names = Names(PETS, meaning)
     near = names.near(["pet", "given", "animal", "photosynthesis"])

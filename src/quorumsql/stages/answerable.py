@@ -54,6 +54,8 @@ _PLAIN = frozenset(
     "only both either neither whether can could should would will shall may might must am being "
     "about after again against because before down during few further he her here him his if into "
     "just my no nor now off once out own she so some such then through too until up very "
+    "since till within ago yesterday onwards upon across among beyond besides except excluding "
+    "versus vs compare compared comparison overall "
     "while why yes yet tell know want see get got like one two three four five six seven eight "
     "nine ten along together ever kind type display provide compute calculate identify retrieve "
     "include including based using used use "
