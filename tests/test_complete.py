@@ -85,6 +85,38 @@ def test_rows_that_nothing_tells_apart_are_named(database: Database) -> None:
     assert named == finished(database, ORDERS, "number of orders by status")
 
 
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT name FROM customer WHERE id NOT IN (SELECT referred_by FROM customer)", 4),
+        ("SELECT COUNT(*) FROM customer WHERE NOT id IN (SELECT referred_by FROM customer)", 1),
+        ("SELECT id FROM city WHERE id NOT IN (SELECT DISTINCT work_city FROM customer)", 2),
+    ],
+)
+def test_not_in_finds_what_is_missing_beside_unknown_values(
+    database: Database, sql: str, rows: int
+) -> None:
+    found = database.execute(sql)
+    assert isinstance(found, Rows) and (not found.rows or found.rows == ((0,),))
+    better = finished(database, sql, "Which customers referred nobody?")
+    assert "IS NULL" in better
+    ran = database.execute(better)
+    assert isinstance(ran, Rows) and len(ran.rows) == rows and ran.rows != ((0,),)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT name FROM city WHERE id NOT IN (SELECT id FROM city)",  # nothing is missing
+        "SELECT name FROM city WHERE id NOT IN (1, 2, 3, 4, 5)",
+        "SELECT name FROM city WHERE id NOT IN (SELECT max(id) FROM city) AND id < 0",
+        "SELECT name FROM customer WHERE id IN (SELECT referred_by FROM customer)",
+    ],
+)
+def test_nothing_else_is_changed_for_nulls(database: Database, sql: str) -> None:
+    assert finished(database, sql, "Which are missing?") == sql
+
+
 def test_days_become_months(database: Database) -> None:
     daily = 'SELECT COUNT(*), placed_on FROM "order" GROUP BY placed_on'
     monthly = finished(database, daily, "number of orders per month")

@@ -5,6 +5,8 @@ parts of dates, and sometimes forget the last words of a question. The rules of 
 (`follow`) read those words, as if they had been said afterwards: "and by year?" So they do where
 "per month" came out as one row per day, or nothing tells the rows apart.
 
+A result of nothing is looked at again: NULL may have made it so (`nulls`).
+
 What was chosen is finished, not what was written: a selector that reads has never seen parts of
 dates, and its odds would say nothing.
 
@@ -17,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import sqlglot
 from sqlglot import exp
@@ -25,6 +28,7 @@ from sqlglot.errors import SqlglotError
 from quorumsql.domain import Attempt, Candidate, Choice, Execution, Group, Rows, Schema
 from quorumsql.follow import edited
 from quorumsql.results import same_result
+from quorumsql.stages.nulls import without_nulls
 
 __all__ = ["completed"]
 
@@ -59,26 +63,53 @@ def completed(
     Args:
         candidates: those that have run.
         choice: made among them.
-        question: where it does not end in "by …", "per …" or "for each …", nothing changes.
+        question: where it does not end in "by …", "per …" or "for each …", no row is split.
         schema: all of the database, since a table that is referred to may have to be joined.
         run: runs one statement.
 
     Raises:
         DatabaseError: the database itself is gone.
     """
-    words = _last_words(question)
-    if choice.candidate is None or words is None:
+    if choice.candidate is None:
         return candidates, choice
-    place = next(n for n, one in enumerate(choice.groups) if choice.candidate in one.members)
+    words = _last_words(question)
+    ways: list[Callable[[str], str | None]] = []
+    if words is not None:
+        ways.append(partial(_grouped, words=words, schema=schema))
+    if _says_nothing(candidates[choice.candidate].final.execution):
+        ways.append(partial(without_nulls, dialect=schema.dialect))
+    for way in ways:
+        found = _finished(candidates, choice, choice.candidate, way, run)
+        if found is not None:
+            return found
+    return candidates, choice
+
+
+def _says_nothing(found: Execution | None) -> bool:
+    """Whether there is no row, or one of zeros and NULL."""
+    if not isinstance(found, Rows) or len(found.rows) > 1:
+        return False
+    return all(value is None or value == 0 for row in found.rows for value in row)
+
+
+def _finished(
+    candidates: tuple[Candidate, ...],
+    choice: Choice,
+    chosen: int,
+    way: Callable[[str], str | None],
+    run: Callable[[str], Execution],
+) -> tuple[tuple[Candidate, ...], Choice] | None:
+    """Candidates and choice with the chosen result changed in this `way`; None where it is not."""
+    place = next(n for n, one in enumerate(choice.groups) if chosen in one.members)
     group = choice.groups[place]
     ran: dict[str, Attempt] = {}
-    for before in dict.fromkeys(candidates[i].sql for i in (choice.candidate, *group.members)):
-        sql = _grouped(before, words, schema)
+    for before in dict.fromkeys(candidates[i].sql for i in (chosen, *group.members)):
+        sql = way(before)
         if sql is not None:
             ran[before] = Attempt(sql=sql, execution=run(sql))
-    found = ran.get(candidates[choice.candidate].sql)
-    if found is None or not isinstance(found.execution, Rows) or not found.execution.rows:
-        return candidates, choice
+    found = ran.get(candidates[chosen].sql)
+    if found is None or _agree(found, candidates[chosen].final) or not _has_rows(found):
+        return None
     finished = list(candidates)
     for index in group.members:
         own = ran.get(candidates[index].sql)
@@ -91,6 +122,10 @@ def completed(
     if left:
         groups.append(Group(members=left, votes=0.0))
     return tuple(finished), replace(choice, groups=tuple(groups))
+
+
+def _has_rows(one: Attempt) -> bool:
+    return isinstance(one.execution, Rows) and bool(one.execution.rows)
 
 
 def _agree(one: Attempt, other: Attempt) -> bool:
