@@ -342,6 +342,17 @@ def test_folding() -> None:
     assert compact(fold("New-York’s")) == compact(fold("new york s"))
 
 
+def test_a_number_is_never_misspelt(tmp_path: Path) -> None:
+    """2011 is not the postal code 2010, nor 98053 the customer 98052."""
+    path = tmp_path / "values.sqlite"
+    with writing(path) as known:
+        put(known, {"customer": {"postal_code": ["2010", "98052"], "name": ["Guest 98052"]}})
+    with closing(opened(path)) as index:
+        assert index.mentions("How many orders were there in 2011?") == ()
+        assert index.mentions("orders of 98053") == ()
+        assert [hit.value for hit in index.mentions("customers in 2010")] == ["2010"]
+
+
 @given(
     st.text("abz", min_size=1, max_size=9), st.sampled_from("drsi"), st.integers(0, 9), st.data()
 )

@@ -184,6 +184,7 @@ class Search:
             if (
                 SHORTEST_NEAR <= len(run.key) <= LONGEST_NEAR
                 and not whole
+                and not run.key.isdigit()  # another digit makes another number
                 and (odd <= 1 or run.words <= 2)
                 and not {words[0], words[-1]} & STOP
             ):
@@ -216,7 +217,10 @@ class Search:
         runs = [
             run
             for run in self._runs
-            if run.words == 1 and len(run.key) >= 5 and run.first not in self._met
+            if run.words == 1
+            and len(run.key) >= 5
+            and run.first not in self._met
+            and not run.key.isdigit()
         ]
         names = [run for run in runs if run.first > 0 and not run.text.islower()]
         runs = names or runs  # where names are written as names, other words are not names
