@@ -16,7 +16,8 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -67,6 +68,7 @@ class FilesDatabase:
         self._stamp: Stamp = ()
         self._store: Path | None = None
         self._database: DuckDbDatabase | None = None
+        self._users: Counter[DuckDbDatabase] = Counter()
         try:
             self._current()
         except BaseException:
@@ -90,7 +92,8 @@ class FilesDatabase:
         Raises:
             DatabaseError: the files cannot be read.
         """
-        return self._current().schema()
+        with self._lent() as database:
+            return database.schema()
 
     def execute(self, sql: str, *, limits: Limits | None = None) -> Execution:
         """Run one reading statement within `limits`.
@@ -98,7 +101,8 @@ class FilesDatabase:
         Raises:
             DatabaseError: the files cannot be read any more.
         """
-        return self._current().execute(sql, limits=limits)
+        with self._lent() as database:
+            return database.execute(sql, limits=limits)
 
     def values(self, table: str, column: str, *, limit: int) -> tuple[object, ...]:
         """Return up to `limit` distinct values, not NULL, in the order of the rows.
@@ -107,21 +111,37 @@ class FilesDatabase:
             UnknownName: there is no such table or column.
             DatabaseError: the files cannot be read any more.
         """
-        return self._current().values(table, column, limit=limit)
+        with self._lent() as database:
+            return database.values(table, column, limit=limit)
 
     def cancel(self) -> None:
         """Stop all statements that are running, from any thread."""
-        database = self._database
-        if database is not None:
+        for database in list(self._users):  # not behind the lock: files may be being read
             database.cancel()
 
     def close(self) -> None:
         """Stop what is running and give back what is held; safe to call twice."""
         with self._lock:
             self._closed = True
-            if self._database is not None:
-                self._database.close()
+            for database in {*self._users, *([self._database] if self._database else ())}:
+                database.close()
             self._scratch.cleanup()
+
+    @contextlib.contextmanager
+    def _lent(self) -> Iterator[DuckDbDatabase]:
+        """Lend the store's database; one that has become old is closed by its last user."""
+        with self._lock:
+            database = self._current()
+            self._users[database] += 1
+        try:
+            yield database
+        finally:
+            with self._lock:
+                self._users[database] -= 1
+                if not self._users[database]:
+                    del self._users[database]
+                    if database is not self._database:
+                        database.close()
 
     def _current(self) -> DuckDbDatabase:
         """Return the store's database, made again if a file has changed."""
@@ -133,9 +153,9 @@ class FilesDatabase:
             lost = self._store is not None and not self._store.exists()
             if self._database is None or now != self._stamp or lost:
                 fresh = self._opened(sources, now)
-                if self._database is not None:
-                    self._database.close()
-                self._database, self._stamp = fresh, now
+                old, self._database, self._stamp = self._database, fresh, now
+                if old is not None and old not in self._users:
+                    old.close()
             return self._database
 
     def _opened(self, sources: Sequence[Source], now: Stamp) -> DuckDbDatabase:
