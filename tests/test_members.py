@@ -61,7 +61,9 @@ def test_nothing_is_shown_twice(
 ) -> None:
     for member in members:
         for candidate in member.generate(brief(database, text)):
-            shown = [e.sql() for e in sqlglot.parse_one(candidate.sql, read="sqlite").selects]
+            tree = sqlglot.parse_one(candidate.sql, read="sqlite")
+            assert isinstance(tree, sqlglot.exp.Query)
+            shown = [one.sql() for one in tree.selects]
             assert len(set(shown)) == len(shown)
 
 
