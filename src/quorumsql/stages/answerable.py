@@ -59,8 +59,8 @@ _PLAIN = frozenset(
     "while why yes yet tell know want see get got like one two three four five six seven eight "
     "nine ten along together ever kind type display provide compute calculate identify retrieve "
     "include including based using used use "
-    "second minute hour day week month year decade date today percent percentage dollar euro long "
-    "longer longest short shorter shortest everything anything something".split()
+    "second minute hour day week month quarter year decade date today percent percentage dollar "
+    "euro long longer longest short shorter shortest everything anything something".split()
 )
 _WEIGHTS = Path(__file__).with_name("answerable.json")
 
