@@ -90,7 +90,8 @@ QUESTIONS = [
     "How many customers are from Brazil?",
     "List the names of all genres.",
     "What is the name of the artist with the most albums?",
-    "How many albums does each artist have?",
+    "How many customers are from each country?",
+    "What is the total of all invoices for each customer?",
     "Which customers live in Paris?",
     "Which genres have more than 100 tracks?",
 ]
