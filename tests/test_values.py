@@ -10,7 +10,7 @@ import pytest
 
 from quorumsql.db import open_database
 from quorumsql.domain import Column, ColumnRef, Hit, Schema, Table
-from quorumsql.forms.tree import Condition, Predicate, Query, SpanRef
+from quorumsql.forms.tree import Condition, Predicate, Query, SpanRef, Value
 from quorumsql.neural.spans import find_spans, literal
 from quorumsql.neural.values import fill
 from quorumsql.ports import Database
@@ -148,6 +148,10 @@ def test_an_index_of_nothing_finds_nothing(airlines: Database) -> None:
     assert empty.mentions("JetBlue Airways") == ()
 
 
+DAYS = ("2010-05-01", "2011-01-01")
+MOMENTS = ("2010-05-01 12:30:00", "2011-01-01 00:00:00")
+
+
 def test_a_year_beside_a_date_means_the_whole_year() -> None:
     dates = Column(name="born", kind="date", examples=("2010-05-01", "2011-01-01"))
     years = Column(name="born", kind="date", examples=(2010, 2011))
@@ -161,3 +165,49 @@ def test_a_year_beside_a_date_means_the_whole_year() -> None:
         assert where is not None
         assert where.predicates[0].operator == operator
         assert where.predicates[0].right[0].text == "2011"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("said", "operator", "stored", "becomes"),
+    [
+        (("2011",), "=", DAYS, ("starts", "2011")),
+        (("2011",), "!=", DAYS, ("starts", "2011")),
+        (("2011",), ">", DAYS, (">", "2011-12-31")),
+        (("2011",), "<=", DAYS, ("<=", "2011-12-31")),
+        (("2011",), ">=", DAYS, (">=", "2011-01-01")),
+        (("2011",), "<", MOMENTS, ("<", "2011-01-01")),
+        (("2011",), ">", MOMENTS, (">", "2011-12-31 23:59:59")),
+        (("2010", "2011"), "between", DAYS, ("between", "2010-01-01", "2011-12-31")),
+        (("2011-05-01",), "=", MOMENTS, ("starts", "2011-05-01")),
+        (("2011-05-01",), "=", DAYS, ("=", "2011-05-01")),
+        (("2011-05-01",), ">", MOMENTS, (">", "2011-05-01")),
+    ],
+)
+def test_a_time_beside_dates_that_say_more_is_all_of_it(
+    said: tuple[str, ...], operator: str, stored: tuple[str, ...], becomes: tuple[str, ...]
+) -> None:
+    column = Column(name="born", kind="date", examples=stored)
+    schema = Schema(name="s", tables=(Table(name="pet", columns=(column,)),))
+    ref = ColumnRef(table="pet", column="born")
+    question = " and ".join(said)
+    # The index knows days that begin with the year; none of them is the year.
+    hits = tuple(
+        Hit(table="pet", column="born", value=f"{text}-05-01", score=0.6, match="prefix",
+            start=question.index(text), end=question.index(text) + len(text))
+        for text in said
+        if len(text) == 4
+    )  # fmt: skip
+    spans = find_spans(question, hits)
+    asked = Predicate(ref, operator, tuple(SpanRef(n) for n in range(len(said))))
+    query = Query(select=(ref,), where=Condition((asked,)))
+    where = fill(query, spans=spans, schema=schema, question=question).where
+    assert where is not None
+    (found,) = where.predicates
+    texts = [one.text for one in found.right if isinstance(one, Value) and not one.number]
+    assert (found.operator, *texts) == becomes
+    assert found.negated == (operator == "!=")
+
+
+def test_parts_of_a_date_are_no_values() -> None:
+    spans = find_spans("orders between 2010-01-01 and 2010-12-31, 3 of 5/2", ())
+    assert [one.text for one in spans] == ["2010-01-01", "2010-12-31", "3", "5", "5/2", "2"]

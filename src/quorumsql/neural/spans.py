@@ -43,6 +43,9 @@ NUMBERS = {
      "no": "0"}  # fmt: skip
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?=(?:st|nd|rd|th|s|k|m|%)?(?![\w]))", re.I)
 DATED = re.compile(r"(?<!\w)\d{1,4}[-/:]\d{1,2}(?:[-/:]\d{1,4})?(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?")
+WHOLE_DATE = re.compile(
+    r"(?<![\w/-])(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[-/]\d{1,2}[-/]\d{2,4})(?![\w/-])"
+)
 QUOTED = re.compile(r"""(?<!\w)(["“”'‘’`])\s*(.+?)\s*(["“”'’`]+)(?!\w)""")
 NAME = re.compile(
     r"(?<![\w'])[A-Z][\w.&'-]*(?:\s+(?:(?:of|the|and|de|for|in)\s+)?[A-Z0-9][\w.&'-]*)*"
@@ -67,8 +70,8 @@ class Span:
 def find_spans(question: str, hits: Sequence[Hit]) -> tuple[Span, ...]:
     """Return the spans of `question` in order of their start, at most 24.
 
-    What is quoted, or stored exactly so, is one value: parts of it are none, unless the database
-    keeps a quoted text in parts.
+    What is quoted, a date, or stored exactly so, is one value: parts of it are none, unless the
+    database keeps a quoted text in parts.
     """
     found: dict[tuple[int, int], Span] = {}
     for span in _written(question):
@@ -81,6 +84,7 @@ def find_spans(question: str, hits: Sequence[Hit]) -> tuple[Span, ...]:
     quotes = [match.span(2) for match in QUOTED.finditer(question)]
     values = [quote for quote in quotes if not parts_of(*quote, hits)]
     values += [(hit.start, hit.end) for hit in hits if hit.match == "exact"]
+    values += [match.span() for match in WHOLE_DATE.finditer(question)]
     whole = [s for s in found.values() if not any(_inside(s, value) for value in values)]
     ranked = sorted(whole, key=lambda s: (KINDS.index(s.kind), s.start - s.end, s.start))
     return tuple(sorted(ranked[:MAX_SPANS], key=lambda s: (s.start, s.end)))
@@ -150,6 +154,8 @@ def literal(
     if ref is not None and not pattern:
         own = [h for h in span.hits if (h.table, h.column) == (ref.table, ref.column)]
         own = [h for h in own if h.match != "prefix" or span.kind != "quoted"]
+        if span.number is not None and column is not None and column.kind == "date":
+            own = [h for h in own if h.match == "exact"]  # a year is not one of its days
         if own:
             return Value(str(max(own, key=lambda h: h.score).value))
     if span.number is not None and not any(h.match == "exact" for h in span.hits):

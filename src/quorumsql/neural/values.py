@@ -20,6 +20,9 @@ from quorumsql.neural.spans import PATTERNS, Span, beside, column_of, literal
 __all__ = ["Unfilled", "fill"]
 
 YEAR = re.compile(r"[12]\d{3}")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+EDGES = {">": (True,), "<=": (True,), ">=": (False,), "<": (False,), "between": (False, True)}
+"""Whether a year beside this operator means its end."""
 
 
 class Unfilled(ValueError):
@@ -42,19 +45,42 @@ def fill(query: Query, *, spans: Sequence[Span], schema: Schema, question: str) 
         return _guess(column, question) if value.guessed else value
 
     query = by_parts(query, spans)
-    return map_predicates(map_values(query, change), partial(_whole_year, schema=schema))
+    return map_predicates(map_values(query, change), partial(_whole_time, schema=schema))
 
 
-def _whole_year(predicate: Predicate, schema: Schema) -> Predicate:
-    """Read "in 2023" beside a date as its beginning: a date never equals a bare year."""
+def _whole_time(predicate: Predicate, schema: Schema) -> Predicate:
+    """Read a year, or a day, beside dates that say more as all of it.
+
+    "In 2023" are the dates that begin so, since no date equals a bare year; "after 2023" is after
+    its last day, "until 2023" ends with it. A day is meant with all of its hours.
+    """
     column = column_of(schema, beside(predicate))
-    (value,) = predicate.right if len(predicate.right) == 1 else (None,)
-    if column is None or column.kind != "date" or not isinstance(value, Value):
+    values = [value for value in predicate.right if isinstance(value, Value)]
+    if column is None or column.kind != "date" or len(values) < len(predicate.right):
         return predicate
-    dated = any(len(str(example)) > len("2023") for example in column.examples)
-    if predicate.operator != "=" or not YEAR.fullmatch(value.text) or not dated:
+    longest = max((len(str(e)) for e in column.examples if DAY.match(str(e))), default=0)
+    if predicate.operator in {"=", "!="}:
+        (value,) = values
+        bare = YEAR.fullmatch(value.text) or (
+            DAY.fullmatch(value.text) and longest > len(value.text)
+        )
+        if not bare or not longest:
+            return predicate
+        negated = predicate.negated != (predicate.operator == "!=")
+        return replace(predicate, operator="starts", right=(Value(value.text),), negated=negated)
+    ends = EDGES.get(predicate.operator)
+    if ends is None or not longest:
         return predicate
-    return replace(predicate, operator="starts", right=(Value(value.text),))
+    pairs = zip(ends, values, strict=True)
+    return replace(predicate, right=tuple(_edge(value, end, longest) for end, value in pairs))
+
+
+def _edge(value: Value, last: bool, longest: int) -> Value:
+    """The first day of a year, or its last moment; other values as they are."""
+    if not YEAR.fullmatch(value.text):
+        return value
+    clock = " 23:59:59" * (last and longest > len("2023-12-31"))
+    return Value(value.text + ("-12-31" if last else "-01-01") + clock)
 
 
 def _guess(column: Column | None, question: str) -> Value:
