@@ -48,8 +48,8 @@ def run(
             raise KeyboardInterrupt
 
     path = train(
-        data, out, changes.pop("plan", PLAN), start=None, tokeniser=Tokeniser(tokenizer),
-        shape=TINY, report=report, checkpoint_seconds=0.0,
+        data, out, changes.pop("plan", PLAN), start=changes.pop("start", None),
+        tokeniser=Tokeniser(tokenizer), shape=TINY, report=report, checkpoint_seconds=0.0,
     )  # fmt: skip
     return torch.load(path, weights_only=True), events
 
@@ -66,6 +66,24 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     assert whole["weights"].keys() == resumed["weights"].keys()
     for name, tensor in whole["weights"].items():
         assert torch.equal(tensor, resumed["weights"][name]), name
+
+
+def test_what_is_kept_may_lie_between_earlier_weights_and_later_ones(
+    data: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    first = run(data, tmp_path / "first", tokenizer)[0]["weights"]
+    start = {name: tensor.float() for name, tensor in first.items()}
+    after, between = (
+        run(data, tmp_path / str(blend), tokenizer, start=start, plan=replace(PLAN, blend=blend))[
+            0
+        ]["weights"]
+        for blend in (1.0, 0.25)
+    )
+    changed = [name for name in first if not torch.equal(first[name], after[name])]
+    assert changed
+    for name in changed:
+        expected = torch.lerp(first[name].float(), after[name].float(), 0.25)
+        assert torch.allclose(between[name].float(), expected, atol=2e-3)
 
 
 def test_databases_are_held_out_whole(data: Path, tmp_path: Path, tokenizer: Path) -> None:

@@ -53,6 +53,14 @@ def embedded(
             "at half the rates."
         ),
     ] = None,
+    blend: Annotated[
+        float | None,
+        typer.Option(
+            help="What is kept lies so far on the way from --weights to those after training.",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = None,
     measure: Annotated[bool, typer.Option(help="Measure on the databases held out.")] = True,
 ) -> None:
     """Train the embedded members, export them, and measure them on databases held out.
@@ -73,7 +81,7 @@ def embedded(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         chosen: dict[str, Any] = {
             "passes": passes, "synthetic": synthetic, "fold": fold,
-            "seed": seed, "again": weights is not None,
+            "seed": seed, "blend": blend, "again": weights is not None,
         }  # fmt: skip
         if form:
             chosen["forms"] = form

@@ -74,6 +74,9 @@ class Plan:
     warm_up: int = 300
     decay: float = 0.01
     average: float = 0.998
+    blend: float = 1.0
+    """How far what is kept lies on the way from earlier weights, if training starts from some, to
+    those after it (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903, section 3)."""
     seed: int = 7
     synthetic: int = 14_000
     files: tuple[str, ...] = ("train.json", "train_others.json")
@@ -136,7 +139,8 @@ def train(
         report({"event": "pass", "pass": number + 1, "exact": exact})
         unseen = {e.database for e in examples} - {e.database for e in real}
         record = {"shape": asdict(shape), "forms": plan.forms, "held_out": sorted(unseen)}
-        torch.save({**record, "plan": asdict(plan), "weights": _half(run.average)}, weights)
+        kept = _blended(run.average, start or {}, plan.blend)
+        torch.save({**record, "plan": asdict(plan), "weights": kept}, weights)
     return weights
 
 
@@ -304,5 +308,11 @@ def exact_share(
     return {form: round(count / len(examples), 4) for form, count in right.items()}
 
 
-def _half(model: Ensemble) -> dict[str, Tensor]:
-    return {name: tensor.half() for name, tensor in model.state_dict().items()}
+def _blended(model: Ensemble, before: Mapping[str, Tensor], blend: float) -> dict[str, Tensor]:
+    """The weights of `model`, mixed with what they were before by name, in 16 bits."""
+    after = model.state_dict()
+    mixed = {
+        name: torch.lerp(before[name].to(tensor), tensor, blend) if name in before else tensor
+        for name, tensor in after.items()
+    }
+    return {name: tensor.half() for name, tensor in mixed.items()}

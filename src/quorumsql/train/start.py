@@ -42,6 +42,7 @@ def planned(
     synthetic: int | None,
     fold: int | None,
     seed: int | None = None,
+    blend: float | None = None,
     forms: Sequence[str] = FORMS,
     again: bool = False,
 ) -> Plan:
@@ -51,12 +52,16 @@ def planned(
 
     Raises:
         UnknownName: no such form.
+        UsageError: there is nothing to blend with.
     """
+    if blend is not None and not again:
+        raise UsageError("--blend mixes with earlier weights: name them with --weights.")
     for form in forms:
         if form not in FORMS:
             raise UnknownName("form", form, FORMS)
     plan = replace(Plan(), fold=fold, forms=tuple(forms))
     plan = plan if seed is None else replace(plan, seed=seed)
+    plan = plan if blend is None else replace(plan, blend=blend)
     if again:
         plan = replace(plan, encoder_rate=plan.encoder_rate / 2, decoder_rate=plan.decoder_rate / 2)
     plan = plan if passes is None else replace(plan, passes=passes)
