@@ -51,6 +51,7 @@ class Names:
                 self._by_word.setdefault(first, []).append((place, table))
         self._any: dict[str, str] = {}
         self._by_stem: dict[str, list[tuple[str, str]]] = {}
+        self._stems = {t: frozenset(map(stem, t.split())) for t in self.tables.values()}
         for table, own in self.columns.items():
             for name, words in own.items():
                 self._any.setdefault(name, words)
@@ -77,14 +78,13 @@ class Names:
         for word in words:
             found.update(self._by_stem.get(word, ()))
 
-        def share(name: tuple[str, str]) -> float:
-            return found[name] / len(name[1].split())
-
-        def order(name: tuple[str, str]) -> tuple[float, tuple[str, str]]:
-            near = any(stem(w) in words for w in name[0].split())
-            return -share(name) - 0.5 * near, name
-
-        return sorted((name for name in found if share(name) >= 0.5), key=order)
+        near = {table for table, stems in self._stems.items() if not stems.isdisjoint(words)}
+        ranked: list[tuple[float, tuple[str, str]]] = []
+        for name, count in found.items():
+            share = count / (1 + name[1].count(" "))
+            if share >= 0.5:
+                ranked.append((-share - 0.5 * (name[0] in near), name))
+        return [name for _, name in sorted(ranked)]
 
     def column(self, name: str, table: str = "") -> str:
         """The words of a column, of `table` if that is known."""
