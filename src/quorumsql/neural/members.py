@@ -28,6 +28,7 @@ from quorumsql.joins import JoinGraph
 from quorumsql.neural.decode import Hypothesis, beam_search
 from quorumsql.neural.graphs import Graphs
 from quorumsql.neural.spans import left_out
+from quorumsql.neural.spelling import Speller, names_of
 from quorumsql.neural.tokenise import Encoded, SchemaPieces
 from quorumsql.neural.values import Unfilled, fill
 
@@ -131,6 +132,16 @@ class EmbeddedMember:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is made once of a schema."""
+
+    schema: Schema
+    pieces: SchemaPieces
+    graph: JoinGraph
+    names: frozenset[str]
+
+
 class _Reader:
     """What members share about one question: its arrays, made once, and the join graph.
 
@@ -140,27 +151,34 @@ class _Reader:
     def __init__(self, graphs: Graphs) -> None:
         self.graphs = graphs
         self._lock = threading.Lock()
-        self._schemas: deque[tuple[Schema, SchemaPieces, JoinGraph]] = deque(maxlen=AT_ONCE)
+        self._speller = Speller(graphs.tokeniser.vocabulary())
+        self._schemas: deque[_Known] = deque(maxlen=AT_ONCE)
         self._briefs: deque[tuple[Brief, Encoded]] = deque(maxlen=AT_ONCE)
 
     def encoded(self, brief: Brief) -> Encoded:
         """Arrays of `brief`; those of the last few briefs are kept."""
         with self._lock:
-            for known, made in self._briefs:
-                if known is brief:
+            for one, made in self._briefs:
+                if one is brief:
                     return made
-            pieces, _ = self._of_schema(brief.schema)
-            made = self.graphs.tokeniser.encode(brief.question.text, pieces, brief.hits)
+            known = self._of_schema(brief.schema)
+            text, hits = self._speller.mended(brief.question.text, known.names, brief.hits)
+            made = self.graphs.tokeniser.encode(text, known.pieces, hits)
             self._briefs.append((brief, made))
             return made
 
-    def _of_schema(self, schema: Schema) -> tuple[SchemaPieces, JoinGraph]:
-        for known, pieces, graph in self._schemas:
-            if known is schema:
-                return pieces, graph
-        made = (schema, self.graphs.tokeniser.pieces(schema), JoinGraph(schema))
+    def _of_schema(self, schema: Schema) -> _Known:
+        for known in self._schemas:
+            if known.schema is schema:
+                return known
+        made = _Known(
+            schema=schema,
+            pieces=self.graphs.tokeniser.pieces(schema),
+            graph=JoinGraph(schema),
+            names=names_of(schema),
+        )
         self._schemas.append(made)
-        return made[1], made[2]
+        return made
 
     def sql(
         self, hypothesis: Hypothesis, form: str, encoded: Encoded, brief: Brief
@@ -177,7 +195,7 @@ class _Reader:
         question = brief.question.text
         filled = fill(tree, spans=encoded.spans, schema=brief.schema, question=question)
         with self._lock:
-            graph = self._of_schema(brief.schema)[1]
+            graph = self._of_schema(brief.schema).graph
         return translate(write(filled, brief.schema, graph), brief.schema), _guessed(filled)
 
 

@@ -124,6 +124,11 @@ class Tokeniser:
             raise ValueError(f"the tokenizer has no {token!r}")
         return int(number)
 
+    def vocabulary(self) -> tuple[str, ...]:
+        """Return the encoder's word pieces in its order: common ones come first."""
+        known = self._tokenizer.get_vocab()
+        return tuple(sorted(known, key=lambda piece: known[piece]))
+
     def pieces(self, schema: Schema) -> SchemaPieces:
         """Return the pieces of `schema`; worth keeping, they do not depend on a question."""
         foreign = {(k.table, c) for k in schema.foreign_keys for c in k.columns}
