@@ -10,6 +10,7 @@ What is not covered: the order of words, and words whose meaning the text around
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ __all__ = ["VECTORS", "WordMeaning"]
 VECTORS = Path(__file__).with_name("words.npz")
 _TOKENIZER = Path(__file__).parent / "weights" / "tokenizer.json"
 _KEPT = 20_000
+_SCHEMAS = 8
 
 Floats = npt.NDArray[np.float32]
 
@@ -49,13 +51,24 @@ class WordMeaning:
         self._tokenizer.no_truncation()
         self._lock = threading.Lock()
         self._known: dict[str, Floats] = {}
+        self._schemas: deque[tuple[tuple[str, ...], Floats]] = deque(maxlen=_SCHEMAS)
 
     def nearness(self, words: Sequence[str], names: Sequence[str]) -> tuple[tuple[float, ...], ...]:
         """Return the cosine of each of `words` with each of `names`."""
         if not words or not names:
             return tuple(() for _ in words)
-        cosines = self._vectors(words) @ self._vectors(names).T
+        cosines = self._vectors(words) @ self._of_names(names).T
         return tuple(tuple(row) for row in cosines.tolist())
+
+    def _of_names(self, names: Sequence[str]) -> Floats:
+        """The vectors of names; those of a schema, which come as the same tuple, are kept."""
+        for known, vectors in tuple(self._schemas):
+            if known is names:
+                return vectors
+        made = self._vectors(names)
+        if isinstance(names, tuple):
+            self._schemas.append((names, made))
+        return made
 
     def _vectors(self, texts: Sequence[str]) -> Floats:
         with self._lock:

@@ -177,6 +177,7 @@ class _Words:
         self._asked = tuple(dict.fromkeys(asked))[:QUESTION_WORDS]
         self._prepared = prepared
         self._strength = _strengths(self._asked, tuple(prepared.rarity))
+        self._matched: dict[tuple[str, str], float] = {}
 
     def places(self) -> set[tuple[int, int]]:
         """Table and column (-1 for the table itself) of every name that can match at all."""
@@ -185,7 +186,11 @@ class _Words:
 
     def match(self, name: str, comment: str) -> float:
         """0 without a common word, about 1 to 2 for a name that the question spells out."""
-        return self._coverage(name) + (0.4 * self._coverage(comment) if comment else 0.0)
+        found = self._matched.get((name, comment))
+        if found is None:  # many tables have columns of the same name
+            found = self._coverage(name) + (0.4 * self._coverage(comment) if comment else 0.0)
+            self._matched[name, comment] = found
+        return found
 
     def _coverage(self, text: str) -> float:
         words = self._prepared.words(text)
