@@ -75,3 +75,18 @@ def test_columns_left_out_are_told_those_that_the_question_names_first() -> None
     assert tell_left_out(told, asked, NAMES) == "singer: song name"
     told = retell("SELECT song_name FROM singer JOIN concert ON 1 = 1", NAMES)
     assert tell_left_out(told, [], NAMES) == "singer: singer id; concert: id, singer id"
+
+
+def test_of_a_word_in_many_tables_those_count_that_the_question_names_best() -> None:
+    columns = (Column(name="id"), Column(name="height"))
+    tables = tuple(
+        Table(name=f"{of}_{what}", columns=columns)
+        for what in ("order", "review", "visit")
+        for of in ("customer", "supplier", "album", "court", "crop", "lamp", "ship", "team")
+    )
+    names = Names(Schema(name="many", tables=tables))
+    assert names.asked("The height of all customer orders?") == [("customer order", "height")]
+    of_orders = [table for table, _ in names.asked("The height of all orders?")]
+    assert of_orders == sorted(of_orders)
+    assert len(of_orders) == 8
+    assert len(names.asked("Which height is most common?")) == 24

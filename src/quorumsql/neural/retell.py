@@ -26,6 +26,8 @@ __all__ = ["Names", "retell", "tell_left_out", "tell_result"]
 
 LISTED, WANTED = 8, 5
 """Columns that are told as left out, at most, and of these, ones that the question has words of."""
+SPREAD = 20
+"""A word that more columns have than this tells of those only whose table is named best."""
 SHOWN_ROWS, SHOWN_COLUMNS, SHOWN_LETTERS = 3, 5, 18
 _SPACES = re.compile(r"\s+")
 
@@ -73,24 +75,38 @@ class Names:
 
     def asked(self, question: str) -> list[tuple[str, str]]:
         """Tables and columns, as words, with half their words in `question`; best ones first."""
-        found: Counter[tuple[str, str]] = Counter()
         words = {stem(m[0]) for m in WORD.finditer(question)} - COMMON
+        named = {
+            table: len(own & words) / len(own)
+            for table, own in self._stems.items()
+            if not own.isdisjoint(words)
+        }
+        found: Counter[tuple[str, str]] = Counter()
         for word in words:
-            found.update(self._by_stem.get(word, ()))
-
-        near = {table for table, stems in self._stems.items() if not stems.isdisjoint(words)}
-        ranked: list[tuple[float, tuple[str, str]]] = []
+            found.update(_named_best(self._by_stem.get(word, []), named))
+        ranked: list[tuple[float, float, tuple[str, str]]] = []
         for name, count in found.items():
             share = count / (1 + name[1].count(" "))
             if share >= 0.5:
-                ranked.append((-share - 0.5 * (name[0] in near), name))
-        return [name for _, name in sorted(ranked)]
+                near = named.get(name[0], 0.0)
+                ranked.append((-share - 0.5 * (near > 0), -near, name))
+        return [name for _, _, name in sorted(ranked)]
 
     def column(self, name: str, table: str = "") -> str:
         """The words of a column, of `table` if that is known."""
         name = name.lower()
         known = self.columns.get(table.lower(), {}).get(name) or self._any.get(name)
         return known or readable(name) or name
+
+
+def _named_best(
+    columns: list[tuple[str, str]], named: Mapping[str, float]
+) -> list[tuple[str, str]]:
+    """Of many columns, those whose table the question names best: others would crowd them out."""
+    if len(columns) <= SPREAD:
+        return columns
+    most = max(named.get(table, 0.0) for table, _ in columns)
+    return [one for one in columns if named.get(one[0], 0.0) == most]
 
 
 def retell(sql: str, names: Names) -> str:
