@@ -35,6 +35,7 @@ from quorumsql.domain import (
     Column,
     Execution,
     Failure,
+    ForeignKey,
     Limits,
     Question,
     Rows,
@@ -124,8 +125,18 @@ def _keep_schemas(run: Path, names: set[str], place: Callable[[str], str]) -> No
 
 
 def _record(schema: Schema) -> dict[str, Any]:
-    tables = {table.bare_name: [column.name for column in table.columns] for table in schema.tables}
-    return {"dialect": schema.dialect, "tables": tables}
+    bare = {table.name: table.bare_name for table in schema.tables}
+    return {
+        "dialect": schema.dialect,
+        "tables": {
+            table.bare_name: {column.name: column.primary_key for column in table.columns}
+            for table in schema.tables
+        },
+        "keys": [
+            [bare[k.table], list(k.columns), bare[k.referred_table], list(k.referred_columns)]
+            for k in schema.foreign_keys
+        ],
+    }
 
 
 def _schemas(run: Path) -> dict[str, Schema]:
@@ -137,8 +148,22 @@ def _schemas(run: Path) -> dict[str, Schema]:
             name=name,
             dialect=record["dialect"],
             tables=tuple(
-                Table(name=table, columns=tuple(Column(name=one) for one in columns))
+                Table(
+                    name=table,
+                    columns=tuple(
+                        Column(name=one, primary_key=key) for one, key in columns.items()
+                    ),
+                )
                 for table, columns in record["tables"].items()
+            ),
+            foreign_keys=tuple(
+                ForeignKey(
+                    table=one,
+                    columns=tuple(here),
+                    referred_table=other,
+                    referred_columns=tuple(there),
+                )
+                for one, here, other, there in record["keys"]
             ),
         )
         for name, record in records.items()
@@ -200,8 +225,8 @@ class Replayed:
     """One question with all that selection looks at, and the verdicts.
 
     Results are stand-ins: equal where the recorded ones were, empty or saying nothing where those
-    were. `reader` scores the candidates as the trained one did. `schema` has names alone, and none
-    where they were not written down.
+    were. `reader` scores the candidates as the trained one did. `schema` has names and keys
+    alone, and none where they were not written down.
     """
 
     prediction: Prediction

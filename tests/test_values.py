@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,9 @@ def index(airlines: Database) -> MemoryValueIndex:
         ("flights by Lufthanza today", "Lufthanza", "Lufthansa", "fuzzy"),
         ("all of O'Hare Express", "O'Hare Express", "O'Hare Express", "exact"),
         ("airlines from the United States.", "United States", "United States", "exact"),
+        ("all French airlines", "French", "France", "fuzzy"),
+        ("codes of female pilots", "female", "F", "fuzzy"),
+        ("airlines from America", "America", "USA", "fuzzy"),
     ],
 )
 def test_mentions(
@@ -69,6 +73,41 @@ def test_mentions(
 )
 def test_nothing_is_mentioned(index: MemoryValueIndex, question: str) -> None:
     assert index.mentions(question) == ()
+
+
+def test_states_are_their_letters_where_nothing_is_like_their_name(tmp_path: Path) -> None:
+    path = tmp_path / "shops.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE shop (state TEXT, city TEXT)")
+        connection.execute("INSERT INTO shop VALUES ('NY', 'Albany'), ('WA', 'Washington')")
+    connection.close()
+    with closing(open_database(str(path))) as database:
+        index = MemoryValueIndex.build(database, database.schema())
+    (hit,) = index.mentions("shops in New York today")
+    assert (hit.value, hit.start, hit.end) == ("NY", 9, 17)
+    (hit,) = index.mentions("shops in Washington today")
+    assert hit.value == "Washington"
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("albums whose title starts with A in order", "A"),
+        ("names that begin with the letter s", "s"),
+        ("people without the letter M in their name", "M"),
+        ("titles containing the substring love", "love"),
+        ("songs that have the word Sun in them", "Sun"),
+    ],
+)
+def test_what_a_text_holds_is_as_good_as_quoted(question: str, value: str) -> None:
+    assert [(one.text, one.kind) for one in find_spans(question, ())] == [(value, "quoted")]
+
+
+@pytest.mark.parametrize(
+    "question", ["names that start with the letters of their town", "songs with words that rhyme"]
+)
+def test_words_about_words_are_no_values(question: str) -> None:
+    assert find_spans(question, ()) == ()
 
 
 def test_best_hits_come_first(index: MemoryValueIndex) -> None:

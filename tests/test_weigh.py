@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from quorumsql.domain import Attempt, Candidate, Choice, Failure, Question, Rows, Schema
+from quorumsql.domain import (
+    Attempt,
+    Candidate,
+    Choice,
+    Column,
+    Failure,
+    Question,
+    Rows,
+    Schema,
+    Table,
+)
 from quorumsql.errors import ModelError, UsageError
 from quorumsql.stages.weigh import Weigher, Weights, load_weights
 from quorumsql.train.weights import fit_weights, simulated, write_weights
@@ -31,6 +41,16 @@ class Liking:
         assert (question, schema) == (QUESTION, SCHEMA)
         self.asked += 1
         return tuple(self.liked.get(c.sql, -2.0) for c in candidates)
+
+
+class Never:
+    """A reader that has no opinion."""
+
+    def score(
+        self, question: Question, candidates: Sequence[Candidate], schema: Schema
+    ) -> tuple[float, ...]:
+        del question, schema
+        return (0.0,) * len(candidates)
 
 
 def candidate(name: str, sql: str, *values: object, weight: float = 1.0) -> Candidate:
@@ -61,6 +81,19 @@ def test_reading_can_overrule_the_vote() -> None:
     assert choice.candidate == 2 and choice.rule == "judged"
     assert choice.groups[0].members == (2,)
     assert 0.9 < choice.confidence < 1.0
+
+
+def test_signs_of_nonsense_count_against_a_result() -> None:
+    table = Table(name="singer", columns=(Column(name="id", primary_key=True), Column(name="age")))
+    schema = Schema(name="music", tables=(table,))
+    pool = [
+        candidate("a", "SELECT AVG(id) FROM singer", 1),
+        candidate("b", "SELECT AVG(id) FROM singer", 1),
+        candidate("c", "SELECT AVG(age) FROM singer", 2),
+    ]
+    for weight, best in ((0.0, 0), (-5.0, 2)):
+        weigher = Weigher(Never(), Weights(of={"log_share": 1.0, "nonsense": weight}))
+        assert weigher.choose(QUESTION, pool, schema).candidate == best
 
 
 def test_neither_order_nor_names_matter() -> None:

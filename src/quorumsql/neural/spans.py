@@ -51,6 +51,14 @@ NAME = re.compile(
     r"(?<![\w'])[A-Z][\w.&'-]*(?:\s+(?:(?:of|the|and|de|for|in)\s+)?[A-Z0-9][\w.&'-]*)*"
 )
 CODE = re.compile(r"(?<!\w)(?=\w*\d)(?=\w*[A-Za-z])[\w.@-]+|\w+@[\w.]+|\S+\.(?:com|org|net)\b")
+SPELT = re.compile(
+    r"\b(?:(?:start|begin|end|contain|includ)\w*\s+(?:(?:with|in|by)\s+)?(?:(?:the|a)\s+)?"
+    r"|(?:have|has|having|with|without)\s+(?:the|a)\s+)"
+    r"(?:letters?|words?|phrase|substring|string|prefix|suffix|characters?)\s+"
+    r"(?!(?:of|in|is|that|the|or|and|for|from)\b)(\w+)"
+    r"|\b(?:start|begin|end)(?:s|ing|ning)?\s+(?:with|in|by)\s+(?:(?:an?|the)\s+)?([A-Z]{1,3})\b"
+)
+"""What a text starts with, ends with or contains: a value as surely as if it were quoted."""
 FIRST_WORD = re.compile(r"\W*[\w']+")
 WORD = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]+)*")
 
@@ -120,6 +128,9 @@ def _inside(span: Span, value: tuple[int, int]) -> bool:
 def _written(question: str) -> Iterator[Span]:
     for match in QUOTED.finditer(question):
         yield Span(match.start(2), match.end(2), match[2], "quoted", _number(match[2]))
+    for match in SPELT.finditer(question):
+        group = 1 if match[1] else 2
+        yield Span(*match.span(group), match[group], "quoted", _number(match[group]))
     for match in DATED.finditer(question):
         yield Span(match.start(), match.end(), match[0], "quoted")
     for match in NUMBER.finditer(question):

@@ -26,14 +26,19 @@ from quorumsql.domain import Candidate, Choice, Group, Question, Rows, Schema
 from quorumsql.errors import ModelError
 from quorumsql.ports import Reader
 from quorumsql.stages.choose import choose
+from quorumsql.stages.sanity import SIGNS, Sanity
 from quorumsql.stages.weighted import Weighted
 
 __all__ = ["FEATURES", "Weigher", "Weights", "features", "load_weights"]
 
-FEATURES = ("log_share", "share", "best_read", "mean_read", "tops", "empty", "nothing")
+FEATURES = (
+    *("log_share", "share", "best_read", "mean_read", "tops", "empty", "nothing"),
+    *SIGNS,
+)
 """log_share, share: of the votes. best_read, mean_read: log odds of the best text of the group,
 and of all its texts together. tops: share of generators whose first choice is in it. empty: no
-rows. nothing: one row of zeros and NULL."""
+rows. nothing: one row of zeros and NULL. bridged: all texts of the group have this sign of
+`stages.sanity`. nonsense: the share of its votes whose texts have that one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +68,7 @@ class Weigher:
         Without `ranks` every candidate has one vote, times what `votes` gives its generator.
         """
         self._reader, self._weights, self._ranks = reader, weights, ranks
-        self._voting = Weighted(votes or {})
+        self._voting, self._sanity = Weighted(votes or {}), Sanity()
 
     def choose(self, question: Question, candidates: Sequence[Candidate], schema: Schema) -> Choice:
         """Return the group that is worth most, and in it the candidate that reads best.
@@ -78,7 +83,8 @@ class Weigher:
         if choice.candidate is None or (self._ranks is None and len(choice.groups) == 1):
             return choice
         read = self._reader.score(question, candidates, schema)
-        rows = features(candidates, choice.groups, read)
+        signs = self._sanity.each(candidates, schema)
+        rows = features(candidates, choice.groups, read, signs)
         values = [self._weights.value(row) for row in rows]
         chances = _softmax(values)
         order = sorted(range(len(values)), key=lambda place: -values[place])
@@ -94,9 +100,12 @@ class Weigher:
 
 
 def features(
-    candidates: Sequence[Candidate], groups: Sequence[Group], read: Sequence[float]
+    candidates: Sequence[Candidate],
+    groups: Sequence[Group],
+    read: Sequence[float],
+    signs: Sequence[Mapping[str, float]],
 ) -> list[dict[str, float]]:
-    """Return the features of each group, by name."""
+    """Return the features of each group, by name; `signs` are those of `Sanity.each`."""
     tops = _tops(candidates, groups)
     rows: list[dict[str, float]] = []
     for group in groups:
@@ -104,6 +113,8 @@ def features(
         scores = list(texts.values()) or [0.0]
         execution = candidates[group.members[0]].final.execution
         found = execution.rows if isinstance(execution, Rows) else ()
+        weight = math.fsum(candidates[i].weight for i in group.members)
+        senseless = math.fsum(candidates[i].weight * signs[i]["nonsense"] for i in group.members)
         rows.append(
             {
                 "log_share": math.log(max(group.votes, 1e-4)),
@@ -113,6 +124,8 @@ def features(
                 "tops": len(tops & set(group.members)) / max(len(tops), 1),
                 "empty": float(not found),
                 "nothing": float(len(found) == 1 and all(v in (None, 0) for v in found[0])),
+                "bridged": min(signs[i]["bridged"] for i in group.members),
+                "nonsense": senseless / weight if weight > 0 else 0.0,
             }
         )
     return rows

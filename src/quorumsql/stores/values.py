@@ -2,10 +2,11 @@
 
 Values are compared as people write them: case, accents, spacing and a plural s do not
 count. A text is cut into runs of up to eight words; a run hits a value when it is the
-value (exact), its first words (prefix), or nearly so (fuzzy, Levenshtein).
+value (exact), its first words (prefix), another word for it ("French" for France), or nearly so
+(fuzzy, Levenshtein).
 
-What is not covered: more than a few hundred thousand values, meaning ("French" does not
-hit "France"), and keeping an index between processes.
+What is not covered: more than a few hundred thousand values, other words than those of
+`values_words`, and keeping an index between processes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rapidfuzz import fuzz, process
 
 from quorumsql.domain import Hit, Schema
 from quorumsql.ports import Database
+from quorumsql.stores.values_words import SAME, same_words
 
 __all__ = ["MemoryValueIndex", "normalise"]
 
@@ -107,7 +109,12 @@ class MemoryValueIndex:
                 hits.extend(found)
                 covered.update(range(run.start, run.end))
         for run in runs:
-            if not covered.intersection(range(run.start, run.end)) and _is_name(run, text):
+            if covered.intersection(range(run.start, run.end)):
+                continue
+            if other := list(self._otherwise(run)):
+                hits.extend(other)
+                covered.update(range(run.start, run.end))
+            elif _is_name(run, text):
                 hits.extend(self._nearly(run))
         hits.sort(key=lambda hit: (-hit.score, hit.start - hit.end, hit.start))
         return tuple(dict.fromkeys(hits))[:MAX_HITS]
@@ -128,6 +135,12 @@ class MemoryValueIndex:
             for whole in self._prefixes.get(key, ())[:5]:
                 for place in self._exact[whole][:3]:
                     yield _hit(run, place, 0.5 + 0.4 * len(key) / len(whole), "prefix")
+
+    def _otherwise(self, run: _Run) -> Iterator[Hit]:
+        """Values that the run means by another word."""
+        for word in same_words(run.text):
+            for place in self._exact.get(normalise(word), ())[:8]:
+                yield _hit(run, place, SAME, "fuzzy")
 
     def _nearly(self, run: _Run) -> Iterator[Hit]:
         key = normalise(run.text)

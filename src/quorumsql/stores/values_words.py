@@ -1,7 +1,7 @@
 """Words by which people mean a stored value that is written otherwise.
 
-Peoples for countries, the sexes for their letters, dates in words for dates in figures, and
-endings that English adds to a name.
+Peoples for countries, the sexes for their letters, states for their two letters, dates in words for
+dates in figures, and endings that English adds to a name.
 
 What is not covered: other languages, and synonyms that a dictionary of meaning would know.
 """
@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["dates_in", "other_words"]
+__all__ = ["SAME", "dates_in", "other_words", "same_words"]
 
+SAME: Final = 0.8
+"""How likely a value is meant that is another word for the same."""
 _PEOPLES: Final = (
     "american:america,usa,us,united states; british:uk,united kingdom,britain,england; "
     "english:england; scottish:scotland; welsh:wales; irish:ireland; french:france; "
@@ -39,6 +41,16 @@ _SAME: Final = (
     ("f", "female", "females", "woman", "women", "girl", "girls"),
     ("m", "male", "males", "man", "men", "boy", "boys"),
 )
+_STATES: Final = (
+    "alabama:al; alaska:ak; arizona:az; arkansas:ar; california:ca; colorado:co; connecticut:ct; "
+    "delaware:de; florida:fl; georgia:ga; hawaii:hi; idaho:id; illinois:il; indiana:in; iowa:ia; "
+    "kansas:ks; kentucky:ky; louisiana:la; maine:me; maryland:md; massachusetts:ma; michigan:mi; "
+    "minnesota:mn; mississippi:ms; missouri:mo; montana:mt; nebraska:ne; nevada:nv; "
+    "new hampshire:nh; new jersey:nj; new mexico:nm; new york:ny; north carolina:nc; "
+    "north dakota:nd; ohio:oh; oklahoma:ok; oregon:or; pennsylvania:pa; rhode island:ri; "
+    "south carolina:sc; south dakota:sd; tennessee:tn; texas:tx; utah:ut; vermont:vt; "
+    "virginia:va; washington:wa; west virginia:wv; wisconsin:wi; wyoming:wy"
+)
 _ENDINGS: Final = (
     *(("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("er", ""), ("an", ""), ("n", "")),
     *(("ese", ""), ("ist", ""), ("ly", ""), ("", "ing"), ("", "er")),
@@ -58,9 +70,9 @@ _DATES: Final = (
 
 def _others() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for entry in _PEOPLES.split("; "):
-        people, _, countries = entry.partition(":")
-        found[people] = tuple(countries.split(","))
+    for entry in (*_PEOPLES.split("; "), *_STATES.split("; ")):
+        word, _, others = entry.partition(":")
+        found[word] = tuple(others.split(","))
     for group in _SAME:
         for word in group:
             if len(word) > 1:
@@ -71,12 +83,17 @@ def _others() -> dict[str, tuple[str, ...]]:
 _OTHERS: Final = MappingProxyType(_others())
 
 
+def same_words(text: str) -> tuple[str, ...]:
+    """Return the other words for the same: peoples and countries, sexes, states."""
+    lower = text.lower()
+    return _OTHERS.get(lower, ()) if lower != "us" or text.isupper() else ()
+
+
 def other_words(text: str) -> Iterator[tuple[str, float]]:
     """Yield what else `text` may be stored as, each with how likely that is at best."""
+    for word in same_words(text):
+        yield word, SAME
     lower = text.lower()
-    if lower != "us" or text.isupper():
-        for word in _OTHERS.get(lower, ()):
-            yield word, 0.8
     if len(lower) >= 5 and lower.isalpha():
         for ending, instead in _ENDINGS:
             if lower.endswith(ending) and len(lower) - len(ending) >= 4:

@@ -29,15 +29,17 @@ from quorumsql.errors import UsageError
 from quorumsql.evals.predictions import Prediction, read_predictions
 from quorumsql.ports import Reader
 from quorumsql.stages.choose import choose, majority
+from quorumsql.stages.sanity import SIGNS, Sanity
 from quorumsql.stages.weigh import FEATURES, features
 
 __all__ = ["POOL_FEATURES", "Case", "cases", "fit_weights", "simulated", "write_weights"]
 
-POOL_FEATURES = ("log_share", "share", "best_read", "empty", "nothing")
+POOL_FEATURES = ("log_share", "share", "best_read", "empty", "nothing", *SIGNS)
 """Without mean_read: the more systems, the more ways to write a result, and the lower their mean,
 which says more of style than of what is right."""
 LIMITS = Limits(seconds=2.0, rows=10_000)
-RIDGE = 1e-3
+RIDGE = 2e-2
+"""Few databases say little of how much a sign counts on others."""
 DRAWS = 4
 """Pools of unknown systems that are drawn of each question."""
 SYSTEMS = (5, 26)
@@ -59,6 +61,7 @@ def cases(
         reader: scores the candidates.
         seed: of the simulation.
     """
+    sanity = Sanity()
     own: list[Case] = []
     foreign: list[Case] = []
     by_database: dict[str, list[Prediction]] = {}
@@ -78,11 +81,12 @@ def cases(
                 asked = Question(text=prediction.question)
                 read = reader.score(asked, pool, schema)
                 groups = choose(pool, ranks={}, dialect=schema.dialect).groups
-                own.append(_case(pool, groups, read, right))
+                signs = sanity.each(pool, schema)
+                own.append(_case(pool, groups, read, signs, right))
                 rng = random.Random(f"{seed}-{prediction.index}")
                 for _ in range(DRAWS):
                     drawn = list(simulated(pool, right, rng))
-                    foreign.append(_foreign(drawn, pool, read, right, schema.dialect))
+                    foreign.append(_foreign(drawn, pool, read, signs, right, schema.dialect))
                 ran.clear()
     return [c for c in own if c[0]], [c for c in foreign if c[0]]
 
@@ -116,22 +120,25 @@ def _foreign(
     drawn: Sequence[int],
     pool: Sequence[Candidate],
     read: Sequence[float],
+    signs: Sequence[Mapping[str, float]],
     right: Sequence[bool],
     dialect: str,
 ) -> Case:
     """The candidates `drawn` from a pool, each by a system of its own with one vote."""
     alone = [replace(pool[i], generator=str(n), weight=1.0) for n, i in enumerate(drawn)]
     groups = majority(alone, dialect=dialect).groups
-    return _case(alone, groups, [read[i] for i in drawn], [right[i] for i in drawn])
+    own = [signs[i] for i in drawn]
+    return _case(alone, groups, [read[i] for i in drawn], own, [right[i] for i in drawn])
 
 
 def _case(
     pool: Sequence[Candidate],
     groups: Sequence[Group],
     read: Sequence[float],
+    signs: Sequence[Mapping[str, float]],
     right: Sequence[bool],
 ) -> Case:
-    rows = features(pool, groups, read)
+    rows = features(pool, groups, read, signs)
     return rows, [any(right[i] for i in group.members) for group in groups]
 
 

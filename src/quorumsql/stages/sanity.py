@@ -1,0 +1,188 @@
+"""Signs that a statement makes no sense, whatever was asked: its tree and the schema's keys tell.
+
+bridged: two joined tables both refer to a third, which joins them: every row of the one meets every
+row of the other that shares it, and counts and sums multiply ("chasm trap", Howe 2001, Data
+Analysis for Database Design). Questions seldom ask for that: 0.6 % of Spider's training queries.
+nonsense: all that is shown is held to one value by WHERE, keys are summed up or averaged, rows are
+ordered by what is the same in all of them, or a bare column stands beside a count or a sum without
+GROUP BY: 0.1 % of those queries.
+
+`stages.weigh` holds both against a result. What is not covered: whether what makes sense was asked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from quorumsql.domain import Candidate, Schema
+
+__all__ = ["SIGNS", "Sanity"]
+
+SIGNS: Final = ("bridged", "nonsense")
+_NONE: Final[Mapping[str, float]] = MappingProxyType(dict.fromkeys(SIGNS, 0.0))
+
+_Place: TypeAlias = tuple[str, str]
+"""Table and column, in lower case."""
+
+
+class Sanity:
+    """Signs of statements about one schema after another; keeps the keys of the last."""
+
+    def __init__(self) -> None:
+        """Begin with no schema."""
+        self._known: tuple[Schema, _Keys] | None = None
+
+    def each(
+        self, candidates: Sequence[Candidate], schema: Schema
+    ) -> tuple[Mapping[str, float], ...]:
+        """Return the signs of each candidate's SQL; what several wrote alike is looked at once."""
+        found = {sql: self.of(sql, schema) for sql in {one.sql for one in candidates}}
+        return tuple(found[one.sql] for one in candidates)
+
+    def of(self, sql: str, schema: Schema) -> Mapping[str, float]:
+        """Return 1 or 0 for each of `SIGNS`; nothing is said of SQL that does not parse."""
+        known = self._known
+        if known is None or known[0] is not schema:
+            known = self._known = (schema, _Keys.of(schema))
+        keys = known[1]
+        try:
+            tree = sqlglot.parse_one(sql, read=schema.dialect or None)
+        except (SqlglotError, RecursionError, ValueError):
+            return _NONE
+        queries = [_Query(select, keys) for select in tree.find_all(exp.Select)]
+        return {
+            "bridged": float(any(map(_is_bridged, queries))),
+            "nonsense": float(any(map(_is_nonsense, queries))),
+        }
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """What refers to what, and the columns of each table; tables without their namespace."""
+
+    columns: Mapping[str, frozenset[str]]
+    many: frozenset[tuple[_Place, _Place]]
+    """Columns that refer to another, many rows perhaps to one."""
+    keys: frozenset[_Place]
+    """Columns that identify a row, or refer to one."""
+
+    @classmethod
+    def of(cls, schema: Schema) -> _Keys:
+        bare = {table.name: table.bare_name.lower() for table in schema.tables}
+        refers = {
+            (
+                (bare.get(key.table, key.table.lower()), here.lower()),
+                (bare.get(key.referred_table, key.referred_table.lower()), there.lower()),
+            )
+            for key in schema.foreign_keys
+            for here, there in zip(key.columns, key.referred_columns, strict=True)
+        }
+        identify = set()
+        for table in schema.tables:
+            primary = [column.name.lower() for column in table.columns if column.primary_key]
+            if len(primary) == 1:
+                identify.add((bare[table.name], primary[0]))
+        many = frozenset(pair for pair in refers if pair[0] not in identify)
+        columns = {
+            bare[table.name]: frozenset(column.name.lower() for column in table.columns)
+            for table in schema.tables
+        }
+        return cls(columns, many, frozenset(identify | {here for here, _ in refers}))
+
+
+class _Query:
+    """One SELECT: which tables it reads, and which stored columns its columns are."""
+
+    def __init__(self, select: exp.Select, keys: _Keys) -> None:
+        self.select, self.keys = select, keys
+        sources = [select.args.get("from_"), *(select.args.get("joins") or [])]
+        self.tables = {
+            source.this.alias_or_name.lower(): source.this.name.lower()
+            for source in sources
+            if source is not None and isinstance(source.this, exp.Table)
+        }
+
+    def place(self, node: exp.Expr | None) -> _Place | None:
+        """The stored column that a node names; None where it is no column of these tables."""
+        if not isinstance(node, exp.Column):
+            return None
+        name, alias = node.name.lower(), node.table.lower()
+        if alias:
+            return (self.tables[alias], name) if alias in self.tables else None
+        owners = (t for t in self.tables.values() if name in self.keys.columns.get(t, ()))
+        return next(((table, name) for table in owners), None)
+
+    def conditions(self) -> Iterator[exp.Expr]:
+        """The conditions that all hold: those of WHERE and of joins."""
+        where = self.select.args.get("where")
+        wholes = [where.this] if where is not None else []
+        wholes += [on for j in self.select.args.get("joins") or () if (on := j.args.get("on"))]
+        for whole in wholes:
+            yield from whole.flatten() if isinstance(whole, exp.And) else (whole,)
+
+    def equal(self) -> Iterator[tuple[_Place, _Place]]:
+        """Columns that must be equal, both ways round."""
+        for one in self.conditions():
+            left, right = self.place(one.this), self.place(one.args.get("expression"))
+            if isinstance(one, exp.EQ) and left and right:
+                yield from ((left, right), (right, left))
+        shared = {name.name.lower() for j in self.select.args.get("joins") or ()
+                  for name in j.args.get("using") or ()}  # fmt: skip
+        for name, table, other in product(shared, self.tables.values(), self.tables.values()):
+            yield (table, name), (other, name)
+
+    def held(self) -> set[_Place]:
+        """Columns that one value is demanded of."""
+        return {
+            place
+            for one in self.conditions()
+            if isinstance(one, exp.EQ) and isinstance(one.right, exp.Literal)
+            if (place := self.place(one.left)) is not None
+        }
+
+
+def _is_bridged(query: _Query) -> bool:
+    if len(query.tables) < 3 or not _keeps_duplicates(query.select):
+        return False
+    referring: defaultdict[str, set[str]] = defaultdict(set)
+    for here, there in query.equal():
+        if (here, there) in query.keys.many:
+            referring[there[0]].add(here[0])
+    return any(len(tables) > 1 for tables in referring.values())
+
+
+def _keeps_duplicates(select: exp.Select) -> bool:
+    """Whether it matters how often a row comes."""
+    parent = select.parent
+    while isinstance(parent, exp.Subquery):
+        parent = parent.parent
+    totals = any(one.parent_select is select for one in select.find_all(exp.AggFunc))
+    if totals or select.args.get("group"):
+        return not any(isinstance(one.unalias().this, exp.Distinct) for one in select.expressions)
+    return not (select.args.get("distinct") or isinstance(parent, exp.SetOperation | exp.In))
+
+
+def _is_nonsense(query: _Query) -> bool:
+    select, held = query.select, query.held()
+    shown = [one.unalias() for one in select.expressions]
+    places = [query.place(one) for one in shown]
+    if held and shown and all(place in held for place in places):
+        return True
+    for total in select.find_all(exp.Sum, exp.Avg):
+        if total.parent_select is select and query.place(total.this) in query.keys.keys:
+            return True
+    order = select.args.get("order")
+    if order is not None and any(query.place(one.this) in held for one in order.expressions):
+        return True
+    plain = any(isinstance(one, exp.Column) and not one.is_star for one in shown)
+    totals = any(isinstance(one, exp.Count | exp.Sum | exp.Avg) for one in shown)
+    return plain and totals and not select.args.get("group") and not select.args.get("distinct")
