@@ -20,7 +20,7 @@ from quorumsql.neural.relate import BY_NAME
 from quorumsql.neural.tokenise import FEATURES, ROLES, Tokeniser
 from quorumsql.stores.values import MemoryValueIndex
 from quorumsql.train.data import MASK, Blur, load_examples
-from quorumsql.train.embedded import Plan, train
+from quorumsql.train.embedded import Plan, _order, train
 from quorumsql.train.export import export
 from quorumsql.train.model import Shape
 from tiny_spider import QUESTIONS, write_spider
@@ -180,3 +180,18 @@ def test_a_fold_learns_from_its_half_only(data: Path, tmp_path: Path, tokenizer:
         else:
             learned += events[0]["examples"]
     assert learned == 2 * len(QUESTIONS)
+
+
+def test_passes_over_a_share_read_everything_before_anything_twice(
+    data: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    examples = load_examples(data, PLAN.files, Tokeniser(tokenizer))
+    examples = (examples * 5)[:11]
+    plan = replace(PLAN, share=0.3, per_database=1000)
+    read = [
+        [row for batch in _order(examples, plan, number) for row in batch] for number in range(6)
+    ]
+    assert all(len(rows) == len(set(rows)) and 3 <= len(rows) <= 4 for rows in read)
+    assert set(read[0]).isdisjoint(read[1])
+    assert {row for rows in read[:3] for row in rows} == set(range(11))
+    assert [row for batch in _order(examples, plan, 2) for row in batch] == read[2]

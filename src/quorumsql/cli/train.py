@@ -35,6 +35,14 @@ def embedded(
         int | None,
         typer.Option(metavar="N", help="Synthetic questions beside the real ones.", min=0),
     ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            help="Each pass reads this share of the questions, and the next one others.",
+            min=0.01,
+            max=1.0,
+        ),
+    ] = None,
     fold: Annotated[
         int | None,
         typer.Option(help="Learn from half 0 or 1 of the databases only.", min=0, max=1),
@@ -66,7 +74,8 @@ def embedded(
     """Train the embedded members, export them, and measure them on databases held out.
 
     Runs again where it was interrupted. The result is a folder OUT/weights as the package
-    carries it.
+    carries it. With torchrun --nproc-per-node N -m quorumsql train embedded …, N processes train it
+    together, each on a GPU of its own if there are any.
     """
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -80,13 +89,14 @@ def embedded(
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         chosen: dict[str, Any] = {
-            "passes": passes, "synthetic": synthetic, "fold": fold,
+            "passes": passes, "synthetic": synthetic, "share": share, "fold": fold,
             "seed": seed, "blend": blend, "again": weights is not None,
         }  # fmt: skip
         if form:
             chosen["forms"] = form
-        _run(folder, out, chosen, accelerator, weights, measure, progress)
-    typer.echo(f"{out / 'weights'}: ready to ship", err=True)
+        leads = _run(folder, out, chosen, accelerator, weights, measure, progress)
+    if leads:
+        typer.echo(f"{out / 'weights'}: ready to ship", err=True)
 
 
 def selector(
@@ -190,7 +200,8 @@ def _run(
     weights: Path | None,
     measured: bool,
     progress: Progress,
-) -> None:
+) -> bool:
+    """Train, and measure if wanted; whether this process is the one that wrote the weights."""
     from quorumsql.errors import MissingExtra
 
     try:
@@ -207,6 +218,9 @@ def _run(
     trained = start.train_embedded(
         data, out, start.planned(**chosen), accelerator=accelerator, weights=weights, report=report
     )
+    if trained is None:  # another process of torchrun goes on
+        return False
     if measured:
         second = progress.add_task("measuring", total=None)
         start.measure_embedded(trained, data, out, watch=lambda _: progress.advance(second))
+    return True

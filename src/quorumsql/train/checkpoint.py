@@ -4,14 +4,14 @@ A step warms the rates up and then lets them fall linearly; the average follows 
 `1 - pace`, faster at the start (Polyak and Juditsky, 1992, as an exponential average). A run that
 is resumed ends with the weights that it would have had.
 
-What is not covered: several GPUs, and a checkpoint of another plan, which is refused.
+What is not covered: a checkpoint of another plan, which is refused.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from quorumsql.errors import UsageError
+from quorumsql.train.team import Team
 
 __all__ = ["Run", "optimizer_for"]
 
@@ -35,17 +36,21 @@ def optimizer_for(
 
 @dataclass(slots=True)
 class Run(Generic[_Model]):
-    """What a checkpoint holds. `average` has the shape of `model`; `step` counts steps done."""
+    """What a checkpoint holds. `average` has the shape of `model`; `step` counts steps done.
+
+    The processes of a `team` have equal weights as long as each takes the same steps.
+    """
 
     model: _Model
     average: _Model
     optimizer: torch.optim.Optimizer
     step: int = 0
+    team: Team = field(default_factory=Team)
 
     def begin(self, *, seed: int, total: int, warm_up: int) -> None:
         """Set what the next of `total` steps depends on: noise and rates, resumed or not."""
         self.model.train()
-        torch.manual_seed(seed * 1_000_003 + self.step)
+        torch.manual_seed(seed * 1_000_003 + self.step + self.team.rank * 7_919)
         factor = min(1.0, (self.step + 1) / warm_up) * max(0.02, 1 - self.step / total)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
@@ -53,6 +58,7 @@ class Run(Generic[_Model]):
     def learn(self, loss: Tensor, *, average: float) -> None:
         """Go down from a scalar `loss`; the average keeps at most the share `average` of itself."""
         torch.autograd.backward(loss)
+        self.team.agree(self.model.parameters())
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -64,6 +70,8 @@ class Run(Generic[_Model]):
 
     def save(self, path: Path, plan: Mapping[str, object]) -> None:
         """Write all of it to `path` in one piece; `plan` is what it was made with."""
+        if not self.team.leads:
+            return
         state = {
             "plan": json.dumps(plan),
             "step": self.step,

@@ -4,7 +4,8 @@ Each pass reads every question once, at most `per_database` of a database, with 
 shuffled and trimmed anew, and between them synthetic questions: all of the plan's in the first
 pass, ever fewer, none in the last. What the package ships is the moving average of the weights.
 
-What is not covered: several GPUs.
+What is not covered: models that do not fit on one device; several processes share batches
+(`train.team`).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from quorumsql.train.data import (
 )
 from quorumsql.train.model import Ensemble, Member, Shape
 from quorumsql.train.rename import OtherWords, Renamer
+from quorumsql.train.team import Team
 
 __all__ = ["Plan", "exact_share", "losses_of", "train"]
 
@@ -59,6 +61,9 @@ class Plan:
     wide_budget: int = 120
     wide_share: float = 0.2
     per_database: int = 200
+    share: float = 1.0
+    """Share of the questions that a pass reads; the next one reads others, until all were read
+    (RS2, Okanovic et al. 2024, arXiv 2305.18424): more passes on a small budget."""
     held_out: float = 0.08
     fold: int | None = None
     """0 or 1: learn from that half of the databases only, to answer about the other."""
@@ -92,6 +97,7 @@ def train(
     tokeniser: Tokeniser,
     shape: Shape | None = None,
     device: str = "cpu",
+    team: Team | None = None,
     report: Callable[[dict[str, Any]], None],
     checkpoint_seconds: float = 300.0,
 ) -> Path:
@@ -100,10 +106,12 @@ def train(
     `start` holds the weights of a MiniLM encoder, or of members trained before; without it,
     training starts from noise.
     A checkpoint in `out` is continued, and ends with the weights that it would have had.
+    Of a `team` only the first process writes.
 
     Raises:
         UsageError: the checkpoint was made with another plan.
     """
+    team = team or Team()
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
     examples = load_examples(data, plan.files, tokeniser)
@@ -116,6 +124,7 @@ def train(
     renamer = Renamer(tokeniser, OtherWords(WordMeaning()))
     shape, grammars = shape or Shape(), {form: Grammar(form) for form in plan.forms}
     run = _begin(plan, shape, start, device)
+    run.team = team
     checkpoint, weights = out / "checkpoint.pt", out / "members.pt"
     run.resume(checkpoint, asdict(plan), device=device)
     ends = list(accumulate(len(_mixed(learn, len(real), plan, n)) for n in range(plan.passes)))
@@ -127,13 +136,16 @@ def train(
         number = bisect_right(ends, run.step)
         offset = run.step - (ends[number - 1] if number else 0)
         for rows in _mixed(learn, len(real), plan, number)[offset:]:
-            batch = _batch(learn, rows, run.step, number, plan, renamer, grammars)
+            own = team.share(rows)
+            batch = _batch(learn, own, run.step, number, plan, renamer, grammars)
             losses = _step(run, batch, plan, total, device)
             run.step += 1
             report({"event": "step", "step": run.step, "of": total, **losses})
             if time.monotonic() - saved > checkpoint_seconds:
                 run.save(checkpoint, asdict(plan))
                 saved = time.monotonic()
+        if not team.leads:
+            continue
         run.save(checkpoint, asdict(plan))
         exact = exact_share(run.average, check, tokeniser, grammars, device)
         report({"event": "pass", "pass": number + 1, "exact": exact})
@@ -218,6 +230,8 @@ def _order(examples: Sequence[Example], plan: Plan, number: int) -> list[list[in
     rng = random.Random(f"{plan.seed}-pass-{number}")
     rows = list(range(len(examples)))
     rng.shuffle(rows)
+    if plan.share < 1.0:
+        rows = _drawn(len(examples), plan, number)
     seen: dict[str, int] = {}
     kept: list[int] = []
     for row in rows:
@@ -238,6 +252,17 @@ def _order(examples: Sequence[Example], plan: Plan, number: int) -> list[list[in
         batches += [part[i : i + plan.batch] for i in range(0, len(part), plan.batch)]
     rng.shuffle(batches)
     return batches
+
+
+def _drawn(count: int, plan: Plan, number: int) -> list[int]:
+    """The questions of pass `number` in random order: none comes again before all have come."""
+    size = math.ceil(plan.share * count)
+    places = range(number * size, (number + 1) * size)
+    orders: dict[int, list[int]] = {}
+    for cycle in {place // max(count, 1) for place in places}:
+        orders[cycle] = list(range(count))
+        random.Random(f"{plan.seed}-cycle-{cycle}").shuffle(orders[cycle])
+    return list(dict.fromkeys(orders[place // count][place % count] for place in places))
 
 
 def _budget(row: int, number: int, plan: Plan) -> int:

@@ -27,6 +27,7 @@ from quorumsql.train.export import export, load_weights
 from quorumsql.train.measure import measure
 from quorumsql.train.model import Shape
 from quorumsql.train.restore import load_shipped
+from quorumsql.train.team import team_of
 
 __all__ = ["measure_embedded", "planned", "train_embedded"]
 
@@ -41,6 +42,7 @@ def planned(
     passes: int | None,
     synthetic: int | None,
     fold: int | None,
+    share: float | None = None,
     seed: int | None = None,
     blend: float | None = None,
     forms: Sequence[str] = FORMS,
@@ -60,6 +62,7 @@ def planned(
         if form not in FORMS:
             raise UnknownName("form", form, FORMS)
     plan = replace(Plan(), fold=fold, forms=tuple(forms))
+    plan = plan if share is None else replace(plan, share=share)
     plan = plan if seed is None else replace(plan, seed=seed)
     plan = plan if blend is None else replace(plan, blend=blend)
     if again:
@@ -76,9 +79,10 @@ def train_embedded(
     accelerator: str,
     weights: Path | None = None,
     report: Callable[[dict[str, Any]], None],
-) -> Path:
+) -> Path | None:
     """Train and export; return the folder of weights. Every event goes to OUT/log.jsonl too.
 
+    Where `torchrun` started several processes, the first alone exports; the others return None.
     With `weights`, training starts from those and not from MiniLM: a members.pt, a folder of
     exported weights, or "shipped" for those of the package.
 
@@ -94,12 +98,14 @@ def train_embedded(
     start, shape = _start(weights, minilm)
     start = {name: tensor for name, tensor in start.items() if _is_wanted(name, plan.forms)}
     out.mkdir(parents=True, exist_ok=True)
-    with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+    device = "cuda" if cuda else "cpu"
+    with team_of(device) as team, (out / "log.jsonl").open("a", encoding="utf-8") as log:
 
         def tell(event: dict[str, Any]) -> None:
-            log.write(json.dumps({**event, "time": round(time.time())}) + "\n")
-            log.flush()
-            report(event)
+            if team.leads:
+                log.write(json.dumps({**event, "time": round(time.time())}) + "\n")
+                log.flush()
+                report(event)
 
         trained = train(
             data,
@@ -108,9 +114,12 @@ def train_embedded(
             start=start,
             tokeniser=Tokeniser(tokenizer),
             shape=shape,
-            device="cuda" if cuda else "cpu",
+            device=device,
+            team=team,
             report=tell,
         )
+    if not team.leads:
+        return None
     export(trained, out / "weights", tokenizer=tokenizer)
     return out / "weights"
 
