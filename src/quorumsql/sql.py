@@ -26,6 +26,7 @@ __all__ = [
     "first_rows",
     "has_conditions",
     "is_ordered",
+    "names_of",
     "normalise",
     "quote",
     "quote_table",
@@ -95,8 +96,7 @@ def tables_of(sql: str, dialect: str) -> tuple[str, ...]:
 
     Their order means nothing. Names that the statement itself defines in WITH are left out.
     """
-    tree = _parse(sql, dialect)
-    return tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
+    return names_of(sql, dialect)[0]
 
 
 def has_conditions(sql: str, dialect: str) -> bool:
@@ -114,15 +114,21 @@ def columns_of(sql: str, dialect: str) -> tuple[ColumnRef, ...]:
 
     `table` is "" where a column is not qualified and its query reads more than one table.
     """
+    return names_of(sql, dialect)[1]
+
+
+def names_of(sql: str, dialect: str) -> tuple[tuple[str, ...], tuple[ColumnRef, ...]]:
+    """Return `tables_of` and `columns_of`, from one look at the statement."""
     tree = _parse(sql, dialect)
     if tree is None:
-        return ()
+        return (), ()
+    tables = tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
     found: dict[ColumnRef, None] = {}
     aliases = {table.alias_or_name: table.name for table in _stored_tables(tree)}
     for column in tree.find_all(exp.Column):
         table = aliases.get(column.table, column.table) or _only_table(column)
         found[ColumnRef(table=table, column=column.name)] = None
-    return tuple(found)
+    return tables, tuple(found)
 
 
 def tree_edges(sql: str, dialect: str) -> tuple[tuple[str, str], ...]:

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from quorumsql.domain import Brief, Candidate, ColumnRef, Ranking, Schema, Table
+from quorumsql.domain import Brief, Candidate, ColumnRef, Ranking, Schema
 from quorumsql.errors import ModelError
 from quorumsql.joins import JoinGraph
 from quorumsql.ports import Generator
-from quorumsql.sql import columns_of, tables_of
+from quorumsql.sql import names_of
 from quorumsql.stages.link import keys_of, part_of
 from quorumsql.stages.relevance import Beliefs, Relevance, features
 from quorumsql.stages.together import together
@@ -74,7 +74,10 @@ class Drafts:
         Raises:
             ModelError: every generator failed.
         """
-        read = [[_read(one, brief.schema) for one in drafts] for drafts in self._drafted(brief)]
+        drafted = self._drafted(brief)
+        texts = {one.sql for drafts in drafted for one in drafts}
+        known = {sql: _places(sql, brief.schema) for sql in texts}
+        read = [[_Read(one.weight, *known[one.sql]) for one in drafts] for drafts in drafted]
         count = len(self._generators)
         columns: defaultdict[ColumnRef, float] = defaultdict(float)
         tables: defaultdict[str, float] = defaultdict(float)
@@ -177,10 +180,19 @@ class _Read:
     tables: frozenset[str]
 
 
-def _read(draft: Candidate, schema: Schema) -> _Read:
-    tables = _tables(draft.sql, schema)
-    columns = frozenset(_columns(draft.sql, schema, tables))
-    return _Read(draft.weight, columns, frozenset(table.name for table in tables))
+def _places(sql: str, schema: Schema) -> tuple[frozenset[ColumnRef], frozenset[str]]:
+    """The columns and the tables of the schema that a draft reads."""
+    names, columns = names_of(sql, schema.dialect)
+    tables = [table for name in names if (table := schema.table(name)) is not None]
+    found: set[ColumnRef] = set()
+    for ref in columns:
+        named = schema.table(ref.table) if ref.table else None
+        for table in [named] if named is not None else tables:
+            column = table.column(ref.column)
+            if column is not None:
+                found.add(ColumnRef(table=table.name, column=column.name))
+                break
+    return frozenset(found), frozenset(table.name for table in tables)
 
 
 def _shares(names: Iterable[_Name], count: int) -> dict[_Name, float]:
@@ -189,20 +201,3 @@ def _shares(names: Iterable[_Name], count: int) -> dict[_Name, float]:
 
 def _entropy(weights: Iterable[float]) -> float:
     return -sum(weight * math.log(weight) for weight in weights if weight > 0)
-
-
-def _tables(sql: str, schema: Schema) -> list[Table]:
-    found = (schema.table(name) for name in tables_of(sql, schema.dialect))
-    return [table for table in found if table is not None]
-
-
-def _columns(sql: str, schema: Schema, read: Sequence[Table]) -> set[ColumnRef]:
-    found: set[ColumnRef] = set()
-    for ref in columns_of(sql, schema.dialect):
-        named = schema.table(ref.table) if ref.table else None
-        for table in [named] if named is not None else read:
-            column = table.column(ref.column)
-            if column is not None:
-                found.add(ColumnRef(table=table.name, column=column.name))
-                break
-    return found

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from quorumsql.domain import Question, Schema
-from quorumsql.sql import columns_of, tables_of
+from quorumsql.sql import names_of
 from quorumsql.stages.answerable import telling
 from quorumsql.stages.link import words_of
 
@@ -52,8 +52,9 @@ class Overlap:
             schema: all of it.
         """
         vocabulary = self._words(schema)
-        columns = {ref.column for ref in columns_of(sql, schema.dialect)}
-        names = (*columns, *tables_of(sql, schema.dialect))
+        tables, refs = names_of(sql, schema.dialect)
+        columns = {ref.column for ref in refs}
+        names = (*columns, *tables)
         used = {word for name in names for word in words_of(name)}
         used.update(words_of(" ".join(_TEXT.findall(sql))))
         left = [one.stem for one in telling(question.text, ()) if one.stem not in used]

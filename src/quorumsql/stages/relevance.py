@@ -126,25 +126,31 @@ def features(brief: Brief, beliefs: Beliefs) -> dict[ColumnRef, tuple[float, ...
         place = (hit.table, hit.column)
         scores[place] = max(scores.get(place, 0.0), hit.score)
     foreign = _foreign(brief.schema)
-    rivals = _Rivals(brief, beliefs, asked)
+    names = {
+        (table.name, column.name): _Name.of(table, column)
+        for table in brief.schema.tables
+        for column in table.columns
+    }
+    rivals = _Rivals(brief, beliefs, asked, names)
     rows: dict[ColumnRef, tuple[float, ...]] = {}
     for table in brief.schema.tables:
         for column in table.columns:
             place = (table.name, column.name)
             ref = ColumnRef(table=table.name, column=column.name)
+            name = names[place]
             rows[ref] = (
                 *_drafted(table, column, beliefs),
-                *_named(table, column, asked),
+                *_named(name, asked),
                 exact.get(place, 0.0),
                 near.get(place, 0.0),
                 float(column.primary_key),
                 float(place in foreign),
                 float(column.kind == "number"),
                 *_crossed(
-                    table,
                     column,
+                    name,
                     asked,
-                    beliefs,
+                    beliefs.tables.get(table.name, 0.0),
                     key=column.primary_key or place in foreign,
                 ),
                 *_chosen(ref, beliefs),
@@ -191,25 +197,39 @@ def _certain(ref: ColumnRef, beliefs: Beliefs) -> tuple[float, ...]:
     )
 
 
-def _named(table: Table, column: Column, asked: frozenset[str]) -> tuple[float, ...]:
-    share, core = _shares(table, column, asked)
-    tables = words_of(table.name)
-    return (
-        share,
-        float(share == 1.0),
-        core,
-        sum(w in asked for w in tables) / max(len(tables), 1),
-    )
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """The words of a column's name, those beyond its table's name, and those of that."""
+
+    words: Sequence[str]
+    core: Sequence[str]
+    table: Sequence[str]
+
+    @classmethod
+    def of(cls, table: Table, column: Column) -> _Name:
+        words, others = words_of(column.name), words_of(table.name)
+        return cls(words, [word for word in words if word not in others] or words, others)
+
+    def shares(self, asked: frozenset[str]) -> tuple[float, float]:
+        """How much of the name stands in the question, and of that beyond the table's."""
+        telling = sum(word in asked and word not in STOP for word in self.core)
+        whole = sum(word in asked for word in self.words)
+        return whole / max(len(self.words), 1), telling / max(len(self.core), 1)
+
+
+def _named(name: _Name, asked: frozenset[str]) -> tuple[float, ...]:
+    share, core = name.shares(asked)
+    tables = sum(word in asked for word in name.table) / max(len(name.table), 1)
+    return share, float(share == 1.0), core, tables
 
 
 def _crossed(
-    table: Table, column: Column, asked: frozenset[str], beliefs: Beliefs, *, key: bool
+    column: Column, name: _Name, asked: frozenset[str], whole: float, *, key: bool
 ) -> tuple[float, ...]:
-    """What counts only in a table that is needed."""
-    share, core = _shares(table, column, asked)
-    whole = beliefs.tables.get(table.name, 0.0)
-    called = not {"name", "title"}.isdisjoint(words_of(column.name))
-    dated = column.kind == "date" or not {"date", "year", "time"}.isdisjoint(words_of(column.name))
+    """What counts only in a table that is needed; `whole` is the belief in it."""
+    share, core = name.shares(asked)
+    called = not {"name", "title"}.isdisjoint(name.words)
+    dated = column.kind == "date" or not {"date", "year", "time"}.isdisjoint(name.words)
     asks_time = dated and not _TIME.isdisjoint(asked)
     near_core = core if whole == 0.0 else 0.0
     return (
@@ -225,7 +245,13 @@ def _crossed(
 class _Rivals:
     """What columns that are believed in more explain already: the set is judged as a set."""
 
-    def __init__(self, brief: Brief, beliefs: Beliefs, asked: frozenset[str]) -> None:
+    def __init__(
+        self,
+        brief: Brief,
+        beliefs: Beliefs,
+        asked: frozenset[str],
+        names: Mapping[tuple[str, str], _Name],
+    ) -> None:
         self._belief = beliefs.columns
         self._told: dict[ColumnRef, tuple[list[str], int]] = {}
         self._words: defaultdict[str, float] = defaultdict(float)
@@ -233,8 +259,9 @@ class _Rivals:
         for table in brief.schema.tables:
             for column in table.columns:
                 ref = ColumnRef(table=table.name, column=column.name)
-                words = [w for w in _core(table, column) if w in asked and w not in STOP]
-                self._told[ref] = (words, max(len(words_of(column.name)), 1))
+                name = names[table.name, column.name]
+                words = [word for word in name.core if word in asked and word not in STOP]
+                self._told[ref] = (words, max(len(name.words), 1))
                 self._twins[column.name.lower()].append(ref)
                 for word in words:
                     self._words[word] = max(self._words[word], self._of(ref))
@@ -283,19 +310,6 @@ class _Rivals:
             left = hit.score * (1.0 - explained[hit.start, hit.end])
             found[ref] = max(found.get(ref, 0.0), left)
         return found
-
-
-def _core(table: Table, column: Column) -> list[str]:
-    """The words of a column's name beyond those of its table's."""
-    words, table_words = words_of(column.name), set(words_of(table.name))
-    return [word for word in words if word not in table_words] or words
-
-
-def _shares(table: Table, column: Column, asked: frozenset[str]) -> tuple[float, float]:
-    """How much of a column's name stands in the question, and of that beyond its table's."""
-    words, core = words_of(column.name), _core(table, column)
-    telling = sum(word in asked and word not in STOP for word in core)
-    return sum(w in asked for w in words) / max(len(words), 1), telling / max(len(core), 1)
 
 
 def _foreign(schema: Schema) -> set[tuple[str, str]]:
