@@ -12,6 +12,7 @@ What is not covered: votes. `stages.weigh` puts both together.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ MOST = {"question": 72, "sql": 112, "result": 48, "left_out": 48}
 """Word pieces that are read of each part; the rest is cut."""
 TOGETHER = 32
 """Candidates in one run of the graph, which bounds its memory."""
+SCHEMAS = 8
+"""Schemas whose names are kept, since a server answers about several databases in turn."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -122,7 +125,7 @@ class Reader:
         self._path, self._vocabulary = path, tokenizer or path.with_name("tokenizer.json")
         self._lock = threading.Lock()
         self._loaded: tuple[Any, ReaderTokeniser] | None = None
-        self._names: tuple[Schema, Names] | None = None
+        self._names: deque[tuple[Schema, Names]] = deque(maxlen=SCHEMAS)
 
     def score(
         self, question: Question, candidates: Sequence[Candidate], schema: Schema
@@ -134,10 +137,7 @@ class Reader:
         Raises:
             ModelError: the weights cannot be loaded.
         """
-        known = self._names
-        if known is None or known[0] is not schema:
-            known = self._names = (schema, Names(schema))
-        names, asked = known[1], " ".join((question.text, question.evidence)).strip()
+        names, asked = self._names_of(schema), " ".join((question.text, question.evidence)).strip()
         wanted = names.asked(question.text)
         told: dict[int, tuple[str, str, str]] = {}
         retold: dict[str, tuple[str, str]] = {}
@@ -155,6 +155,15 @@ class Reader:
             found[told[index]] if index in told else float("-inf")
             for index in range(len(candidates))
         )
+
+    def _names_of(self, schema: Schema) -> Names:
+        """What the names of a schema stand for; kept, for one of a thousand tables takes long."""
+        for known, names in tuple(self._names):
+            if known is schema:
+                return names
+        made = Names(schema)
+        self._names.append((schema, made))
+        return made
 
     def _read(self, asked: str, told: Sequence[tuple[str, str, str]]) -> list[float]:
         session, tokeniser = self._ready()
