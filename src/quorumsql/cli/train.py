@@ -37,11 +37,7 @@ def embedded(
     ] = None,
     share: Annotated[
         float | None,
-        typer.Option(
-            help="Each pass reads this share of the questions, and the next one others.",
-            min=0.01,
-            max=1.0,
-        ),
+        typer.Option(help="Each pass reads this share of the questions.", min=0.01, max=1.0),
     ] = None,
     fold: Annotated[
         int | None,

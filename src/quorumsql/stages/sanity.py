@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -136,15 +135,19 @@ class _Query:
             yield from whole.flatten() if isinstance(whole, exp.And) else (whole,)
 
     def equal(self) -> Iterator[tuple[_Place, _Place]]:
-        """Columns that must be equal, both ways round."""
+        """Columns that must be equal; where USING says so, only those that a key joins."""
         for one in self.conditions():
             left, right = self.place(one.this), self.place(one.args.get("expression"))
             if isinstance(one, exp.EQ) and left and right:
                 yield from ((left, right), (right, left))
         shared = {name.name.lower() for j in self.select.args.get("joins") or ()
                   for name in j.args.get("using") or ()}  # fmt: skip
-        for name, table, other in product(shared, self.tables.values(), self.tables.values()):
-            yield (table, name), (other, name)
+        if not shared:
+            return
+        read = set(self.tables.values())
+        for here, there in self.keys.many:
+            if here[1] == there[1] and here[1] in shared and {here[0], there[0]} <= read:
+                yield here, there
 
     def held(self) -> set[_Place]:
         """Columns that one value is demanded of."""
