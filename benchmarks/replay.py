@@ -135,6 +135,7 @@ def _record(schema: Schema) -> dict[str, Any]:
         "keys": [
             [bare[k.table], list(k.columns), bare[k.referred_table], list(k.referred_columns)]
             for k in schema.foreign_keys
+            if {k.table, k.referred_table} <= bare.keys()
         ],
     }
 
@@ -167,6 +168,7 @@ def _schemas(run: Path) -> dict[str, Schema]:
             ),
         )
         for name, record in records.items()
+        if "keys" in record  # those written before are written again
     }
 
 

@@ -33,6 +33,7 @@ LAYERS = [
         "sample",
         "urls",
         "hashes",
+        "kept",
         "tokens",
         "objects",
     },  # pure functions

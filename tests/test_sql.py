@@ -12,8 +12,8 @@ from quorumsql.domain import ColumnRef
 from quorumsql.sql import (
     RESERVED,
     SQLITE_RESERVED,
-    columns_of,
     is_ordered,
+    names_in,
     normalise,
     quote,
     tables_of,
@@ -77,15 +77,17 @@ def test_tables_of() -> None:
     assert tables_of("no SQL (", "sqlite") == ()
 
 
-def test_columns_of() -> None:
+def test_names_in() -> None:
     sql = "SELECT t.a, b FROM tt AS t WHERE c IN (SELECT d FROM e, f) AND t.a > 1"
-    assert columns_of(sql, "sqlite") == (
+    tables, columns = names_in(sql, "sqlite")
+    assert sorted(tables) == ["e", "f", "tt"]
+    assert columns == (
         ColumnRef(table="tt", column="a"),
         ColumnRef(table="tt", column="b"),
         ColumnRef(table="tt", column="c"),
         ColumnRef(table="", column="d"),
     )
-    assert columns_of("no SQL (", "sqlite") == ()
+    assert names_in("no SQL (", "sqlite") == ((), ())
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,11 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from quorumsql.domain import ColumnRef, Kind, Table
 
 __all__ = [
-    "columns_of",
     "declared_kind",
     "first_rows",
     "has_conditions",
     "is_ordered",
-    "names_of",
+    "names_in",
     "normalise",
     "quote",
     "quote_table",
@@ -96,7 +95,8 @@ def tables_of(sql: str, dialect: str) -> tuple[str, ...]:
 
     Their order means nothing. Names that the statement itself defines in WITH are left out.
     """
-    return names_of(sql, dialect)[0]
+    tree = _parse(sql, dialect)
+    return tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
 
 
 def has_conditions(sql: str, dialect: str) -> bool:
@@ -109,16 +109,11 @@ def has_conditions(sql: str, dialect: str) -> bool:
     return tree is None or tree.find(*kinds) is not None
 
 
-def columns_of(sql: str, dialect: str) -> tuple[ColumnRef, ...]:
-    """Return the columns that `sql` names, each once, aliases of tables resolved.
+def names_in(sql: str, dialect: str) -> tuple[tuple[str, ...], tuple[ColumnRef, ...]]:
+    """Return `tables_of`, and the columns that `sql` names, each once, aliases of tables resolved.
 
-    `table` is "" where a column is not qualified and its query reads more than one table.
+    A column's `table` is "" where it is not qualified and its query reads more than one table.
     """
-    return names_of(sql, dialect)[1]
-
-
-def names_of(sql: str, dialect: str) -> tuple[tuple[str, ...], tuple[ColumnRef, ...]]:
-    """Return `tables_of` and `columns_of`, from one look at the statement."""
     tree = _parse(sql, dialect)
     if tree is None:
         return (), ()

@@ -10,7 +10,6 @@ What is not covered: the order of words, and words whose meaning the text around
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,13 +18,13 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from quorumsql.errors import ModelError
+from quorumsql.kept import Kept
 
 __all__ = ["VECTORS", "WordMeaning"]
 
 VECTORS = Path(__file__).with_name("words.npz")
 _TOKENIZER = Path(__file__).parent / "weights" / "tokenizer.json"
 _KEPT = 20_000
-_SCHEMAS = 8
 
 Floats = npt.NDArray[np.float32]
 
@@ -51,24 +50,16 @@ class WordMeaning:
         self._tokenizer.no_truncation()
         self._lock = threading.Lock()
         self._known: dict[str, Floats] = {}
-        self._schemas: deque[tuple[tuple[str, ...], Floats]] = deque(maxlen=_SCHEMAS)
+        self._of_names: Kept[Sequence[str], Floats] = Kept(self._vectors)
 
     def nearness(self, words: Sequence[str], names: Sequence[str]) -> tuple[tuple[float, ...], ...]:
         """Return the cosine of each of `words` with each of `names`."""
         if not words or not names:
             return tuple(() for _ in words)
-        cosines = self._vectors(words) @ self._of_names(names).T
+        kept = isinstance(names, tuple)  # those of a schema, which stay one object
+        vectors = self._of_names.of(names) if kept else self._vectors(names)
+        cosines = self._vectors(words) @ vectors.T
         return tuple(tuple(row) for row in cosines.tolist())
-
-    def _of_names(self, names: Sequence[str]) -> Floats:
-        """The vectors of names; those of a schema, which come as the same tuple, are kept."""
-        for known, vectors in tuple(self._schemas):
-            if known is names:
-                return vectors
-        made = self._vectors(names)
-        if isinstance(names, tuple):
-            self._schemas.append((names, made))
-        return made
 
     def _vectors(self, texts: Sequence[str]) -> Floats:
         with self._lock:

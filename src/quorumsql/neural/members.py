@@ -25,6 +25,7 @@ from quorumsql.forms.translate import translate
 from quorumsql.forms.tree import Query, SpanRef, Value, map_values
 from quorumsql.forms.write import Unwritable, write
 from quorumsql.joins import JoinGraph
+from quorumsql.kept import Kept
 from quorumsql.neural.decode import Hypothesis, beam_search
 from quorumsql.neural.graphs import Graphs
 from quorumsql.neural.spans import left_out
@@ -37,7 +38,7 @@ __all__ = ["WEIGHTS", "Draft", "EmbeddedMember", "load_members"]
 WEIGHTS = Path(__file__).parent / "weights"
 BEAM = 8
 AT_ONCE = 8
-"""Questions, and schemas, whose arrays are kept."""
+"""Questions whose arrays are kept."""
 LEFT_OUT = 3.0
 """Fine, in nats, for a value that the question names and the SQL leaves out; from databases
 held out of training (docs/experiments.md)."""
@@ -136,7 +137,6 @@ class EmbeddedMember:
 class _Known:
     """What is made once of a schema."""
 
-    schema: Schema
     pieces: SchemaPieces
     graph: JoinGraph
     names: frozenset[str]
@@ -152,7 +152,7 @@ class _Reader:
         self.graphs = graphs
         self._lock = threading.Lock()
         self._speller = Speller(graphs.tokeniser.vocabulary())
-        self._schemas: deque[_Known] = deque(maxlen=AT_ONCE)
+        self._schemas = Kept(self._of_schema)
         self._briefs: deque[tuple[Brief, Encoded]] = deque(maxlen=AT_ONCE)
 
     def encoded(self, brief: Brief) -> Encoded:
@@ -161,24 +161,18 @@ class _Reader:
             for one, made in self._briefs:
                 if one is brief:
                     return made
-            known = self._of_schema(brief.schema)
+            known = self._schemas.of(brief.schema)
             text, hits = self._speller.mended(brief.question.text, known.names, brief.hits)
             made = self.graphs.tokeniser.encode(text, known.pieces, hits)
             self._briefs.append((brief, made))
             return made
 
     def _of_schema(self, schema: Schema) -> _Known:
-        for known in self._schemas:
-            if known.schema is schema:
-                return known
-        made = _Known(
-            schema=schema,
+        return _Known(
             pieces=self.graphs.tokeniser.pieces(schema),
             graph=JoinGraph(schema),
             names=names_of(schema),
         )
-        self._schemas.append(made)
-        return made
 
     def sql(
         self, hypothesis: Hypothesis, form: str, encoded: Encoded, brief: Brief
@@ -195,7 +189,7 @@ class _Reader:
         question = brief.question.text
         filled = fill(tree, spans=encoded.spans, schema=brief.schema, question=question)
         with self._lock:
-            graph = self._of_schema(brief.schema).graph
+            graph = self._schemas.of(brief.schema).graph
         return translate(write(filled, brief.schema, graph), brief.schema), _guessed(filled)
 
 

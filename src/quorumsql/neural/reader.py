@@ -12,7 +12,6 @@ What is not covered: votes. `stages.weigh` puts both together.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from tokenizers import Encoding, Tokenizer
 
 from quorumsql.domain import Candidate, Question, Rows, Schema
 from quorumsql.errors import ModelError
+from quorumsql.kept import Kept
 from quorumsql.neural.graphs import open_graph
 from quorumsql.neural.relate import stem
 from quorumsql.neural.retell import Names, retell, tell_left_out, tell_result
@@ -35,8 +35,6 @@ MOST = {"question": 72, "sql": 112, "result": 48, "left_out": 48}
 """Word pieces that are read of each part; the rest is cut."""
 TOGETHER = 32
 """Candidates in one run of the graph, which bounds its memory."""
-SCHEMAS = 8
-"""Schemas whose names are kept, since a server answers about several databases in turn."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -125,7 +123,7 @@ class Reader:
         self._path, self._vocabulary = path, tokenizer or path.with_name("tokenizer.json")
         self._lock = threading.Lock()
         self._loaded: tuple[Any, ReaderTokeniser] | None = None
-        self._names: deque[tuple[Schema, Names]] = deque(maxlen=SCHEMAS)
+        self._names = Kept(Names)
 
     def score(
         self, question: Question, candidates: Sequence[Candidate], schema: Schema
@@ -137,7 +135,7 @@ class Reader:
         Raises:
             ModelError: the weights cannot be loaded.
         """
-        names, asked = self._names_of(schema), " ".join((question.text, question.evidence)).strip()
+        names, asked = self._names.of(schema), " ".join((question.text, question.evidence)).strip()
         wanted = names.asked(question.text)
         told: dict[int, tuple[str, str, str]] = {}
         retold: dict[str, tuple[str, str]] = {}
@@ -155,15 +153,6 @@ class Reader:
             found[told[index]] if index in told else float("-inf")
             for index in range(len(candidates))
         )
-
-    def _names_of(self, schema: Schema) -> Names:
-        """What the names of a schema stand for; kept, for one of a thousand tables takes long."""
-        for known, names in tuple(self._names):
-            if known is schema:
-                return names
-        made = Names(schema)
-        self._names.append((schema, made))
-        return made
 
     def _read(self, asked: str, told: Sequence[tuple[str, str, str]]) -> list[float]:
         session, tokeniser = self._ready()

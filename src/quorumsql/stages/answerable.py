@@ -23,12 +23,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from quorumsql.domain import Candidate, Choice, Hit, Question, Rows, Schema
+from quorumsql.kept import Kept
 from quorumsql.ports import Meaning
-from quorumsql.sql import columns_of, tables_of
+from quorumsql.sql import names_in
 from quorumsql.stages.link import STOP, words_of
 
 __all__ = ["FEATURES", "Names", "Refusal", "Refuser", "Regression", "load_regression", "telling"]
@@ -251,12 +253,12 @@ def _votes(candidates: Sequence[Candidate], choice: Choice) -> tuple[float, ...]
 
 
 class Refuser:
-    """Judges questions about one schema after another; keeps what it knows of the last."""
+    """Judges questions about one schema after another; keeps what it knows of the last few."""
 
     def __init__(self, regression: Regression, meaning: Meaning) -> None:
         """Take the weights, and what tells synonyms."""
         self._regression, self._meaning = regression, meaning
-        self._known: tuple[Schema, Names] | None = None
+        self._names = Kept(partial(Names, meaning=meaning))
 
     def judge(
         self,
@@ -286,10 +288,7 @@ class Refuser:
         choice: Choice,
     ) -> tuple[tuple[Asked, ...], tuple[float, ...]]:
         """Return the telling words of a question, and its features."""
-        known = self._known
-        if known is None or known[0] is not schema:
-            known = self._known = (schema, Names(schema, self._meaning))
-        names = known[1]
+        names = self._names.of(schema)
         text = f"{question.text} {question.evidence}".strip()
         told = telling(text, hits)
         near = names.near([one.stem for one in told])
@@ -317,8 +316,8 @@ class Refuser:
         if choice.candidate is None or not asked:
             return tuple(one.weight for one in asked)
         sql = candidates[choice.candidate].sql
-        refs = columns_of(sql, schema.dialect)
-        named = [*tables_of(sql, schema.dialect), *(ref.column for ref in refs)]
+        tables, refs = names_in(sql, schema.dialect)
+        named = [*tables, *(ref.column for ref in refs)]
         said = frozenset(word for name in named for word in words_of(name))
         values = frozenset(words_of(" ".join(re.findall(r"'([^']*)'", sql))))
         if not said:

@@ -23,7 +23,7 @@ from quorumsql.domain import Brief, Candidate, ColumnRef, Ranking, Schema
 from quorumsql.errors import ModelError
 from quorumsql.joins import JoinGraph
 from quorumsql.ports import Generator
-from quorumsql.sql import names_of
+from quorumsql.sql import names_in
 from quorumsql.stages.link import keys_of, part_of
 from quorumsql.stages.relevance import Beliefs, Relevance, features
 from quorumsql.stages.together import together
@@ -182,7 +182,7 @@ class _Read:
 
 def _places(sql: str, schema: Schema) -> tuple[frozenset[ColumnRef], frozenset[str]]:
     """The columns and the tables of the schema that a draft reads."""
-    names, columns = names_of(sql, schema.dialect)
+    names, columns = names_in(sql, schema.dialect)
     tables = [table for name in names if (table := schema.table(name)) is not None]
     found: set[ColumnRef] = set()
     for ref in columns:

@@ -18,7 +18,8 @@ from types import MappingProxyType
 from typing import Final
 
 from quorumsql.domain import Question, Schema
-from quorumsql.sql import names_of
+from quorumsql.kept import Kept
+from quorumsql.sql import names_in
 from quorumsql.stages.answerable import telling
 from quorumsql.stages.link import words_of
 
@@ -37,11 +38,11 @@ _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?!\w)")
 
 
 class Overlap:
-    """Counts for questions about one schema after another; keeps the words of the last."""
+    """Counts for questions about one schema after another; keeps the words of the last few."""
 
     def __init__(self) -> None:
         """Begin with no schema."""
-        self._known: tuple[Schema, frozenset[str]] | None = None
+        self._words = Kept(_words)
 
     def of(self, question: Question, sql: str, schema: Schema) -> dict[str, float]:
         """Return the counts `SAID` of a question and the SQL that was chosen for it.
@@ -51,8 +52,8 @@ class Overlap:
             sql: a statement in the schema's dialect. One that does not parse names nothing.
             schema: all of it.
         """
-        vocabulary = self._words(schema)
-        tables, refs = names_of(sql, schema.dialect)
+        vocabulary = self._words.of(schema)
+        tables, refs = names_in(sql, schema.dialect)
         columns = {ref.column for ref in refs}
         names = (*columns, *tables)
         used = {word for name in names for word in words_of(name)}
@@ -68,15 +69,12 @@ class Overlap:
         }
         return {name: float(min(counts[name], _MOST)) for name in SAID}
 
-    def _words(self, schema: Schema) -> frozenset[str]:
-        """The words of all names of the schema."""
-        known = self._known
-        if known is None or known[0] is not schema:
-            names = (
-                name
-                for table in schema.tables
-                for name in (table.bare_name, *(column.name for column in table.columns))
-            )
-            words = frozenset(word for name in names for word in words_of(name))
-            known = self._known = (schema, words)
-        return known[1]
+
+def _words(schema: Schema) -> frozenset[str]:
+    """The words of all names of a schema."""
+    names = (
+        name
+        for table in schema.tables
+        for name in (table.bare_name, *(column.name for column in table.columns))
+    )
+    return frozenset(word for name in names for word in words_of(name))

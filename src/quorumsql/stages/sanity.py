@@ -12,7 +12,7 @@ GROUP BY: 0.1 % of those queries.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -23,23 +23,23 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Candidate, Schema
+from quorumsql.kept import Kept
 
 __all__ = ["SIGNS", "Sanity"]
 
 SIGNS: Final = ("bridged", "nonsense")
 _NONE: Final[Mapping[str, float]] = MappingProxyType(dict.fromkeys(SIGNS, 0.0))
 
-_SCHEMAS = 8
 _Place: TypeAlias = tuple[str, str]
 """Table and column, in lower case."""
 
 
 class Sanity:
-    """Signs of statements; keeps the keys of the last schemas, since databases take turns."""
+    """Signs of statements about one schema after another; keeps the keys of the last few."""
 
     def __init__(self) -> None:
         """Begin with no schema."""
-        self._known: deque[tuple[Schema, _Keys]] = deque(maxlen=_SCHEMAS)
+        self._keys = Kept(_Keys.of)
 
     def each(
         self, candidates: Sequence[Candidate], schema: Schema
@@ -50,7 +50,7 @@ class Sanity:
 
     def of(self, sql: str, schema: Schema) -> Mapping[str, float]:
         """Return 1 or 0 for each of `SIGNS`; nothing is said of SQL that does not parse."""
-        keys = self._keys_of(schema)
+        keys = self._keys.of(schema)
         try:
             tree = sqlglot.parse_one(sql, read=schema.dialect or None)
         except (SqlglotError, RecursionError, ValueError):
@@ -60,14 +60,6 @@ class Sanity:
             "bridged": float(any(map(_is_bridged, queries))),
             "nonsense": float(any(map(_is_nonsense, queries))),
         }
-
-    def _keys_of(self, schema: Schema) -> _Keys:
-        for known, keys in tuple(self._known):
-            if known is schema:
-                return keys
-        made = _Keys.of(schema)
-        self._known.append((schema, made))
-        return made
 
 
 @dataclass(frozen=True)

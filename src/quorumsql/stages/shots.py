@@ -19,7 +19,7 @@ from quorumsql.prompts.inert import harmless
 from quorumsql.prompts.write import Shot
 from quorumsql.render import render
 from quorumsql.skeletons import nearest, skeleton_of, without_literals
-from quorumsql.sql import columns_of, tables_of
+from quorumsql.sql import names_in
 
 __all__ = ["NearestShots", "Solved", "meant_tables", "shot_of"]
 
@@ -58,9 +58,10 @@ def shot_of(
     question: str, sql: str, schema: Schema, hits: Sequence[Hit] = (), *, evidence: str = ""
 ) -> Shot:
     """Return a solved question as an example, with its skeleton and the schema its SQL uses."""
-    names = {name.lower() for name in tables_of(sql, schema.dialect)}
+    read, columns = names_in(sql, schema.dialect)
+    names = {name.lower() for name in read}
     tables = [table for table in schema.tables if table.name.lower() in names]
-    refs = set(_resolved(columns_of(sql, schema.dialect), schema, names))
+    refs = set(_resolved(columns, schema, names))
     for table in tables:  # SELECT count(*) names no column
         if not any(ref.table == table.name for ref in refs) and table.columns:
             refs.add(ColumnRef(table=table.name, column=table.columns[0].name))

@@ -15,7 +15,7 @@ from quorumsql.charts import chart
 from quorumsql.domain import Answer, Execution, Row, Rows, Schema
 from quorumsql.explain import explain
 from quorumsql.objects import answer_object, json_rows
-from quorumsql.sql import columns_of, is_ordered, tables_of
+from quorumsql.sql import is_ordered, names_in
 from quorumsql.stages.readings import missing_rows
 from quorumsql.words import in_words
 
@@ -80,9 +80,10 @@ def _missing(here: Rows | None, there: Rows | None) -> Sequence[Row]:
 
 def _used(sql: str, schema: Schema) -> list[list[str]]:
     """Pairs of table and column that the statement names; whole tables with ""."""
-    tables = [t for name in tables_of(sql, schema.dialect) if (t := schema.table(name))]
+    names, columns = names_in(sql, schema.dialect)
+    tables = [t for name in names if (t := schema.table(name))]
     found: dict[tuple[str, str], None] = {(table.name, ""): None for table in tables}
-    for ref in columns_of(sql, schema.dialect):
+    for ref in columns:
         for table in tables:
             column = table.column(ref.column)
             if column is not None and ref.table.lower() in {"", table.name.lower()}:
