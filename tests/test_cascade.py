@@ -18,7 +18,7 @@ from quorumsql.errors import ConfigError, ModelError
 from quorumsql.pipeline import Pipeline, Policy
 from quorumsql.ports import Database, Generator
 from quorumsql.said import trust_of_verdicts, votes_for
-from quorumsql.shipped import shipped_calibration, shipped_cascade
+from quorumsql.shipped import FIRST, shipped_calibration, shipped_cascade
 from quorumsql.stages.calibrate import Calibration
 from quorumsql.stages.cascade import (
     Cascade,
@@ -177,6 +177,7 @@ def test_the_package_ships_a_cascade_for_each_way_to_choose() -> None:
         shipped = shipped_cascade(selector)
         assert shipped is not None and shipped.calls <= 0.4, selector
         assert set(shipped.order) == set(shipped_calibration().ranks)
+        assert shipped.order[0] == FIRST  # it tries more, since it may answer alone
 
 
 COUNT, NAMES = "SELECT count(*) FROM customer", "SELECT name FROM customer"

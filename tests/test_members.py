@@ -111,6 +111,14 @@ def test_one_member_can_be_asked_for(members: tuple[EmbeddedMember, ...]) -> Non
         load_members(["embedded/plans"])
 
 
+def test_one_member_may_try_more_than_the_others(database: Database) -> None:
+    asked = brief(database, "How many orders are there?")
+    plan, tables = load_members(
+        ["embedded/plan", "embedded/tables"], beam=2, beams={"embedded/tables": 8}
+    )
+    assert len(tuple(plan.drafts(asked))) <= 2 < len(tuple(tables.drafts(asked))) <= 8
+
+
 def test_a_schema_without_columns_gives_no_sql_that_runs(
     members: tuple[EmbeddedMember, ...],
 ) -> None:

@@ -30,7 +30,14 @@ from quorumsql.opening import DESCRIPTIONS, known_folder, open_guarded, read_des
 from quorumsql.pipeline import Pipeline, Policy, stripped
 from quorumsql.ports import Database, Generator, LanguageModel, Ranker, Selector, ValueIndex
 from quorumsql.said import VERDICTS, Said
-from quorumsql.shipped import FOLDER, Shipped, is_embedded, shipped_calibration, shipped_cascade
+from quorumsql.shipped import (
+    FOLDER,
+    WIDER,
+    Shipped,
+    is_embedded,
+    shipped_calibration,
+    shipped_cascade,
+)
 from quorumsql.stages.calibrate import Calibration, promised
 from quorumsql.trace import Event, Trace
 
@@ -421,7 +428,7 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(
         max_columns=settings.max_columns,
         max_question=settings.max_question,
-        hypotheses=settings.hypotheses,
+        hypotheses=WIDER * settings.hypotheses,
         limits=settings.limits,
         seconds=settings.seconds,
         threshold=settings.threshold,

@@ -134,17 +134,17 @@ class Settings:
 
     `generators` "auto" are the embedded ones, with a `model` also prompted ones that suit the
     effort. `model` is the name of an endpoint, or of a model at OPENAI_BASE_URL; `private` keeps
-    every value of the data on this machine. `llm` says how models take part, `prices` what
-    their tokens cost. `hypotheses` of each generator (the width of its beam) are tried on the
-    database, all within `seconds`, each within `limits`. `max_columns` of a schema are shown to
-    generators, `max_question` characters of a question are read. Answers below the
-    confidence `threshold` are abstentions; `max_error`, a share of the answers that may be
-    wrong, puts the threshold where held-out questions show that it is kept. `permissions` say
-    what may be read, `functions` are those of the database that only compute, beyond what we
-    know, `members` says how embedded generators take part, `trust` what a generator's vote counts
-    beside 1. `audit` is how statements are recorded and `who` on whose behalf, `web` what a server
-    allows. `unread` are patterns of `table.column` that are neither profiled nor indexed.
-    `home` is where we keep what belongs to the user, `data` where benchmark data lies.
+    every value of the data on this machine. `llm` says how models take part, `prices` what their
+    tokens cost. `hypotheses` of each embedded generator (the width of its beam; twice as many of
+    the one that is asked first) run within `seconds`, each within `limits`. `max_columns` of a
+    schema are shown to generators, `max_question` characters of a question are read. Answers below
+    the confidence `threshold` are abstentions; `max_error`, a share of the answers that may be
+    wrong, puts the threshold where held-out questions show that it is kept. `permissions` say what
+    may be read, `functions` are those of the database that only compute, beyond what we know,
+    `members` says how embedded generators take part, `trust` what a generator's vote counts beside
+    1. `audit` is how statements are recorded and `who` on whose behalf, `web` what a server allows.
+    `unread` are patterns of `table.column` that are neither profiled nor indexed. `home` is where
+    we keep what is the user's, `data` where benchmark data lies.
     """
 
     effort: Effort = "medium"

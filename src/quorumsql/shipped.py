@@ -20,11 +20,22 @@ if TYPE_CHECKING:
     from quorumsql.stages.answerable import Refuser
 
 __all__ = [
-    *("FOLDER", "Shipped", "is_embedded", "selector_of_members", "selector_of_pools"),
+    *(
+        "FIRST",
+        "FOLDER",
+        "WIDER",
+        "Shipped",
+        "is_embedded",
+        "selector_of_members",
+        "selector_of_pools",
+    ),
     *("shipped_calibration", "shipped_cascade"),
 ]
 
 FOLDER = Path(__file__).parent / "neural" / "weights"
+FIRST, WIDER = "embedded/columns", 2
+"""The member that a cascade asks first. While it is alone there is nobody else's to choose from, so
+it tries so many times as many hypotheses (docs/experiments.md)."""
 MOST_ADAPTED = 4
 """Databases whose own members stay loaded, about 60 MB each."""
 
@@ -111,7 +122,8 @@ def _members(settings: Settings, folder: Path) -> tuple[Generator, ...]:
     from quorumsql.neural.members import load_members
 
     names = None if "embedded" in wanted else wanted
-    return load_members(names, folder=folder, beam=settings.hypotheses)
+    most = settings.hypotheses
+    return load_members(names, folder=folder, beam=most, beams={FIRST: WIDER * most})
 
 
 def is_embedded(name: str) -> bool:

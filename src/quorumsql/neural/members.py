@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -45,9 +46,15 @@ held out of training (docs/experiments.md)."""
 
 
 def load_members(
-    names: Sequence[str] | None = None, *, folder: Path = WEIGHTS, beam: int = BEAM
+    names: Sequence[str] | None = None,
+    *,
+    folder: Path = WEIGHTS,
+    beam: int = BEAM,
+    beams: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[EmbeddedMember, ...]:
     """Load the members called `names` ("embedded/columns" …), or all of them.
+
+    `beam` is how many hypotheses each of them tries, but for those in `beams`.
 
     Raises:
         ModelError: the weights cannot be loaded.
@@ -59,7 +66,9 @@ def load_members(
         if name not in known:
             raise UnknownName("generator", name, known)
     wanted = names or tuple(known)
-    return tuple(EmbeddedMember(name, known[name], reader, beam=beam) for name in wanted)
+    return tuple(
+        EmbeddedMember(name, known[name], reader, beam=beams.get(name, beam)) for name in wanted
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
