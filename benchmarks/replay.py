@@ -51,7 +51,7 @@ from quorumsql.stages.calibrate import load
 from quorumsql.stages.choose import Ranked
 from quorumsql.stages.evidence import features
 from quorumsql.stages.overlap import NOTHING, Overlap
-from quorumsql.stages.weigh import Weigher, load_weights
+from quorumsql.stages.weigh import Weigher, load_weights, read_groups
 from regression import held_out
 
 LIMITS = Limits(seconds=2.0, rows=10_000)
@@ -342,7 +342,9 @@ def picks(
         pool, right = one.of(*names)
         chooses = Ranked(ranks) if weights is None else Weigher(one.reader, weights, ranks=ranks)
         choice = chooses.choose(one.question, pool, one.schema)
-        read = () if weights is None else one.reader.score(one.question, pool, one.schema)
+        read: tuple[float, ...] = ()
+        if weights is not None:
+            read = read_groups(one.reader, one.question, pool, choice.groups, one.schema)
         if not one.schema.tables:
             raise UsageError(f"{one.db_id}: its names are not there: run benchmarks/replay.py.")
         place = choice.candidate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quorumsql.domain import Attempt, Candidate, Column, ForeignKey, Schema, Table
+from quorumsql.domain import Attempt, Candidate, Column, ForeignKey, Question, Schema, Table
 from quorumsql.stages.sanity import SIGNS, Sanity
 
 
@@ -35,6 +35,7 @@ SCHEMA = Schema(
         _refers("captain", "id", "player"),
     ),
 )
+ASKED = Question(text="Who?")
 BOTH = "player JOIN team ON player.team = team.id JOIN match ON match.team = team.id"
 
 
@@ -64,11 +65,17 @@ BOTH = "player JOIN team ON player.team = team.id JOIN match ON match.team = tea
         ("SELECT name, COUNT(*) FROM player GROUP BY name", 0, 0),
         ("SELECT name, MAX(age) FROM player", 0, 0),
         ("SELECT * FROM player", 0, 0),
+        ("SELECT team FROM player GROUP BY team HAVING COUNT(*) = 'Led'", 0, 1),
+        ("SELECT team FROM player GROUP BY team HAVING COUNT(*) = '2'", 0, 0),
+        ("SELECT SUM(age) FROM player ORDER BY age DESC LIMIT 3", 0, 1),
+        ("SELECT age FROM player ORDER BY age DESC LIMIT 3", 0, 0),
+        ("SELECT age FROM player WHERE name = 'Ann' AND name = 'Bo'", 0, 1),
+        ("SELECT age FROM player WHERE name = 'Ann' AND name = 'Ann'", 0, 0),
         ("SELEKT (", 0, 0),
     ],
 )  # fmt: skip
 def test_signs_of_a_statement(sql: str, bridged: int, nonsense: int) -> None:
-    found = Sanity().of(sql, SCHEMA)
+    found = Sanity().of(ASKED, sql, SCHEMA)
     assert tuple(found) == SIGNS
     assert (found["bridged"], found["nonsense"]) == (bridged, nonsense)
 
@@ -84,14 +91,66 @@ def test_tables_that_are_joined_by_the_name_of_a_column() -> None:
         ),
     )
     sanity = Sanity()
-    assert sanity.of("SELECT a_id FROM a JOIN t USING (t_id) JOIN b USING (t_id)", shared)[
+    assert sanity.of(ASKED, "SELECT a_id FROM a JOIN t USING (t_id) JOIN b USING (t_id)", shared)[
         "bridged"
     ]
-    assert not sanity.of("SELECT a_id FROM a JOIN t USING (t_id)", shared)["bridged"]
+    assert not sanity.of(ASKED, "SELECT a_id FROM a JOIN t USING (t_id)", shared)["bridged"]
 
 
 def test_each_candidate_has_its_signs() -> None:
     texts = ("SELECT COUNT(*) FROM player", f"SELECT COUNT(*) FROM {BOTH}")
     pool = [Candidate(generator="g", attempts=(Attempt(sql=sql),)) for sql in (*texts, texts[0])]
-    found = Sanity().each(pool, SCHEMA)
+    found = Sanity().each(ASKED, pool, SCHEMA)
     assert [one["bridged"] for one in found] == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("sql", "undetermined"),
+    [
+        ("SELECT name FROM player GROUP BY team HAVING COUNT(*) > 10", 1),
+        ("SELECT team FROM player GROUP BY team HAVING COUNT(*) > 10", 0),
+        ("SELECT name, COUNT(*) FROM player GROUP BY id", 0),
+        ("SELECT team.name FROM player JOIN team ON player.team = team.id GROUP BY player.team", 0),
+        ("SELECT player.name FROM player JOIN team ON player.team = team.id GROUP BY team.id", 1),
+        ("SELECT name, MAX(age) FROM player GROUP BY team", 0),
+        ("SELECT age FROM player WHERE age = 3 GROUP BY team", 0),
+        ("SELECT COUNT(*) FROM player GROUP BY age > 3", 0),
+    ],
+)
+def test_a_column_that_a_group_may_have_several_of(sql: str, undetermined: int) -> None:
+    assert Sanity().of(ASKED, sql, SCHEMA)["undetermined"] == undetermined
+
+
+@pytest.mark.parametrize(
+    ("question", "sql", "unheeded"),
+    [
+        ("Whose age is more than 20?", "SELECT name FROM player", 1),
+        ("Whose age is more than 20?", "SELECT name FROM player WHERE age < 20", 1),
+        ("Whose age is more than 20?", "SELECT name FROM player WHERE age > 20", 0),
+        ("Whose age is more than 20?", "SELECT name FROM player WHERE 20 < age", 0),
+        ("Whose age is no more than 20?", "SELECT name FROM player WHERE age <= 20", 0),
+        ("Whose age is no more than 20?", "SELECT name FROM player WHERE age = 20", 1),
+        ("Which teams have at least two players?",
+         "SELECT team FROM player GROUP BY team HAVING COUNT(*) > 1", 0),
+        ("Who earns 1,500.00?", "SELECT name FROM player WHERE pay = 1500", 0),
+        ("Who won in 1998?", "SELECT name FROM player WHERE day LIKE '1998-%'", 0),
+        ("Who won in 1998?", "SELECT name FROM player", 1),
+        ("Who played '2012 Open'?", "SELECT name FROM player", 0),
+        ("Whose name starts with A?", "SELECT name FROM player", 1),
+        ("Whose name starts with A?", "SELECT name FROM player WHERE name LIKE 'A%'", 0),
+        ("Names of all teams starting with the oldest", "SELECT name FROM team ORDER BY since", 0),
+        ("Names in alphabetical order", "SELECT name FROM player", 1),
+        ("Names in descending order", "SELECT name FROM player ORDER BY name", 1),
+        ("Names in descending order", "SELECT name FROM player ORDER BY name DESC", 0),
+        ("What is the average age?", "SELECT age FROM player", 1),
+        ("What is the average age?", "SELECT SUM(age) / COUNT(*) FROM player", 0),
+        ("What is the average age?", "SELECT average_age FROM team", 0),
+        ("What is the maximum age?", "SELECT age FROM player", 1),
+        ("What is the maximum age?", "SELECT age FROM player ORDER BY age DESC LIMIT 1", 0),
+        ("Who are the top 3?", "SELECT name FROM player WHERE id = 3", 1),
+        ("Who are the top 3?", "SELECT name FROM player ORDER BY age LIMIT 3", 0),
+        ("Wie heißen alle?", "SELECT name FROM player", 0),
+    ],
+)  # fmt: skip
+def test_what_a_question_surely_asks_for(question: str, sql: str, unheeded: int) -> None:
+    assert Sanity().of(Question(text=question), sql, SCHEMA)["unheeded"] == unheeded

@@ -43,6 +43,16 @@ class Liking:
         return tuple(self.liked.get(c.sql, -2.0) for c in candidates)
 
 
+class Noting(Liking):
+    """One that remembers which texts it was given."""
+
+    def score(
+        self, question: Question, candidates: Sequence[Candidate], schema: Schema
+    ) -> tuple[float, ...]:
+        self.read = [one.sql for one in candidates]
+        return super().score(question, candidates, schema)
+
+
 class Never:
     """A reader that has no opinion."""
 
@@ -114,6 +124,28 @@ def test_one_result_is_not_read() -> None:
     reader = Liking({})
     choice = pick(POOL[:2], reader, log_share=1.0)
     assert choice.rule == "unanimous" and reader.asked == 0
+
+
+def test_what_nearly_nobody_wrote_is_not_read_and_cannot_win() -> None:
+    pool = [
+        candidate("a", "SELECT 1", 1, weight=0.5),
+        candidate("a", "SELECT 1 + 0", 1, weight=0.02),
+        candidate("a", "SELECT 2", 2, weight=0.46),
+        candidate("a", "SELECT 3", 3, weight=0.02),
+    ]
+    reader = Noting({"SELECT 3": 9.0, "SELECT 1 + 0": 9.0, "SELECT 2": 1.0})
+    weigher = Weigher(reader, Weights(of={"best_read": 1.0}), ranks={"a": 0})
+    choice = weigher.choose(QUESTION, pool, SCHEMA)
+    assert reader.read == ["SELECT 1", "SELECT 2"]
+    assert choice.candidate == 2
+    assert [group.members for group in choice.groups] == [(2,), (0, 1), (3,)]
+
+
+def test_many_candidates_of_one_vote_each_are_all_read() -> None:
+    pool = [candidate(f"g{n}", f"SELECT {n}", n) for n in range(60)]
+    reader = Noting({"SELECT 41": 3.0})
+    choice = Weigher(reader, Weights(of={"best_read": 1.0})).choose(QUESTION, pool, SCHEMA)
+    assert len(reader.read) == 60 and choice.candidate == 41
 
 
 def test_members_votes_are_their_weights() -> None:

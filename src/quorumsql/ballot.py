@@ -24,6 +24,7 @@ from quorumsql.stages.generate import generate
 from quorumsql.stages.overlap import NOTHING, Overlap
 from quorumsql.stages.portfolio import reweighted
 from quorumsql.stages.refine import refine, with_known
+from quorumsql.stages.weigh import read_groups
 from quorumsql.trace import GeneratorLost, Trace, Warned
 
 __all__ = ["Ballot", "Policy", "record_loss"]
@@ -34,7 +35,7 @@ class Policy:
     """The numbers that govern a pipeline; `config.Settings` holds them for people.
 
     `max_columns` of a schema are shown to generators, `max_question` characters of a
-    question are read, `hypotheses` of each generator are tried, in `seconds` together and
+    question are read, at most `hypotheses` of each generator tried, in `seconds` together and
     `limits` each. Below the confidence `threshold` the answer is an abstention. Where there is a
     cascade, the next generator is asked while confidence is below `cascade`; None leaves that to
     the cascade's own thresholds. Where the threshold is `promised` to keep a rate of
@@ -43,7 +44,7 @@ class Policy:
 
     max_columns: int = 120
     max_question: int = 1_000
-    hypotheses: int = 8
+    hypotheses: int = 16
     limits: Limits = field(default_factory=Limits)
     seconds: float = 30.0
     threshold: float = 0.25
@@ -131,7 +132,8 @@ class Ballot:
         """What can be told about the choice; what was read for it is not read again."""
         read: tuple[float, ...] = ()
         if self.reader is not None and choice.candidate is not None:
-            read = self.reader.score(brief.question, candidates, everything)
+            groups = choice.groups
+            read = read_groups(self.reader, brief.question, candidates, groups, everything)
         chosen = None if choice.candidate is None else candidates[choice.candidate]
         empty = chosen is None or chosen.status == "empty"
         said = self.overlap.of(brief.question, chosen.sql, everything) if chosen else NOTHING

@@ -29,6 +29,8 @@ __all__ = ["effective_number", "result_kernel", "tree_kernel", "vendi"]
 Matrix = npt.NDArray[np.float64]
 
 _MOST = 48
+_LEAST = 0.005
+"""Share of the heaviest candidate's votes below which one is not counted, nor its SQL parsed."""
 _ROWS = 200
 
 
@@ -40,7 +42,8 @@ def effective_number(candidates: Sequence[Candidate], choice: Choice, *, dialect
     home = {index: place for place, group in enumerate(choice.groups) for index in group.members}
     total = sum(max(candidates[i].weight, 0.0) for i in voters)
     weights = {i: max(candidates[i].weight, 0.0) if total > 0 else 1.0 for i in voters}
-    kept = sorted(voters, key=lambda i: (-weights[i], home[i], candidates[i].sql))[:_MOST]
+    heard = [i for i in voters if weights[i] >= _LEAST * max(weights.values())]
+    kept = sorted(heard, key=lambda i: (-weights[i], home[i], candidates[i].sql))[:_MOST]
     if len(kept) == 1:
         return 1.0
     pool = [candidates[index] for index in kept]

@@ -1,19 +1,22 @@
-"""Signs that a statement makes no sense, whatever was asked: its tree and the schema's keys tell.
+"""Signs that a statement makes no sense, or none for this question: trees and keys tell.
 
 bridged: two joined tables both refer to a third, which joins them: every row of the one meets every
 row of the other that shares it, and counts and sums multiply ("chasm trap", Howe 2001, Data
 Analysis for Database Design). Questions seldom ask for that: 0.6 % of Spider's training queries.
 nonsense: all that is shown is held to one value by WHERE, keys are summed up or averaged, rows are
-ordered by what is the same in all of them, or a bare column stands beside a count or a sum without
-GROUP BY: 0.1 % of those queries.
+ordered by what is the same in all of them, a bare column stands beside a count or a sum without
+GROUP BY, a total is compared with a text, the one row of totals is ordered or cut off, or a column
+has to be two things at once: 0.1 % of those queries.
+undetermined: a column is shown of each group that may differ inside it: 0.7 %.
+unheeded: what the question surely asks for is not done (`stages.heed`): 0.2 %.
 
-`stages.weigh` holds both against a result. What is not covered: whether what makes sense was asked.
+`stages.weigh` holds them against a result. What is not covered: whether what makes sense was asked.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -22,14 +25,16 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from quorumsql.domain import Candidate, Schema
+from quorumsql.domain import Candidate, Question, Schema
 from quorumsql.kept import Kept
+from quorumsql.stages.heed import is_unheeded
 
 __all__ = ["SIGNS", "Sanity"]
 
-SIGNS: Final = ("bridged", "nonsense")
+SIGNS: Final = ("bridged", "nonsense", "undetermined", "unheeded")
 _NONE: Final[Mapping[str, float]] = MappingProxyType(dict.fromkeys(SIGNS, 0.0))
 
+_TOTAL: Final = (exp.Count, exp.Sum, exp.Avg, exp.Max, exp.Min)
 _Place: TypeAlias = tuple[str, str]
 """Table and column, in lower case."""
 
@@ -42,13 +47,13 @@ class Sanity:
         self._keys = Kept(_Keys.of)
 
     def each(
-        self, candidates: Sequence[Candidate], schema: Schema
+        self, question: Question, candidates: Sequence[Candidate], schema: Schema
     ) -> tuple[Mapping[str, float], ...]:
         """Return the signs of each candidate's SQL; what several wrote alike is looked at once."""
-        found = {sql: self.of(sql, schema) for sql in {one.sql for one in candidates}}
+        found = {sql: self.of(question, sql, schema) for sql in {one.sql for one in candidates}}
         return tuple(found[one.sql] for one in candidates)
 
-    def of(self, sql: str, schema: Schema) -> Mapping[str, float]:
+    def of(self, question: Question, sql: str, schema: Schema) -> Mapping[str, float]:
         """Return 1 or 0 for each of `SIGNS`; nothing is said of SQL that does not parse."""
         keys = self._keys.of(schema)
         try:
@@ -59,6 +64,8 @@ class Sanity:
         return {
             "bridged": float(any(map(_is_bridged, queries))),
             "nonsense": float(any(map(_is_nonsense, queries))),
+            "undetermined": float(any(map(_is_undetermined, queries))),
+            "unheeded": float(is_unheeded(question.text, tree, sql)),
         }
 
 
@@ -71,6 +78,8 @@ class _Keys:
     """Columns that refer to another, many rows perhaps to one."""
     keys: frozenset[_Place]
     """Columns that identify a row, or refer to one."""
+    identify: frozenset[_Place]
+    """Columns that identify a row by themselves."""
 
     @classmethod
     def of(cls, schema: Schema) -> _Keys:
@@ -93,7 +102,8 @@ class _Keys:
             bare[table.name]: frozenset(column.name.lower() for column in table.columns)
             for table in schema.tables
         }
-        return cls(columns, many, frozenset(identify | {here for here, _ in refers}))
+        keys = frozenset(identify | {here for here, _ in refers})
+        return cls(columns, many, keys, frozenset(identify))
 
 
 class _Query:
@@ -141,14 +151,28 @@ class _Query:
             if here[1] == there[1] and here[1] in shared and {here[0], there[0]} <= read:
                 yield here, there
 
-    def held(self) -> set[_Place]:
-        """Columns that one value is demanded of."""
-        return {
-            place
-            for one in self.conditions()
-            if isinstance(one, exp.EQ) and isinstance(one.right, exp.Literal)
-            if (place := self.place(one.left)) is not None
-        }
+    def held(self) -> dict[_Place, set[str]]:
+        """Columns that a value is demanded of, and which."""
+        found: defaultdict[_Place, set[str]] = defaultdict(set)
+        for one in self.conditions():
+            if isinstance(one, exp.EQ) and isinstance(one.right, exp.Literal):
+                place = self.place(one.left)
+                if place is not None:
+                    found[place].add(one.right.name)
+        return found
+
+    def determined(self, known: Iterable[_Place]) -> set[_Place]:
+        """Columns that have one value where the known ones have one: by what is equal, by keys."""
+        found, equal = {*known, *self.held()}, tuple(self.equal())
+        before = -1
+        while len(found) > before:
+            before = len(found)
+            found.update(there for here, there in equal if here in found)
+            for table in set(self.tables.values()):
+                columns = self.keys.columns.get(table, frozenset())
+                if any((table, one) in found & self.keys.identify for one in columns):
+                    found.update((table, one) for one in columns)
+        return found
 
 
 def _is_bridged(query: _Query) -> bool:
@@ -174,6 +198,8 @@ def _keeps_duplicates(select: exp.Select) -> bool:
 
 def _is_nonsense(query: _Query) -> bool:
     select, held = query.select, query.held()
+    if any(len(values) > 1 for values in held.values()):
+        return True
     shown = [one.unalias() for one in select.expressions]
     places = [query.place(one) for one in shown]
     if held and shown and all(place in held for place in places):
@@ -181,9 +207,36 @@ def _is_nonsense(query: _Query) -> bool:
     for total in select.find_all(exp.Sum, exp.Avg):
         if total.parent_select is select and query.place(total.this) in query.keys.keys:
             return True
-    order = select.args.get("order")
+    order, group = select.args.get("order"), select.args.get("group")
     if order is not None and any(query.place(one.this) in held for one in order.expressions):
         return True
+    totals = [isinstance(one, _TOTAL) for one in shown]
+    if shown and all(totals) and not group and (order or select.args.get("limit")):
+        return True
+    if any(map(_is_text_for_a_number, select.find_all(exp.Predicate))):
+        return True
     plain = any(isinstance(one, exp.Column) and not one.is_star for one in shown)
-    totals = any(isinstance(one, exp.Count | exp.Sum | exp.Avg) for one in shown)
-    return plain and totals and not select.args.get("group") and not select.args.get("distinct")
+    counts = any(isinstance(one, exp.Count | exp.Sum | exp.Avg) for one in shown)
+    return plain and counts and not group and not select.args.get("distinct")
+
+
+def _is_text_for_a_number(one: exp.Expr) -> bool:
+    """Whether a count, a sum or an average is compared with a text that is no number."""
+    value = one.args.get("expression")
+    if not (isinstance(one.this, exp.Count | exp.Sum | exp.Avg) and isinstance(value, exp.Literal)):
+        return False
+    return value.is_string and not value.name.strip().replace(".", "", 1).isdigit()
+
+
+def _is_undetermined(query: _Query) -> bool:
+    """Whether a bare column is shown that the groups do not determine; MAX and MIN may do that."""
+    group = query.select.args.get("group")
+    if group is None or query.select.find(exp.Max, exp.Min) is not None:
+        return False
+    by = [query.place(one) for one in group.expressions]
+    known = [place for place in by if place is not None]
+    if len(known) < len(by) or not by:
+        return False
+    found = query.determined(known)
+    shown = (query.place(one.unalias()) for one in query.select.expressions)
+    return any(place is not None and place not in found for place in shown)

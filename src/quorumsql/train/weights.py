@@ -14,6 +14,7 @@ neither reader nor members have seen.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -30,7 +31,7 @@ from quorumsql.evals.predictions import Prediction, read_predictions
 from quorumsql.ports import Reader
 from quorumsql.stages.choose import choose, majority
 from quorumsql.stages.sanity import SIGNS, Sanity
-from quorumsql.stages.weigh import FEATURES, features
+from quorumsql.stages.weigh import FEATURES, contenders, features, worth_reading
 
 __all__ = ["POOL_FEATURES", "Case", "cases", "fit_weights", "simulated", "write_weights"]
 
@@ -81,7 +82,7 @@ def cases(
                 asked = Question(text=prediction.question)
                 read = reader.score(asked, pool, schema)
                 groups = choose(pool, ranks={}, dialect=schema.dialect).groups
-                signs = sanity.each(pool, schema)
+                signs = sanity.each(asked, pool, schema)
                 own.append(_case(pool, groups, read, signs, right))
                 rng = random.Random(f"{seed}-{prediction.index}")
                 for _ in range(DRAWS):
@@ -138,8 +139,10 @@ def _case(
     signs: Sequence[Mapping[str, float]],
     right: Sequence[bool],
 ) -> Case:
-    rows = features(pool, groups, read, signs)
-    return rows, [any(right[i] for i in group.members) for group in groups]
+    able, wanted = contenders(groups), worth_reading(pool, groups)
+    told = [score if i in wanted else -math.inf for i, score in enumerate(read)]
+    rows = features(pool, able, told, signs)
+    return rows, [any(right[i] for i in group.members) for group in able]
 
 
 def fit_weights(found: Sequence[Case], *, names: Sequence[str] = FEATURES) -> dict[str, float]:
