@@ -43,8 +43,8 @@ from quorumsql.db import open_database
 from quorumsql.domain import Brief
 from quorumsql.evals.rating import Rater
 from quorumsql.evals.tune import RISKS
-from quorumsql.neural.members import load_members
-from quorumsql.shipped import FOLDER
+from quorumsql.neural.members import BEAM, load_members
+from quorumsql.shipped import FOLDER, wider
 from quorumsql.stages.cascade import (
     Cascade,
     Known,
@@ -304,7 +304,7 @@ def _costs(
     """Milliseconds of processor time per call of each member, the cheapest first."""
     place = place_of(runs[0])
     spent: dict[str, list[float]] = {name: [] for name in names}
-    loaded = load_members(names, folder=folder)
+    loaded = load_members(names, folder=folder, beams=wider(BEAM))
     for one in found[: len(found) : max(len(found) // ASKED, 1)]:
         with closing(open_database(place(one.db_id))) as database:
             schema = database.schema()

@@ -35,10 +35,10 @@ from quorumsql.db import open_database
 from quorumsql.domain import Attempt, Brief, Candidate, Question, Rows, Schema
 from quorumsql.evals.datasets import Task, load_spider
 from quorumsql.evals.metrics import Scorer, accuracy, paired_difference
-from quorumsql.neural.members import LEFT_OUT, EmbeddedMember, load_members
+from quorumsql.neural.members import BEAM, LEFT_OUT, EmbeddedMember, load_members
 from quorumsql.neural.reader import Reader
 from quorumsql.ports import Database
-from quorumsql.shipped import FOLDER
+from quorumsql.shipped import FOLDER, wider
 from quorumsql.stages.calibrate import load
 from quorumsql.stages.choose import Ranked, group
 from quorumsql.stages.link import link, within
@@ -81,7 +81,8 @@ def record(
     known = load_spider(data / "spider/train.json", data / "spider/database")
     tasks = some_of(known, held_out(folder), per_database)
     done = {line["index"] for line in _lines(out)} if out.is_file() else set()
-    members, reader = load_members(folder=folder), Reader(folder / "reader.onnx")
+    members = load_members(folder=folder, beams=wider(BEAM))
+    reader = Reader(folder / "reader.onnx")
     with out.open("a", encoding="utf-8") as file:
         for name in sorted({task.db_id for task in tasks}):
             own = [task for task in tasks if task.db_id == name and task.index not in done]

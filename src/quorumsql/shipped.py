@@ -29,7 +29,7 @@ __all__ = [
         "selector_of_members",
         "selector_of_pools",
     ),
-    *("shipped_calibration", "shipped_cascade"),
+    *("shipped_calibration", "shipped_cascade", "wider"),
 ]
 
 FOLDER = Path(__file__).parent / "neural" / "weights"
@@ -123,7 +123,12 @@ def _members(settings: Settings, folder: Path) -> tuple[Generator, ...]:
 
     names = None if "embedded" in wanted else wanted
     most = settings.hypotheses
-    return load_members(names, folder=folder, beam=most, beams={FIRST: WIDER * most})
+    return load_members(names, folder=folder, beam=most, beams=wider(most))
+
+
+def wider(hypotheses: int) -> Mapping[str, int]:
+    """Return the members that try more than `hypotheses`, and how many."""
+    return {FIRST: WIDER * hypotheses}
 
 
 def is_embedded(name: str) -> bool:

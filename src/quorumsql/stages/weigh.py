@@ -170,7 +170,8 @@ def features(
         scores = list(texts.values()) or [0.0]
         execution = candidates[group.members[0]].final.execution
         found = execution.rows if isinstance(execution, Rows) else ()
-        weight = math.fsum(candidates[i].weight for i in group.members)
+        votes = {i: candidates[i].weight for i in group.members}
+        weight = math.fsum(votes.values()) or 1.0
         rows.append(
             {
                 "log_share": math.log(max(group.votes, 1e-4)),
@@ -182,9 +183,7 @@ def features(
                 "nothing": float(len(found) == 1 and all(v in (None, 0) for v in found[0])),
                 "bridged": min(signs[i]["bridged"] for i in group.members),
                 **{
-                    name: sum(candidates[i].weight * signs[i][name] for i in group.members) / weight
-                    if weight > 0
-                    else 0.0
+                    name: math.fsum(vote * signs[i][name] for i, vote in votes.items()) / weight
                     for name in SIGNS[1:]
                 },
             }

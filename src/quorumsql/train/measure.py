@@ -21,7 +21,7 @@ from quorumsql.evals.run import evaluate
 from quorumsql.evals.summary import Summary, best_votes
 from quorumsql.neural.members import BEAM, EmbeddedMember, load_members
 from quorumsql.ports import Selector
-from quorumsql.shipped import FIRST, WIDER
+from quorumsql.shipped import wider
 from quorumsql.stages.calibrate import VOTE, fit, save
 
 __all__ = ["measure"]
@@ -76,7 +76,7 @@ def measure(
         "held_out": sorted(held_out),
         "selector": "votes" if selector is None else type(selector).__name__,
     }
-    folder = _Folder(load_members(folder=weights, beams={FIRST: WIDER * BEAM}), selector)
+    folder = _Folder(load_members(folder=weights, beams=wider(BEAM)), selector)
     summary = evaluate(apart, folder, out=out, config=config, watch=watch)
     predictions = list(read_predictions(out / "predictions.jsonl").values())
     scored = [p for p in predictions if p.unscored is None and p.sql is not None]
