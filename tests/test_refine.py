@@ -157,6 +157,32 @@ def test_first_hypotheses_of_all_generators_run_before_second_ones(database: Cou
     assert database.statements == ["SELECT 1", "SELECT 3", "SELECT 2"]
 
 
+def test_what_is_too_faint_to_matter_is_not_run(database: Counting) -> None:
+    refined = refine(
+        [
+            written("SELECT 1", weight=0.9, generator="a"),
+            written("SELECT 2", weight=0.09, generator="a"),
+            written("SELECT 3", weight=0.005, generator="a"),
+            written("SELECT 4", weight=0.005, generator="a"),
+            written("SELECT 3", weight=1.0, generator="b"),
+        ],
+        database=database,
+    )
+    assert database.statements == ["SELECT 1", "SELECT 3", "SELECT 2"]
+    assert [one.sql[-1] for one in refined if one.generator == "a"] == ["1", "2", "3"]
+    assert sum(weights(refined)) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    "first", ["SELECT nonsense", "SELECT id FROM city WHERE id < 0", "SELECT NULL"]
+)
+def test_a_faint_hypothesis_is_run_where_the_first_one_says_nothing(
+    first: str, database: Counting
+) -> None:
+    refine([written(first, weight=0.99), written("SELECT 2", weight=0.001)], database=database)
+    assert database.statements == [first, "SELECT 2"]
+
+
 def test_the_stage_keeps_its_deadline(database: Counting) -> None:
     refined = refine(
         [written(SLOW), written(SLOW + " WHERE i > 0"), written("SELECT 1")],

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -120,14 +121,17 @@ class _Query:
         }
 
     def place(self, node: exp.Expr | None) -> _Place | None:
-        """The stored column that a node names; None where it is no column of these tables."""
+        """The stored column that a node names; None where it is no column of these tables.
+
+        Nor is one of a table that is read twice, whose rows are not the same ones.
+        """
         if not isinstance(node, exp.Column):
             return None
         name, alias = node.name.lower(), node.table.lower()
-        if alias:
-            return (self.tables[alias], name) if alias in self.tables else None
-        owners = (t for t in self.tables.values() if name in self.keys.columns.get(t, ()))
-        return next(((table, name) for table in owners), None)
+        read = list(self.tables.values())
+        owners = [t for t in read if name in self.keys.columns.get(t, ())]
+        table = self.tables.get(alias) if alias else next(iter(owners), None)
+        return (table, name) if table is not None and read.count(table) == 1 else None
 
     def conditions(self) -> Iterator[exp.Expr]:
         """The conditions that all hold: those of WHERE and of joins."""
@@ -201,8 +205,12 @@ def _is_nonsense(query: _Query) -> bool:
     select, held = query.select, query.held()
     if any(len(values) > 1 for values in held.values()):
         return True
+    if any(place[1] == one.lower() for place, values in held.items() for one in values):
+        return True  # a value that nobody named has taken the name of its column
     shown = [one.unalias() for one in select.expressions]
     places = [query.place(one) for one in shown]
+    if _is_shown_twice(query, [place for place in places if place is not None]):
+        return True
     if held and shown and all(place in held for place in places):
         return True
     for total in select.find_all(exp.Sum, exp.Avg):
@@ -219,6 +227,12 @@ def _is_nonsense(query: _Query) -> bool:
     plain = any(isinstance(one, exp.Column) and not one.is_star for one in shown)
     counts = any(isinstance(one, exp.Count | exp.Sum | exp.Avg) for one in shown)
     return plain and counts and not group and not select.args.get("distinct")
+
+
+def _is_shown_twice(query: _Query, places: Sequence[_Place]) -> bool:
+    """Whether two of the columns shown are one, or must be equal."""
+    equal = set(query.equal())
+    return any(one == two or (one, two) in equal for one, two in combinations(places, 2))
 
 
 def _is_text_for_a_number(one: exp.Expr) -> bool:
