@@ -31,17 +31,25 @@ APART = [
     ("SELECT 1 -- a", "SELECT 1"),
     ("SELECT x'ab'", "SELECT x 'ab'"),
     ("SELECT a; SELECT b", "SELECT a SELECT b"),
+    ("SELECT $$A b$$", "SELECT $$a b$$"),
+    ("SELECT $x$A $$ B$x$", "SELECT $x$A $$ b$x$"),
+    ("SELECT a -- b\n", "SELECT a -- b \n"),
 ]
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_layout_and_case_do_not_make_another_statement(one: str, other: str) -> None:
-    assert statement_key(one) == statement_key(other)
+    assert statement_key(one, "sqlite") == statement_key(other, "sqlite")
 
 
 @pytest.mark.parametrize(("one", "other"), APART)
 def test_what_may_mean_something_else_is_another_statement(one: str, other: str) -> None:
-    assert statement_key(one) != statement_key(other)
+    assert statement_key(one, "postgres") != statement_key(other, "postgres")
+
+
+def test_names_of_mysql_may_differ_in_case_alone() -> None:
+    assert statement_key("SELECT 1 FROM City;", "mysql") == "SELECT 1 FROM City"
+    assert statement_key("SELECT 1 FROM city", "mysql") == "SELECT 1 FROM city"
 
 
 class Counting:

@@ -145,6 +145,13 @@ def test_what_has_run_is_not_run_again(database: Counting) -> None:
     assert refined.weight == 1.0
 
 
+def test_a_line_that_ends_a_comment_makes_another_statement(database: Counting) -> None:
+    texts = [f"SELECT id FROM city -- all{end}WHERE id = 1" for end in ("\n", " ")]
+    one, everything = refine([written(sql) for sql in texts], database=database)
+    assert database.statements == texts
+    assert one.final.execution != everything.final.execution
+
+
 def test_first_hypotheses_of_all_generators_run_before_second_ones(database: Counting) -> None:
     refine(
         [

@@ -89,7 +89,7 @@ class Ballot:
                 drafts = _written(generators, brief, policy, trace, needed=needed)
             with trace.stage("refine"):
                 drafts = refine(
-                    with_known(drafts, candidates),
+                    with_known(drafts, candidates, dialect=everything.dialect),
                     database=self.database,
                     limits=policy.limits,
                     seconds=max(policy.seconds - trace.timings_ms.get("refine", 0) / 1000, 0),

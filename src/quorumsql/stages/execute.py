@@ -26,20 +26,25 @@ POOL_SECONDS = 60.0
 _TOKEN = re.compile(
     r"""
       [xX]?'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]   # quoted: as it is
+    | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$
     | --[^\n]*(?:\n|$) | /\*.*?\*/                                        # a comment: as it is
     | \d+(?:\.\d*)?(?:[eE][+-]?\d+)? | \.\d+(?:[eE][+-]?\d+)?             # a number
     | \w+ | [<>=!|&*%/+-]+ | \S                                           # a word, an operator
     """,
     re.VERBOSE | re.DOTALL,
 )
-_AS_IT_IS = ("'", '"', "`", "[", "x'", "X'", "--", "/*")
+_AS_IT_IS = ("'", '"', "`", "[", "x'", "X'", "--", "/*", "$")
 
 
-def statement_key(sql: str) -> str:
-    """Return a text that statements share which differ in white space and case of words alone."""
-    tokens = [
-        token if token.startswith(_AS_IT_IS) else token.lower() for token in _TOKEN.findall(sql)
-    ]
+def statement_key(sql: str, dialect: str) -> str:
+    """Return a text that statements share which differ in white space and case of words alone.
+
+    MySQL's names may differ in case alone, and its texts end otherwise: there it is all of `sql`.
+    """
+    if dialect == "mysql":
+        return sql.strip().rstrip(";").rstrip()
+    found = (match[0] for match in _TOKEN.finditer(sql))
+    tokens = [token if token.startswith(_AS_IT_IS) else token.lower() for token in found]
     while tokens and tokens[-1] == ";":
         tokens.pop()
     return " ".join(tokens)
@@ -65,7 +70,7 @@ def execute_all(
     Raises:
         DatabaseError: the database itself is gone.
     """
-    keys = [statement_key(sql) for sql in statements]
+    keys = [statement_key(sql, database.dialect) for sql in statements]
     shortest: dict[str, str] = {}
     for key, sql in zip(keys, statements, strict=True):
         shortest[key] = min(shortest.get(key, sql), sql, key=lambda text: (len(text), text))

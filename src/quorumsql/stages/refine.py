@@ -12,13 +12,13 @@ vote. SQL that runs but answers another question is the chooser's business.
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from quorumsql.domain import Attempt, Candidate, Execution, Failure, Limits, Rows
 from quorumsql.ports import Database
+from quorumsql.stages.execute import statement_key
 
 __all__ = ["FAINT", "plausibility", "refine", "suspicious", "with_known"]
 
@@ -28,8 +28,6 @@ From databases held out of training (docs/experiments.md): people mostly ask abo
 FAINT = 0.01
 """A hypothesis this much lighter than one of its generator that ran well is not run: of 1,714
 questions it decided none, and two of five statements were such (docs/experiments.md)."""
-
-_LITERAL_OR_SPACE = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`)|\s+""")
 
 
 def refine(
@@ -74,13 +72,14 @@ def refine(
 
 
 def with_known(
-    candidates: Sequence[Candidate], earlier: Sequence[Candidate]
+    candidates: Sequence[Candidate], earlier: Sequence[Candidate], *, dialect: str
 ) -> tuple[Candidate, ...]:
     """Return the candidates, with what came of the same statement among `earlier` ones."""
-    known = {_key(one.sql): one.final.execution for one in earlier}
+    known = {statement_key(one.sql, dialect): one.final.execution for one in earlier}
     return tuple(
         replace(one, attempts=(*one.attempts[:-1], Attempt(sql=one.sql, execution=found)))
-        if (found := known.get(_key(one.sql))) is not None and one.final.execution is None
+        if one.final.execution is None
+        and (found := known.get(statement_key(one.sql, dialect))) is not None
         else one
         for one in candidates
     )
@@ -125,13 +124,16 @@ class _Runner:
 
     def knows(self, candidate: Candidate) -> bool:
         """Whether it takes no time to tell what comes of a candidate."""
-        return candidate.final.execution is not None or _key(candidate.sql) in self._known
+        return candidate.final.execution is not None or self._key(candidate.sql) in self._known
 
     def run(self, sql: str) -> Execution:
-        key = _key(sql)
+        key = self._key(sql)
         if key not in self._known:
             self._known[key] = self._fresh(sql)
         return self._known[key]
+
+    def _key(self, sql: str) -> str:
+        return statement_key(sql, self._database.dialect)
 
     def _fresh(self, sql: str) -> Execution:
         left = self._deadline - time.monotonic()
@@ -141,11 +143,6 @@ class _Runner:
             )
         limits = replace(self._limits, seconds=min(self._limits.seconds, left))
         return self._database.execute(sql, limits=limits)
-
-
-def _key(sql: str) -> str:
-    """Text that two statements share when they differ in white space or `;` alone."""
-    return _LITERAL_OR_SPACE.sub(lambda m: m[1] or " ", sql).strip().rstrip(";").rstrip()
 
 
 def _with_execution(candidate: Candidate, runner: _Runner) -> Candidate:
