@@ -85,6 +85,51 @@ def test_signs_of_a_statement(sql: str, bridged: int, nonsense: int) -> None:
     assert (found["bridged"], found["nonsense"]) == (bridged, nonsense)
 
 
+TYPED = Schema(
+    name="shop",
+    dialect="sqlite",
+    tables=(
+        Table(
+            name="orders",
+            columns=(
+                Column(name="id", kind="number", primary_key=True, examples=(1, 2)),
+                Column(name="day", kind="date", examples=("2024-05-03", "2024-05-04")),
+                Column(name="amount", kind="number", examples=(9.5, 12.0)),
+                Column(name="horsepower", kind="text", examples=("90", "null")),
+                Column(name="status", kind="text", examples=("paid", "open")),
+                Column(name="gift", kind="boolean", examples=(0, 1)),
+                Column(name="stamp", kind="date", examples=(1700000000, 1700000001)),
+            ),
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "nonsense"),
+    [
+        ("SELECT AVG(day) FROM orders", 1),
+        ("SELECT SUM(status) FROM orders", 1),
+        ("SELECT AVG(amount) FROM orders", 0),
+        ("SELECT AVG(horsepower) FROM orders", 0),
+        ("SELECT AVG(gift) FROM orders", 0),
+        ("SELECT COUNT(*) FROM orders WHERE day = 30", 1),
+        ("SELECT COUNT(*) FROM orders WHERE day > 'June'", 1),
+        ("SELECT COUNT(*) FROM orders WHERE day > '2024'", 0),
+        ("SELECT COUNT(*) FROM orders WHERE day >= 2024", 0),
+        ("SELECT COUNT(*) FROM orders WHERE stamp > 99", 0),
+        ("SELECT COUNT(*) FROM orders WHERE amount = 'paid'", 1),
+        ("SELECT COUNT(*) FROM orders WHERE amount > '10'", 0),
+        ("SELECT COUNT(*) FROM orders WHERE amount = ''", 0),
+        ("SELECT COUNT(*) FROM orders WHERE gift = 'VIP'", 1),
+        ("SELECT COUNT(*) FROM orders WHERE gift = 'Yes'", 0),
+        ("SELECT COUNT(*) FROM orders WHERE status > 10", 0),
+    ],
+)
+def test_values_of_another_kind(sql: str, nonsense: int) -> None:
+    assert Sanity().of(ASKED, sql, TYPED)["nonsense"] == nonsense
+
+
 def test_tables_that_are_joined_by_the_name_of_a_column() -> None:
     shared = Schema(
         name="shared",
@@ -161,6 +206,11 @@ def test_a_column_that_a_group_may_have_several_of(sql: str, undetermined: int) 
         ("Who played in 1998?", "SELECT name FROM player WHERE season <= 1998", 1),
         ("Who played in 1998?", "SELECT name FROM player WHERE season = 1998", 0),
         ("Who played in 1998 or later?", "SELECT name FROM player WHERE season >= 1998", 0),
+        ("Which players are captain?", "SELECT COUNT(*) FROM captain", 1),
+        ("List the team with most players", "SELECT COUNT(*) FROM player", 0),
+        ("Show the number of players", "SELECT COUNT(*) FROM player", 0),
+        ("Find players and their count", "SELECT COUNT(*) FROM player", 0),
+        ("Which teams?", "SELECT team, COUNT(*) FROM player GROUP BY team", 0),
         ("Spieler namens Ann", "SELECT name FROM player WHERE name != 'Ann'", 0),
         ("Names in alphabetical order", "SELECT name FROM player", 1),
         ("Names in descending order", "SELECT name FROM player ORDER BY name", 1),

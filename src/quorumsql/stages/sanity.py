@@ -2,14 +2,16 @@
 
 bridged: two joined tables both refer to a third, which joins them: every row of the one meets every
 row of the other that shares it, and counts and sums multiply ("chasm trap", Howe 2001, Data
-Analysis for Database Design). Questions seldom ask for that: 1.2 % of Spider's training queries,
+Analysis for Database Design). Questions seldom ask for that: 1.1 % of Spider's training queries,
 0.3 % without those about three databases of papers and reviews.
-nonsense: all that is shown is held to one value by WHERE, keys are summed up or averaged, rows are
-ordered by what is the same in all of them, a bare column stands beside a count or a sum without
-GROUP BY, a total is compared with a text, the one row of totals is ordered or cut off, or a column
-has to be two things at once: 0.1 % of those queries.
+nonsense: all that is shown is held to one value by WHERE, a column is shown twice, keys, days or
+words are summed up or averaged, or compared with what they cannot be, rows are ordered by what is
+the same in all of them, a bare column stands beside a count or a sum without GROUP BY, a total is
+compared with a text, the one row of totals is ordered or cut off, or a column has to be two things
+at once, or its own name: 0.3 % of those queries.
 undetermined: a column is shown of each group that may differ inside it: 0.7 %.
-unheeded: what the question surely asks for is not done (`stages.heed`): 0.2 %.
+unheeded: what the question surely asks for is not done, or what is not asked is
+(`stages.heed`): 0.5 %.
 
 `stages.weigh` holds them against a result. What is not covered: whether what makes sense was asked.
 """
@@ -27,7 +29,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from quorumsql.domain import Candidate, Question, Schema
+from quorumsql.domain import Candidate, Column, Question, Schema
 from quorumsql.kept import Kept
 from quorumsql.stages.heed import is_unheeded
 
@@ -36,6 +38,8 @@ __all__ = ["SIGNS", "Sanity"]
 SIGNS: Final = ("bridged", "nonsense", "undetermined", "unheeded")
 _NONE: Final[Mapping[str, float]] = MappingProxyType(dict.fromkeys(SIGNS, 0.0))
 
+_COMPARED: Final = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+_TRUTHS: Final = frozenset({"true", "false", "t", "f", "yes", "no", "y", "n"})
 _TOTAL: Final = (exp.Count, exp.Sum, exp.Avg, exp.Max, exp.Min)
 _Place: TypeAlias = tuple[str, str]
 """Table and column, in lower case."""
@@ -82,6 +86,8 @@ class _Keys:
     """Columns that identify a row, or refer to one."""
     identify: frozenset[_Place]
     """Columns that identify a row by themselves."""
+    stored: Mapping[_Place, Column]
+    """Every column."""
 
     @classmethod
     def of(cls, schema: Schema) -> _Keys:
@@ -105,7 +111,8 @@ class _Keys:
             for table in schema.tables
         }
         keys = frozenset(identify | {here for here, _ in refers})
-        return cls(columns, many, keys, frozenset(identify))
+        stored = {(bare[t.name], c.name.lower()): c for t in schema.tables for c in t.columns}
+        return cls(columns, many, keys, frozenset(identify), stored)
 
 
 class _Query:
@@ -202,37 +209,89 @@ def _keeps_duplicates(select: exp.Select) -> bool:
 
 
 def _is_nonsense(query: _Query) -> bool:
+    return (
+        _demands_too_much(query)
+        or _shows_nothing_new(query)
+        or any(_is_mistyped(query, one) for one in query.conditions())
+        or any(map(_is_text_for_a_number, query.select.find_all(exp.Predicate)))
+        or any(_adds_up_nothing(query, one) for one in query.select.find_all(exp.Sum, exp.Avg))
+        or _orders_one_row(query)
+    )
+
+
+def _demands_too_much(query: _Query) -> bool:
+    """Whether a column has to be two things at once, or what it is called: a value nobody named."""
+    held = query.held().items()
+    return any(len(values) > 1 or place[1] in map(str.lower, values) for place, values in held)
+
+
+def _shows_nothing_new(query: _Query) -> bool:
+    """Whether all that is shown is known, a column is shown twice, or one beside a lone total."""
     select, held = query.select, query.held()
-    if any(len(values) > 1 for values in held.values()):
-        return True
-    if any(place[1] == one.lower() for place, values in held.items() for one in values):
-        return True  # a value that nobody named has taken the name of its column
     shown = [one.unalias() for one in select.expressions]
     places = [query.place(one) for one in shown]
-    if _is_shown_twice(query, [place for place in places if place is not None]):
-        return True
     if held and shown and all(place in held for place in places):
         return True
-    for total in select.find_all(exp.Sum, exp.Avg):
-        if total.parent_select is select and query.place(total.this) in query.keys.keys:
-            return True
-    order, group = select.args.get("order"), select.args.get("group")
-    if order is not None and any(query.place(one.this) in held for one in order.expressions):
-        return True
-    totals = [isinstance(one, _TOTAL) for one in shown]
-    if shown and all(totals) and not group and (order or select.args.get("limit")):
-        return True
-    if any(map(_is_text_for_a_number, select.find_all(exp.Predicate))):
+    if _is_shown_twice(query, [place for place in places if place is not None]):
         return True
     plain = any(isinstance(one, exp.Column) and not one.is_star for one in shown)
     counts = any(isinstance(one, exp.Count | exp.Sum | exp.Avg) for one in shown)
-    return plain and counts and not group and not select.args.get("distinct")
+    return plain and counts and not select.args.get("group") and not select.args.get("distinct")
+
+
+def _orders_one_row(query: _Query) -> bool:
+    """Whether rows are ordered by what is the same in all, or the one row of totals is."""
+    select, held = query.select, query.held()
+    order = select.args.get("order")
+    if order is not None and any(query.place(one.this) in held for one in order.expressions):
+        return True
+    totals = all(isinstance(one.unalias(), _TOTAL) for one in select.expressions)
+    alone = bool(select.expressions) and totals and not select.args.get("group")
+    return alone and bool(order or select.args.get("limit"))
+
+
+def _adds_up_nothing(query: _Query, total: exp.Expr) -> bool:
+    """Whether keys, days or words are summed up or averaged."""
+    place = query.place(total.this) if total.parent_select is query.select else None
+    if place is None:
+        return False
+    column = query.keys.stored.get(place)
+    if place in query.keys.keys or column is None or not column.examples:
+        return place in query.keys.keys
+    return column.kind in {"date", "text"} and not any(map(_is_number, column.examples))
 
 
 def _is_shown_twice(query: _Query, places: Sequence[_Place]) -> bool:
     """Whether two of the columns shown are one, or must be equal."""
     equal = set(query.equal())
     return any(one == two or (one, two) in equal for one, two in combinations(places, 2))
+
+
+def _is_mistyped(query: _Query, one: exp.Expr) -> bool:
+    """Whether a column of numbers, days or truths is compared with what can be none of them."""
+    value = one.args.get("expression")
+    if not (isinstance(one, _COMPARED) and isinstance(value, exp.Literal) and value.name):
+        return False
+    place = query.place(one.this)
+    column = query.keys.stored.get(place) if place is not None else None
+    if column is None or not column.examples:
+        return False
+    match column.kind, _is_number(value.name):
+        case "number", number:
+            return not number
+        case "boolean", number:
+            return not number and value.name.lower() not in _TRUTHS
+        case "date", number if not any(map(_is_number, column.examples)):
+            return len(value.name) < 4 if number else not any(map(str.isdigit, value.name))
+    return False
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_text_for_a_number(one: exp.Expr) -> bool:
