@@ -96,6 +96,15 @@ def test_a_schema_knows_its_words_and_their_synonyms(meaning: WordMeaning) -> No
     assert names.nearest_table("type and weight of pets") > names.nearest_table("rate of taxes")
 
 
+def test_a_column_of_money_knows_what_is_earned(meaning: WordMeaning) -> None:
+    columns = (Column(name="day"), Column(name="total_amount"))
+    shop = Schema(name="shop", tables=(Table(name="orders", columns=columns),))
+    asked = Question(text="Total revenue in March 2024")
+    found = Refuser(SURPRISED, meaning).judge(asked, shop, (), (), Choice(candidate=None))
+    assert not found.refused
+    assert "revenue" in judge(meaning, asked.text).words
+
+
 def test_what_the_database_lacks_is_named(meaning: WordMeaning) -> None:
     found = judge(meaning, "What is the average seafood price?")
     assert found.refused and 0.1 < found.chance < 0.6

@@ -61,9 +61,14 @@ _PLAIN = frozenset(
     "while why yes yet tell know want see get got like one two three four five six seven eight "
     "nine ten along together ever kind type display provide compute calculate identify retrieve "
     "include including based using used use "
+    "january february march april june july august september october november december jan feb mar "
+    "apr jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday "
     "second minute hour day week month quarter year decade date today percent percentage dollar "
     "euro long longer longest short shorter shortest everything anything something".split()
 )
+_EARNED = frozenset("revenue turnover sale spend spending spent income earning proceeds".split())
+"""Words for what `_MONEY` adds up to, whatever a database calls it."""
+_MONEY = frozenset("amount total price cost revenue sale payment paid fee charge invoice".split())
 _WEIGHTS = Path(__file__).with_name("answerable.json")
 
 
@@ -185,7 +190,7 @@ class Names:
         """Return how near the schema comes to each of `words`, 1 for words that it has."""
         rows = self._meaning.nearness(words, self._names)
         return tuple(
-            1.0 if word in self.words else min(max(row, default=0.0) / NEAR, 0.99)
+            1.0 if _said(word, self.words) else min(max(row, default=0.0) / NEAR, 0.99)
             for word, row in zip(words, rows, strict=True)
         )
 
@@ -193,6 +198,11 @@ class Names:
         """Return how near the nearest table, read with its columns, comes to a whole text."""
         (row,) = self._meaning.nearness([" ".join(words_of(text))], self._tables)
         return max(row, default=0.0)
+
+
+def _said(word: str, names: frozenset[str]) -> bool:
+    """Whether names have a word, or what adds up to it."""
+    return word in names or (word in _EARNED and not _MONEY.isdisjoint(names))
 
 
 def features(
@@ -325,7 +335,7 @@ class Refuser:
         rows = self._meaning.nearness([one.stem for one in asked], sorted(said))
         return tuple(
             0.0
-            if one.stem in said or one.stem in values
+            if _said(one.stem, said) or one.stem in values
             else one.weight * (1.0 - min(max(row, default=0.0) / NEAR, 0.99))
             for one, row in zip(asked, rows, strict=True)
         )
