@@ -29,6 +29,15 @@ HEAD = """# Reference
 
 [Python](#python), [REST](#rest), [settings](#settings). Commands stand in [cli.md](cli.md)."""
 
+WHERE = r"""
+Read in this order, later ones win: `config.toml` in the user's folder, `quorum.toml` where you are
+(instead of both, the file that `--config` or `QUORUM_CONFIG` names), variables, options. The user's
+folder is `~/.config/quorumsql` on Linux (`XDG_CONFIG_HOME`),
+`~/Library/Application Support/quorumsql` on macOS, `%LOCALAPPDATA%\quorumsql` on Windows.
+What quorumsql keeps (indexes, verdicts, examples,
+audit) lies in `home`, by default `~/.local/share/quorumsql` on Linux, the same folder elsewhere.
+"""
+
 
 def page() -> str:
     """Return the text of docs/reference.md."""
@@ -126,6 +135,7 @@ def _body(one: dict[str, Any], shapes: dict[str, Any]) -> Iterator[str]:
 
 def _settings() -> Iterator[str]:
     yield "\n## Settings\n\nKeys of `quorum.toml`; as variables `QUORUM_` and the key in capitals."
+    yield WHERE
     yield f"{_first_paragraphs(Settings)}\n"
     yield from _fields(Settings, "")
 
