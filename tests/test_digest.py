@@ -83,6 +83,7 @@ def test_long_results_are_grouped_beside_short_ones() -> None:
 COUNTED = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 30000) "
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
@@ -93,9 +94,14 @@ COUNTED = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE 
     ],
 )
 def test_rows_of_a_database_are_hashed_as_they_come(
-    tmp_path: Path, one: str, other: str, same: bool
+    tmp_path: Path, engine: str, one: str, other: str, same: bool
 ) -> None:
-    database = open_database(str(make(tmp_path / "shop.sqlite", "CREATE TABLE city (name TEXT);")))
+    path = tmp_path / f"shop.{engine}"
+    if engine == "sqlite":
+        make(path, "CREATE TABLE city (name TEXT);")
+    else:
+        pytest.importorskip("duckdb").connect(path).close()
+    database = open_database(str(path))
     try:
         found = [
             database.execute(COUNTED + sql, limits=Limits(rows=100, hashed=10**9, seconds=60.0))

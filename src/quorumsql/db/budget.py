@@ -59,6 +59,10 @@ class Budget:
         """Whether to stop now; remembers why. SQLite calls it every thousand steps."""
         if self.steps is not None:
             self.steps -= STEPS_PER_TICK
+        return self.is_over()
+
+    def is_over(self) -> bool:
+        """Whether to stop now, without counting steps; remembers why."""
         if self.cancelled:
             self.stopped = "cancelled"
         elif self.steps is not None and self.steps <= 0:

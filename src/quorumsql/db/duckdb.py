@@ -166,8 +166,9 @@ class DuckDbDatabase:
         match reply:
             case None:
                 return stopped(budget)
-            case ("rows", columns, rows, truncated):
-                return Rows(columns=columns, rows=tuple(rows), truncated=truncated)
+            case ("rows", columns, rows, truncated, *digests):
+                digest = digests[0] if digests else None
+                return Rows(columns=columns, rows=tuple(rows), truncated=truncated, digest=digest)
             case ("cap",):
                 budget.stopped = "bytes"
                 return stopped(budget)

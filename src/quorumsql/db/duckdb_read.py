@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias, cast
 
 from quorumsql.db.budget import Budget
+from quorumsql.domain import Row
 from quorumsql.errors import DatabaseError, MissingExtra, QuorumError
+from quorumsql.results import Digester
 
 __all__ = ["Place", "Pool", "Reply", "Request", "Worker", "text_literal"]
 
@@ -146,16 +148,19 @@ class Worker:
         that ended by itself leaves the reply `("died",)`.
         """
         limits = budget.limits
-        self._send(
-            ("run", request.sql, not request.trusted, request.explain, limits.rows, limits.bytes)
-        )
+        asked = (request.sql, not request.trusted, request.explain, limits.rows, limits.bytes)
+        self._send(("run", *asked, limits.hashed))
+        long = _Long()
         began = told = time.monotonic()
-        while (reply := self._reply(budget)) is None or reply[0] == "progress":
+        while (reply := self._reply(budget)) is None or reply[0] in {"progress", "kept", "left"}:
             now = time.monotonic()
             if not self.alive:
                 return None
-            if tell is not None and reply is not None:
-                tell(reply[1])
+            if reply is not None and reply[0] == "progress":
+                if tell is not None:
+                    tell(reply[1])
+            elif reply is not None and long.take(reply):
+                self._send(("taken",))
             if tell is not None and now - told >= _TELL_SECONDS:
                 self._send(("progress",))
                 told = now
@@ -164,6 +169,8 @@ class Worker:
                 when_slow = None
         if reply[:2] in {("died",), ("error", "OutOfMemoryException")}:
             self.close()  # memory that ran out stays full of holes: the next statement would fail
+        if reply[0] == "hashed":
+            return None if budget.stopped else long.rows(whole=reply[1])
         return None if budget.stopped and reply[0] == "error" else reply
 
     def _reply(self, budget: Budget) -> Reply | None:
@@ -171,13 +178,18 @@ class Worker:
         try:
             reply = self._replies.get(timeout=_POLL_SECONDS)
         except queue.Empty:
-            if budget.stopped and time.monotonic() >= self._patience:
-                self.close()
-            elif not budget.stopped and budget.spent():
-                self._send(("stop",))
-                self._patience = time.monotonic() + _GRACE_SECONDS
+            self._heed(budget)
             return None
+        if reply is not None and reply[0] == "left":  # with many of them it is never empty
+            self._heed(budget)
         return ("died",) if reply is None else reply
+
+    def _heed(self, budget: Budget) -> None:
+        if budget.stopped and time.monotonic() >= self._patience:
+            self.close()
+        elif not budget.stopped and budget.spent():
+            self._send(("stop",))
+            self._patience = time.monotonic() + _GRACE_SECONDS
 
     def close(self) -> None:
         """End the process, whatever it does."""
@@ -209,6 +221,30 @@ class Worker:
             self._replies.put(None)
         finally:
             pipe.close()
+
+
+class _Long:
+    """A result that was cut short, and whose rows that are left are hashed as they come."""
+
+    def __init__(self) -> None:
+        self._columns: tuple[str, ...] = ()
+        self._kept: list[Row] = []
+        self._digester = Digester(0)
+
+    def take(self, reply: Reply) -> bool:
+        """Take what was kept, or a part of what is left; whether it was the latter."""
+        if reply[0] == "kept":
+            _, self._columns, self._kept = reply
+            self._digester = Digester(len(self._columns))
+        rows = self._kept if reply[0] == "kept" else reply[1]
+        for row in rows:
+            self._digester.add(row)
+        return bool(reply[0] == "left")
+
+    def rows(self, *, whole: bool) -> Reply:
+        """Return the reply, with a digest if all rows came that were to be hashed."""
+        digest = self._digester.digest() if whole else None
+        return ("rows", self._columns, self._kept, True, digest)
 
 
 class Pool:

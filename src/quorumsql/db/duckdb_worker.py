@@ -8,17 +8,25 @@ starting it costs little more than starting Python.
 
     setup      {"sys_path", "path", "scratch", "read_only", "config", "statements", "most_memory"}
     ← ("ready",)
-    → ("run", sql, reads_only, explain, rows, bytes) | ("stop",) | ("progress",)
+    → ("run", sql, reads_only, explain, rows, bytes, hashed) | ("stop",) | ("progress",)
     ← ("rows", columns, rows, truncated) | ("cap",) | ("refused", kind of statement)
       ("error", class, text) | ("broken", class, text) | ("foreign", first bytes)
       ("progress", percent)
+
+Where a result is cut short and up to `hashed` more rows are wanted, these come in parts:
+
+    ← ("kept", columns, rows), then several ("left", rows), then ("hashed", whether all came)
+    → ("taken",) after each part that was left: no more than a few are ever on their way
+
+They are hashed by the caller: hashes of texts and of None are others in every process.
 
 When `reads_only`, DuckDB's own parser must find exactly one SELECT: the engine's word on what
 the statement is, whatever was thought of it before. The file is let go of when nothing is asked
 for a second, so that writers can have it.
 
-What is not covered: the limit of memory where the operating system knows none (Windows), and a
-result that is being sent when the time is up: the process is then killed.
+What is not covered: the limit of memory where the operating system knows none (Windows), a
+result that is being sent when the time is up: the process is then killed, and hashes of results
+with a row among those left that alone is larger than the limit.
 """
 
 from __future__ import annotations
@@ -30,11 +38,16 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 _IDLE_SECONDS = 1.0
 _AT_ONCE = 256
 """Rows that are fetched at once: with rows of megabytes, thousands would not fit."""
+
+_PART_ROWS, _PART_BYTES, _PARTS = 4_096, 1 << 20, 4
+"""How large the parts of a long result are, and how many may be on their way."""
 
 
 class Session:
@@ -70,9 +83,12 @@ class Session:
             self._connection = None
 
     def run(
-        self, sql: str, reads_only: bool, explain: bool, rows: int, most: int
+        self,
+        request: tuple[str, bool, bool, int, int, int | None],
+        send: Callable[[tuple[Any, ...]], None],
     ) -> tuple[Any, ...]:
-        """Run one request and return the reply."""
+        """Run one request and return the reply; `send` takes parts of it that come before."""
+        sql, reads_only, explain, rows, most, hashed = request
         try:
             connection = self.open()
         except _NotDuckDb as error:
@@ -88,7 +104,7 @@ class Session:
             if explain:
                 statement = "EXPLAIN (FORMAT json) " + statement.query
             connection.execute(statement)
-            return _collect(connection, rows, most)
+            return _collect(connection, rows, most, hashed, send)
         except (self._duckdb.Error, ValueError, OverflowError) as error:
             return ("error", type(error).__name__, str(error))
         except MemoryError:
@@ -141,19 +157,60 @@ def _check_sign(path: str) -> None:
         raise _NotDuckDb(header)
 
 
-def _collect(connection: Any, rows: int, most: int) -> tuple[Any, ...]:
+def _collect(
+    connection: Any,
+    rows: int,
+    most: int,
+    hashed: int | None,
+    send: Callable[[tuple[Any, ...]], None],
+) -> tuple[Any, ...]:
     columns = tuple(str(described[0]) for described in connection.description or ())
     found: list[tuple[Any, ...]] = []
     size = 0
-    while chunk := connection.fetchmany(min(_AT_ONCE, rows + 1 - len(found))):
-        for row in chunk:
-            size += _size(row)
-            if len(found) >= rows or (size > most and found):
+    fetched = _fetched(connection, rows + 1)
+    for row in fetched:
+        size += _size(row)
+        if len(found) >= rows or (size > most and found):
+            if hashed is None:
                 return ("rows", columns, found, True)
-            if size > most:
-                return ("cap",)
-            found.append(row)
+            send(("kept", columns, found))
+            return ("hashed", _send_left(chain((row,), fetched), most, hashed, send))
+        if size > most:
+            return ("cap",)
+        found.append(row)
     return ("rows", columns, found, False)
+
+
+def _fetched(connection: Any, first: int) -> Iterator[tuple[Any, ...]]:
+    """Yield rows; of the first so many none is fetched before it may be needed."""
+    count = 0
+    while chunk := connection.fetchmany(
+        _AT_ONCE if count >= first else min(_AT_ONCE, first - count)
+    ):
+        count += len(chunk)
+        yield from chunk
+
+
+def _send_left(
+    left: Iterable[tuple[Any, ...]],
+    most: int,
+    hashed: int,
+    send: Callable[[tuple[Any, ...]], None],
+) -> bool:
+    """Send up to `hashed` rows in parts; whether none of them was larger than `most`."""
+    part: list[tuple[Any, ...]] = []
+    size = 0
+    for row in islice(left, hashed):
+        more = _size(row)
+        if more > most:
+            return False
+        if len(part) >= _PART_ROWS or (part and size + more > _PART_BYTES):
+            send(("left", part))
+            part, size = [], 0
+        part.append(row)
+        size += more
+    send(("left", part))
+    return True
 
 
 def _size(value: object) -> int:
@@ -193,6 +250,7 @@ def _listen(
     scratch: str,
     work: queue.SimpleQueue[tuple[tuple[Any, ...], threading.Event]],
     reply: Any,
+    room: threading.Semaphore,
 ) -> None:
     """Read requests until there is nobody left who could ask."""
     done = threading.Event()
@@ -208,6 +266,8 @@ def _listen(
                 work.put((request[1:], done))
             case "stop":
                 threading.Thread(target=session.stop, args=(done,), daemon=True).start()
+            case "taken":
+                room.release()
             case "progress":
                 reply(("progress", session.progress()))
 
@@ -221,17 +281,22 @@ def main() -> None:
     sys.path[:] = setup["sys_path"]
     _limit_memory(setup["most_memory"])
     session = Session(setup)
-    writing = threading.Lock()
+    writing, room = threading.Lock(), threading.Semaphore(_PARTS)
 
     def reply(message: tuple[Any, ...]) -> None:
         with writing:
             pickle.dump(message, replies, protocol=pickle.HIGHEST_PROTOCOL)
             replies.flush()
 
+    def send(part: tuple[Any, ...]) -> None:
+        if part[0] == "left":
+            room.acquire()
+        reply(part)
+
     reply(("ready",))
     work: queue.SimpleQueue[tuple[tuple[Any, ...], threading.Event]] = queue.SimpleQueue()
     threading.Thread(
-        target=_listen, args=(session, requests, setup["scratch"], work, reply), daemon=True
+        target=_listen, args=(session, requests, setup["scratch"], work, reply, room), daemon=True
     ).start()
     while True:
         try:
@@ -239,7 +304,7 @@ def main() -> None:
         except queue.Empty:
             session.close()
             continue
-        answer = session.run(*request)
+        answer = session.run(request, send)
         done.set()
         reply(answer)
 

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from quorumsql import guard
-from quorumsql.db.budget import Budget, Running, collect, size_of
+from quorumsql.db.budget import Budget, Running, collect, size_of, stopped
 from quorumsql.db.foreign_keys import infer_foreign_keys
 from quorumsql.db.introspect import Scope, reflect
 from quorumsql.db.plan import Plan, sqlite_plan, within_plan
 from quorumsql.db.sample import SAMPLED_BYTES, SAMPLED_ROWS, named_column, with_examples
-from quorumsql.db.sqlite_failure import database_error, failure, is_busy, is_of_database
+from quorumsql.db.sqlite_failure import (
+    database_error,
+    failure,
+    is_busy,
+    is_of_database,
+    is_too_long,
+)
 from quorumsql.db.sqlite_file import FileState, examine
 from quorumsql.db.sqlite_read import Reader, connect
 from quorumsql.domain import Execution, Failure, Limits, Row, Schema, Table
@@ -254,26 +260,51 @@ class SqliteDatabase:
 def _execute(reader: Reader, sql: str, budget: Budget, schema: Schema | None) -> Execution:
     """Run `sql` and collect its rows within the budget; errors of the database are raised."""
     try:
-        with closing(reader.start(sql, budget)) as cursor:
-            if cursor.description is None:
-                return Failure(kind="error", message="There is no statement to run.")
-            columns = tuple(str(described[0]) for described in cursor.description)
-            return collect(columns, cursor, budget.limits)
-    except sqlite3.Error as error:
-        if is_of_database(error):
-            raise
-        return failure(error, budget, reader.refused, schema)
+        return _tried(reader, sql, budget, schema)
     except (UnicodeError, ValueError) as error:
         return Failure(kind="error", message=f"The statement is not valid text: {error}.")
     except MemoryError:
         return Failure(kind="cap", message="The statement needs more memory than there is.")
 
 
+def _tried(reader: Reader, sql: str, budget: Budget, schema: Schema | None) -> Execution:
+    try:
+        return _collected(reader, sql, budget)
+    except sqlite3.Error as error:
+        if is_of_database(error):
+            raise
+        failed = failure(error, budget, reader.refused, schema, reader.longest)
+        helps = is_too_long(error) and not budget.stopped and reader.could_be_longer
+    return (_again(reader, sql, budget) if helps else None) or failed
+
+
+def _collected(reader: Reader, sql: str, budget: Budget, *, bounded: bool = False) -> Execution:
+    with reader.reading(sql, budget, bounded=bounded) as cursor:
+        if cursor.description is None:
+            return Failure(kind="error", message="There is no statement to run.")
+        columns = tuple(str(described[0]) for described in cursor.description)
+        found = collect(columns, cursor, budget.limits)
+    # When the time is up, some functions give NULL for what became too long.
+    return stopped(budget) if budget.stopped else found
+
+
+def _again(reader: Reader, sql: str, budget: Budget) -> Execution | None:
+    """Run a statement whose values were too long for SQLite's own functions; None if it cannot."""
+    try:
+        return _collected(reader, sql, budget, bounded=True)
+    except sqlite3.Error as error:
+        if is_of_database(error) and "unsafe use" not in str(error):
+            raise
+        if is_too_long(error) or budget.stopped:
+            return failure(error, budget, reader.refused, None, reader.longest)
+        return None  # views and generated columns may use SQLite's own functions alone
+
+
 def _rows_until(reader: Reader, sql: str, budget: Budget, *, most: int) -> Iterator[Row]:
     """Yield rows until they end, have made `most` bytes, or exhaust the budget."""
     left = most
     try:
-        with closing(reader.start(sql, budget)) as cursor:
+        with reader.reading(sql, budget) as cursor:
             for row in cursor:
                 yield row
                 left -= size_of(row)

@@ -18,7 +18,7 @@ from quorumsql.db.budget import Budget, stopped
 from quorumsql.domain import Failure, Schema
 from quorumsql.errors import DatabaseError
 
-__all__ = ["database_error", "failure", "is_busy", "is_of_database"]
+__all__ = ["database_error", "failure", "is_busy", "is_of_database", "is_too_long"]
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DATABASE: Final = _BUSY | {
@@ -74,7 +74,14 @@ def database_error(error: sqlite3.Error, path: Path) -> DatabaseError:
     return DatabaseError(f"The database {path} {text}.")
 
 
-def failure(error: sqlite3.Error, budget: Budget, refused: str, schema: Schema | None) -> Failure:
+def is_too_long(error: sqlite3.Error) -> bool:
+    """Whether a value was longer than allowed."""
+    return _primary(error) == sqlite3.SQLITE_TOOBIG
+
+
+def failure(
+    error: sqlite3.Error, budget: Budget, refused: str, schema: Schema | None, longest: int = 0
+) -> Failure:
     """Return why a statement returned nothing.
 
     Args:
@@ -82,6 +89,7 @@ def failure(error: sqlite3.Error, budget: Budget, refused: str, schema: Schema |
         budget: tells a deadline from a cancellation.
         refused: what the authorizer refused, if it did.
         schema: what exists, if it is known already, for a hint.
+        longest: how many bytes a value could have.
 
     Raises:
         KeyboardInterrupt: Python swallowed one inside a callback of SQLite; here it is again.
@@ -95,11 +103,14 @@ def failure(error: sqlite3.Error, budget: Budget, refused: str, schema: Schema |
             raise KeyboardInterrupt from None
         case sqlite3.SQLITE_READONLY:
             return Failure(kind="refused", message="Refused: the database is only read.")
+        case sqlite3.SQLITE_TOOBIG if budget.stopped:  # no value may be long when the time is up
+            return stopped(budget)
         case sqlite3.SQLITE_TOOBIG:
             return Failure(
                 kind="cap",
-                message=f"A value is longer than {budget.limits.bytes // 4:,} bytes, a quarter "
-                "of the limit on a result: ask for less of it, or raise the limit.",
+                message=f"A value is longer than {longest:,} bytes, the most for this statement "
+                "within the limit on a result: ask for less of it, for fewer columns or calls of "
+                "functions, or raise the limit.",
             )
         case sqlite3.SQLITE_NOMEM | sqlite3.SQLITE_FULL:
             return Failure(kind="cap", message=f"The statement needs too much room: {error}.")

@@ -16,6 +16,9 @@ from typing import Any, Final
 __all__ = ["bound_printf", "calls_printf"]
 
 _WIDEST: Final = 1_000_000
+_LONGEST: Final = 100_000
+"""Of a template, whose every `%` is looked at."""
+
 _NAMES: Final = re.compile(r"printf|format", re.IGNORECASE)
 _WIDTHS: Final = re.compile(r"%[-+ #0,!]*(?P<width>\*|\d*)(?:\.(?P<precision>\*|\d*))?")
 _FIXED_IN: Final = (3, 42, 0)
@@ -33,13 +36,20 @@ def bound_printf(connection: sqlite3.Connection) -> None:
     def printf(*given: Any) -> Any:
         if not given or not isinstance(given[0], str):
             return given[0] if given else None
+        if len(given[0]) > _LONGEST:
+            raise OverflowError("the template of printf is too long")
         _check_widths(given[0], given[1:])
         real.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, connection.getlimit(sqlite3.SQLITE_LIMIT_LENGTH))
         marks = ", ".join("?" * len(given))
+        # With a letter before it a result is never empty: NULL means that it became too long.
+        led = (f"x{given[0]}", *given[1:])
         try:
-            return real.execute(f"SELECT printf({marks})", given).fetchone()[0]
+            found = real.execute(f"SELECT printf({marks})", led).fetchone()[0]
         except sqlite3.DataError as error:
             raise OverflowError("the value is too big") from error
+        if found is None:
+            raise OverflowError("the value is too big")
+        return found[1:] if given[0] else None
 
     for name in ("printf", "format"):
         connection.create_function(name, -1, printf, deterministic=True)

@@ -5,22 +5,27 @@ lengths, `trusted_schema` off and `query_only` on, virtual tables connected, and
 authorizer, which then refuses even PRAGMA. A budget stops a statement by wall time, by steps
 of SQLite's virtual machine, or because somebody cancelled it.
 
-What is not covered: time inside one call of a built-in function, which nothing can interrupt
-(`instr` on two strings of megabytes), and memory of one row with very many long values. The
-limit on the length of a value bounds both.
+Nothing can interrupt one call of a built-in function, and many long values take memory. The limit
+on the length of a value bounds both. It is set for each statement (`sqlite_program`).
+
+What is not covered: the time and memory that SQLite takes to compile a statement.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from quorumsql.db.budget import STEPS_PER_TICK, Budget
+from quorumsql.db.sqlite_bounded import bound_functions
 from quorumsql.db.sqlite_file import FileState, uri_of
 from quorumsql.db.sqlite_printf import bound_printf, calls_printf
+from quorumsql.db.sqlite_program import UNKNOWN, Program, longest, read_program
+from quorumsql.db.sqlite_watch import watched
 
 __all__ = ["Budget", "Reader", "connect"]
 
@@ -38,7 +43,6 @@ _DENIED_FUNCTIONS: Final = frozenset(
 )
 """Built-in or commonly compiled-in functions that reach files, code or the log."""
 
-_SHORTEST_LIMIT: Final = 1 << 16
 _ACTIONS: Final = {
     getattr(sqlite3, f"SQLITE_{name}"): name.replace("_", " ")
     for name in (
@@ -76,37 +80,65 @@ class Reader:
         self.state = state
         self.refused = ""
         """What the authorizer refused in the last statement, in words."""
+        self.longest = 0
+        """How many bytes a value could have in the last statement."""
+        self.could_be_longer = False
+        """Whether they could have more if the statement ran `bounded`."""
         self._path = path
-        self._formatting: sqlite3.Connection | None = None
         self._connection = self._restricted()
+        self._formatting: sqlite3.Connection | None = None
+        self._bounded: sqlite3.Connection | None = None
 
-    def start(self, sql: str, budget: Budget, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
-        """Start one statement; iterate over the cursor for its rows, and close it.
+    @contextmanager
+    def reading(
+        self, sql: str, budget: Budget, *, bounded: bool = False
+    ) -> Iterator[sqlite3.Cursor]:
+        """Run one statement; iterate over the cursor for its rows.
+
+        Args:
+            sql: the statement.
+            budget: stops it.
+            bounded: with functions that are slow, but take values of any length.
 
         Raises:
             sqlite3.Error: the statement, or the database, is bad.
         """
         self.refused = ""
-        connection = self._connection
-        if calls_printf(sql):
-            connection = self._formatting = self._formatting or self._restricted(formatting=True)
-        longest = max(_SHORTEST_LIMIT, budget.limits.bytes // 4)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+        connection = self._bounding() if bounded else self._usual(sql)
+        most = budget.limits.bytes
+        # Until it runs, nothing is computed, and the catalogue's long statements may be read.
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest(Program(), most, bounded=bounded))
         connection.set_progress_handler(budget.spent, STEPS_PER_TICK)
-        return connection.execute(sql, tuple(parameters))
+        program = _program(connection, sql)
+        self.longest = longest(program, most, bounded=bounded)
+        self.could_be_longer = self.longest < longest(program, most, bounded=True)
+        self.refused = ""
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self.longest)
+        with watched(connection, budget), closing(connection.execute(sql)) as cursor:
+            yield cursor
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
-        if self._formatting is not None:
-            self._formatting.close()
+        for connection in (self._connection, self._formatting, self._bounded):
+            if connection is not None:
+                connection.close()
 
-    def _restricted(self, *, formatting: bool = False) -> sqlite3.Connection:
+    def _usual(self, sql: str) -> sqlite3.Connection:
+        if not calls_printf(sql):
+            return self._connection
+        self._formatting = self._formatting or self._restricted(bound_printf)
+        return self._formatting
+
+    def _bounding(self) -> sqlite3.Connection:
+        self._bounded = self._bounded or self._restricted(bound_printf, bound_functions)
+        return self._bounded
+
+    def _restricted(self, *replace: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
         connection = connect(self._path, self.state)
         try:
             self._restrict(connection)
-            if formatting:
-                bound_printf(connection)
+            for functions in replace:
+                functions(connection)
         except sqlite3.Error:
             connection.close()
             raise
@@ -137,6 +169,24 @@ class Reader:
         return sqlite3.SQLITE_DENY
 
 
+def _program(connection: sqlite3.Connection, sql: str) -> Program:
+    """Ask SQLite what it makes of `sql`; what is wrong with that is left to running it.
+
+    Raises:
+        sqlite3.Error: it was refused or interrupted, which may be the only time that this is told.
+    """
+    try:
+        with closing(connection.execute(f"EXPLAIN {sql}")) as lines:
+            return read_program(lines)
+    except sqlite3.Warning:  # several statements
+        return UNKNOWN
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code in {sqlite3.SQLITE_AUTH, sqlite3.SQLITE_INTERRUPT}:
+            raise
+        return UNKNOWN
+
+
 def _virtual_tables(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Return the quoted names of the virtual tables that the database declares."""
     found = connection.execute(
@@ -152,3 +202,8 @@ def _connect_virtual_tables(connection: sqlite3.Connection) -> None:
             connection.execute(f"SELECT 1 FROM {name} LIMIT 0").close()
         except sqlite3.DatabaseError:
             continue  # damaged, or its module is not loaded: reading it fails, and says so
+
+
+ALLOWED: Final = _ALLOWED
+"""All that reading takes. `evals.score_sqlite` has the same fence, made of these two sets."""
+DENIED_FUNCTIONS: Final = _DENIED_FUNCTIONS
