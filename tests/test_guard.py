@@ -10,6 +10,7 @@ import pytest
 import sqlglot
 
 from quorumsql.guard import check
+from quorumsql.guard.functions import DENIED, PURE
 from quorumsql.guard.nodes import ALLOWED
 
 DATA = Path(__file__).parent / "data" / "guard"
@@ -103,6 +104,12 @@ def test_no_writing_node_is_allowed() -> None:
     assert not [
         node for node in ALLOWED if issubclass(node, writing) and not issubclass(node, exp.Query)
     ]
+
+
+@pytest.mark.parametrize("table", [DENIED, PURE])
+def test_nobody_can_add_to_the_lists_of_functions(table: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        table["sqlite"] = table["postgres"]
 
 
 def gold(spider_dir: Path, name: str) -> list[str]:

@@ -25,6 +25,7 @@ __all__ = [
     "first_rows",
     "has_conditions",
     "is_ordered",
+    "known_dialect",
     "names_in",
     "normalise",
     "quote",
@@ -34,6 +35,11 @@ __all__ = [
 ]
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def known_dialect(dialect: str) -> str:
+    """Return `dialect` where sqlglot knows it, otherwise "": standard SQL."""
+    return dialect if Dialect.get(dialect) else ""
 
 
 def is_ordered(sql: str, dialect: str) -> bool:
@@ -53,7 +59,7 @@ def normalise(sql: str, dialect: str) -> str:
     tree = _parse(sql, dialect)
     if tree is None:
         return " ".join(sql.split()).rstrip("; ")
-    known = _known(dialect)
+    known = known_dialect(dialect)
     tree = normalize_identifiers(tree, dialect=known)
     return tree.sql(dialect=known, comments=False, unsupported_level=ErrorLevel.IGNORE)
 
@@ -86,7 +92,7 @@ def first_rows(query: str, count: int, dialect: str) -> str:
 
     A dialect that sqlglot does not know gets the words of the standard.
     """
-    known = _known(dialect)
+    known = known_dialect(dialect)
     return f"{query} LIMIT {count}" if known else f"{query} FETCH FIRST {count} ROWS ONLY"
 
 
@@ -176,15 +182,12 @@ def _stored_tables(tree: exp.Expr | None) -> Iterator[exp.Table]:
 def _parse(sql: str, dialect: str) -> exp.Expr | None:
     """The tree of the only statement in `sql`, or None."""
     try:
-        trees = [tree for tree in sqlglot.parse(sql, read=_known(dialect)) if tree is not None]
+        read = known_dialect(dialect)
+        trees = [tree for tree in sqlglot.parse(sql, read=read) if tree is not None]
     except (SqlglotError, RecursionError):
         return None
     trees = [tree for tree in trees if not isinstance(tree, exp.Semicolon)]
     return trees[0] if len(trees) == 1 else None
-
-
-def _known(dialect: str) -> str:
-    return dialect if Dialect.get(dialect) else ""
 
 
 def declared_kind(declared: str) -> Kind | None:

@@ -37,7 +37,7 @@ HIDDEN = ("xyzzy", "plugh", "Bob", "917001", "917002", "917003", "555-01")
 LIMITS = Limits(seconds=0.3, rows=1_000, bytes=4 * 1024 * 1024)
 
 PERMISSIONS = Permissions(
-    deny=Names(tables=("secret",), columns=("staff.salary",)),
+    deny=Names(tables=("secret", "vault*", "geometry*"), columns=("staff.salary",)),
     rows={"staff": "city = 'Rome'"},
     masks={"staff.phone": "NULL"},
 )
@@ -64,6 +64,9 @@ MORE = {
     "duckdb": """
         CREATE SEQUENCE counter;
         CREATE MACRO my_macro(a) AS (SELECT max(word) FROM secret);
+        CREATE TYPE grade AS ENUM ('xyzzy', 'high');
+        CREATE TABLE vault (id INTEGER, plugh_kept INTEGER, g grade);
+        CREATE TABLE vault_plugh (id INTEGER);
     """,
     "postgres": """
         CREATE SEQUENCE counter;
@@ -71,6 +74,10 @@ MORE = {
             $$ BEGIN INSERT INTO note VALUES (100 + x, 'log'); RETURN x; END $$;
         CREATE FUNCTION log_as_owner(x int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS
             $$ BEGIN INSERT INTO note VALUES (200 + x, 'log'); RETURN x; END $$;
+        CREATE TYPE grade AS ENUM ('xyzzy', 'high');
+        CREATE TABLE vault (id int, plugh_kept int, g grade);
+        CREATE TABLE vault_plugh (id int);
+        CREATE TABLE geometry (id int, plugh_kept int);
     """,
     "mysql": """
         CREATE SEQUENCE counter;

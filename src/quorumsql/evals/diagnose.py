@@ -15,11 +15,11 @@ from typing import Final
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Execution, Failure, Rows
 from quorumsql.results import same_result
+from quorumsql.sql import known_dialect
 
 __all__ = ["ERRORS", "differs_in", "error_of"]
 
@@ -110,7 +110,7 @@ def _distinct(rows: Rows) -> Rows:
 
 def differs_in(sql: str, gold: str, dialect: str) -> tuple[str, ...]:
     """Return the parts in which two statements differ; nothing where one does not parse."""
-    known = dialect if Dialect.get(dialect) else ""
+    known = known_dialect(dialect)
     try:
         one, two = (sqlglot.parse_one(text, read=known) for text in (sql, gold))
     except (SqlglotError, RecursionError):

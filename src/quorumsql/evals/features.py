@@ -18,8 +18,9 @@ from typing import Final
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
+
+from quorumsql.sql import known_dialect
 
 __all__ = ["FEATURES", "features_of", "level_of"]
 
@@ -131,7 +132,7 @@ def _level(first: int, second: int, other: int) -> str:
 
 def _parsed(sql: str, dialect: str) -> exp.Expr | None:
     try:
-        return sqlglot.parse_one(sql, read=dialect if Dialect.get(dialect) else "")
+        return sqlglot.parse_one(sql, read=known_dialect(dialect))
     except (SqlglotError, RecursionError):
         return None
 

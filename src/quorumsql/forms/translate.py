@@ -27,7 +27,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from quorumsql.domain import Column, Kind, Schema
 from quorumsql.forms.grouping import regroup
 from quorumsql.forms.sources import Sources
-from quorumsql.sql import declared_kind, quote
+from quorumsql.sql import declared_kind, known_dialect, quote
 
 __all__ = ["translate"]
 
@@ -61,7 +61,7 @@ def translate(sql: str, schema: Schema) -> str:
         for limit in list(tree.find_all(exp.Limit)):
             fetch = exp.Fetch(direction="FIRST", count=limit.expression)
             limit.replace(fetch)
-    known = schema.dialect if Dialect.get(schema.dialect) else ""
+    known = known_dialect(schema.dialect)
     return tree.sql(dialect=known, unsupported_level=ErrorLevel.IGNORE)
 
 
@@ -243,7 +243,7 @@ class _Select:
 
     def _nulls_first(self, *, descending: bool) -> bool:
         """Where the engine puts NULLs when nothing is said."""
-        known = self._dialect if Dialect.get(self._dialect) else ""
+        known = known_dialect(self._dialect)
         match Dialect.get_or_raise(known).NULL_ORDERING:
             case "nulls_are_small":
                 return not descending

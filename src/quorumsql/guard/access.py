@@ -3,9 +3,10 @@
 Every scan of a table is given a filter: the columns that may be read, what is shown in place of
 others, and the conditions on rows. A view is looked into: it gets no filter where nothing that it
 reads is restricted, is opened and restricted inside where rows or masks are, and is hidden where
-it touches what may not be read at all.
+it touches what may not be read at all, or where to open it would take too many tables.
 
-What is not covered: what stored functions read, and tables that inherit from others.
+What is not covered: what stored functions read, tables that inherit from others, and chains of more
+than some 150 views, which are hidden.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from functools import partial
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Column, Schema, Table
 from quorumsql.errors import ConfigError
+from quorumsql.guard.dialects import known_dialect
 from quorumsql.guard.scans import scans
+from quorumsql.guard.types import nameable
 from quorumsql.permissions import Names, Path, Permissions, matches
 
 __all__ = ["Access", "Filter", "access"]
+
+_MOST_SCANS = 1_000  # in one opened view; views of views double, and a statement has to be read
 
 _DEFAULT_SCHEMA = {"sqlite": "main", "duckdb": "main", "postgres": "public", "tsql": "dbo"}
 
@@ -60,6 +64,8 @@ class Access:
     default: str
     reserved: frozenset[str]
     """Names of tables that conditions read: a statement may not define them anew."""
+    types: frozenset[str]
+    """Types beside the engine's own that a statement may name, in lower case."""
 
     def find(self, schema: str, name: str) -> Filter | None:
         """Return the filter of the table that a statement calls so; None when it may not be read.
@@ -104,7 +110,7 @@ def access(schema: Schema, permissions: Permissions) -> Access:
     )
     direct = {id(table): table_filter(table) for table in schema.tables}
     views = _Views(schema, direct, permissions, default)
-    found = (views.opened(table) for table in schema.tables)
+    filters = tuple(f for f in (views.opened(table) for table in schema.tables) if f is not None)
     read_by_rules = {
         scan.name.lower()
         for tree in (*rows.values(), *masks.values())
@@ -112,10 +118,14 @@ def access(schema: Schema, permissions: Permissions) -> Access:
     }
     return Access(
         schema=schema,
-        filters=tuple(f for f in found if f is not None),
+        filters=filters,
         dialect=schema.dialect,
         default=default,
         reserved=frozenset(read_by_rules),
+        types=nameable(
+            (c.type for f in filters for c in _shown(f).columns if c.name not in f.masks),
+            {table.bare_name.lower() for table in schema.tables},
+        ),
     )
 
 
@@ -176,14 +186,14 @@ class _Views:
         self._default = default
         self._looking: set[int] = set()
         self._opened: dict[int, Filter | None] = {}
+        self._scans: dict[int, int] = {}
 
     def opened(self, table: Table) -> Filter | None:
         """The filter of `table`; for a view after looking into it, None when it is hidden."""
         if id(table) not in self._opened:
-            found = self._look(table)
-            if self._looking:  # seen from inside a view, which may be part of a circle
-                return found
-            self._opened[id(table)] = found
+            # Kept also when seen from inside of another view. Only a circle could make the two
+            # differ, and it does not: all views of a circle are hidden, wherever it is entered.
+            self._opened[id(table)] = self._look(table)
         return self._opened[id(table)]
 
     def _look(self, table: Table) -> Filter | None:
@@ -202,7 +212,11 @@ class _Views:
         if any(f is None for f in inner):
             return None
         closed = any(f is not None and not _shows_all_rows(f) for f in inner)
-        return replace(own, inside=tree) if closed else own
+        if not closed:
+            return own
+        count = sum(self._scans.get(id(f.table), 1) for f in inner if f is not None)
+        self._scans[id(table)] = count
+        return replace(own, inside=tree) if count <= _MOST_SCANS else None
 
     def _inside(self, scan: exp.Table, tree: exp.Expr) -> Filter | None:
         """The filter of a table that a view reads, None where the view shows too much."""
@@ -237,9 +251,10 @@ def _shows_all_rows(one: Filter) -> bool:
 def _definition(table: Table, dialect: str) -> exp.Expr | None:
     """The query of a view, or None where it is not known."""
     try:
-        trees = [t for t in sqlglot.parse(table.definition, read=_known(dialect)) if t is not None]
+        found = sqlglot.parse(table.definition, read=known_dialect(dialect))
     except (SqlglotError, RecursionError):
         return None
+    trees = [tree for tree in found if tree is not None]
     tree = trees[0] if len(trees) == 1 else None
     query = tree.expression if isinstance(tree, exp.Create) else tree
     return query if isinstance(query, exp.Query) else None
@@ -248,7 +263,7 @@ def _definition(table: Table, dialect: str) -> exp.Expr | None:
 def _parsed(text: str, key: str, schema: Schema) -> exp.Expr:
     """The tree of a condition or a mask."""
     try:
-        tree = sqlglot.parse_one(f"SELECT ({text}\n)", read=_known(schema.dialect))
+        tree = sqlglot.parse_one(f"SELECT ({text}\n)", read=known_dialect(schema.dialect))
     except (SqlglotError, RecursionError) as error:
         raise ConfigError(f"permissions.{key} is no SQL expression: {text!r}.") from error
     found = tree.expressions[0] if isinstance(tree, exp.Select) else None
@@ -314,7 +329,3 @@ def _called(tables: Sequence[Table], schema: str, name: str, default: str) -> li
     else:
         found = [t for t in found if _schema_of(t, default) == default] or found
     return [t for t in found if t.bare_name == name] or found
-
-
-def _known(dialect: str) -> str:
-    return dialect if Dialect.get(dialect) else ""

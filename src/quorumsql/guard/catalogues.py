@@ -12,7 +12,7 @@ import re
 
 from sqlglot import exp
 
-__all__ = ["inside_of_engine"]
+__all__ = ["inside_of_engine", "is_schema_of_engine"]
 
 _SCHEMAS = re.compile(
     r"information_schema|pg_catalog|pg_toast\w*|pg_temp\w*|mysql|performance_schema|ndbinfo|sys"
@@ -33,6 +33,11 @@ _ANYWHERE = re.compile(
 )
 
 
+def is_schema_of_engine(name: str) -> bool:
+    """Whether the schema or database `name` is one that engines keep for themselves."""
+    return _SCHEMAS.fullmatch(name) is not None
+
+
 def inside_of_engine(node: exp.Table | exp.Column, dialect: str) -> bool:
     """Whether `node` (after IN, SQLite takes a column's place for a table) is a catalogue."""
     schema = node.args.get("db") if isinstance(node, exp.Table) else node.args.get("table")
@@ -40,7 +45,7 @@ def inside_of_engine(node: exp.Table | exp.Column, dialect: str) -> bool:
     names = [part.name for part in (schema, catalog) if isinstance(part, exp.Identifier)]
     if dialect == "sqlite":  # it has schemas main and temp, which both hold the one catalogue
         return _TABLES["sqlite"].fullmatch(node.name) is not None
-    if any(_SCHEMAS.fullmatch(name) for name in names):
+    if any(is_schema_of_engine(name) for name in names):
         return True
     if names and dialect in {"postgres", "mysql"}:
         return False  # public.pg_orders is somebody's own

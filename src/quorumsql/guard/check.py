@@ -24,9 +24,12 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from quorumsql.domain import Failure
 from quorumsql.guard.catalogues import inside_of_engine
+from quorumsql.guard.dialects import known_dialect
+from quorumsql.guard.fields import call_as_field
 from quorumsql.guard.functions import is_denied, is_pure
 from quorumsql.guard.layout import LONGEST, bracketed_limits, nested_too_deeply, oddity
 from quorumsql.guard.nodes import ALLOWED
+from quorumsql.guard.types import bad_type
 
 __all__ = ["check", "parse"]
 
@@ -48,7 +51,7 @@ def parse(sql: str, *, dialect: str, functions: Collection[str] = ()) -> exp.Exp
     if len(sql) > LONGEST:
         return _refusal(f"the statement has {len(sql):,} characters, more than {LONGEST:,}")
     dialect = dialect.lower()
-    known = Dialect.get_or_raise(dialect if Dialect.get(dialect) else "")
+    known = Dialect.get_or_raise(known_dialect(dialect))
     try:
         tokens = known.tokenize(sql)
         failure = _check_tokens(tokens, sql, dialect)
@@ -91,23 +94,26 @@ def _check_tokens(tokens: list[Token], sql: str, dialect: str) -> Failure | None
 
 
 def _bodies(words: list[Token]) -> Iterator[str]:
-    """The first words of what stands in brackets where a query can stand: after FROM, JOIN, AS."""
+    """The first words of what stands in brackets where a query can stand.
+
+    That is after FROM, JOIN and AS. Elsewhere a column can stand there as well, after which comes
+    no further word; what is left in doubt is for the tree (`_is_statement`).
+    """
     for before, bracket, word, after in zip(words, words[1:], words[2:], words[3:], strict=False):
-        if bracket.token_type is TokenType.L_PAREN and before.text.upper() in {
-            "FROM",
-            "JOIN",
-            "AS",
-        }:
-            quoted = word.token_type is TokenType.IDENTIFIER
-            if not quoted and after.text.upper() not in {
-                ".",
-                "(",
-                "JOIN",
-                "CROSS",
-                "LEFT",
-                "INNER",
-            }:
-                yield word.text.upper().partition(" ")[0]
+        if bracket.token_type is not TokenType.L_PAREN or word.token_type is TokenType.IDENTIFIER:
+            continue
+        if before.text.upper() in {"FROM", "JOIN", "AS"}:
+            is_body = after.text.upper() not in {".", "(", "JOIN", "CROSS", "LEFT", "INNER"}
+        else:
+            named = before.token_type in {TokenType.VAR, TokenType.IDENTIFIER}  # f(comment x)
+            is_body = not named and _is_word(after)
+        if is_body:
+            yield word.text.upper().partition(" ")[0]
+
+
+def _is_word(token: Token) -> bool:
+    """Whether a word comes that goes on a statement; operators are not of these kinds, but two."""
+    return token.token_type in WORDS and token.text.upper() not in {"AT", "SOUNDS"}
 
 
 def _check_start(first: Token) -> Failure | None:
@@ -135,20 +141,33 @@ def _check_tree(tree: exp.Expr, dialect: str, vouched: frozenset[str]) -> Failur
     for node in tree.walk():
         if type(node) not in ALLOWED:
             return _refusal(f"{_called(node)} is not allowed, only reading is", node, dialect)
-        reason = ""
-        if isinstance(node, exp.Func):
-            reason = _bad_function(node, dialect, vouched)
-        elif isinstance(node, exp.Dot):
-            reason = _bad_method(node, dialect)
-        elif isinstance(node, exp.Table):
-            reason = _bad_table(node, dialect)
-        elif isinstance(node, exp.In):
-            field = node.args.get("field")
-            if isinstance(field, exp.Column) and inside_of_engine(field, dialect):
-                reason = f"the table {field.name} shows the engine's inside"
+        reason = _bad_node(node, dialect, vouched)
         if reason:
             return _refusal(reason, node, dialect)
+    call = call_as_field(tree, dialect, vouched)
+    if call is not None:
+        return _refusal("what looks like a field may be a call of a function", call, dialect)
     return None
+
+
+def _bad_node(node: exp.Expr, dialect: str, vouched: frozenset[str]) -> str:
+    """Why a node of an allowed kind may not stand in a query, "" when it may."""
+    match node:
+        case exp.Func():
+            return _bad_function(node, dialect, vouched)
+        case exp.Dot():
+            return _bad_method(node, dialect)
+        case exp.Table():
+            return _bad_table(node, dialect)
+        case exp.DataType():
+            return bad_type(node, dialect)
+        case exp.Alias():
+            return _bad_alias(node)
+        case exp.In():
+            field = node.args.get("field")
+            if isinstance(field, exp.Column) and inside_of_engine(field, dialect):
+                return f"the table {field.name} shows the engine's inside"
+    return ""
 
 
 def _bad_function(node: exp.Func, dialect: str, vouched: frozenset[str]) -> str:
@@ -159,6 +178,9 @@ def _bad_function(node: exp.Func, dialect: str, vouched: frozenset[str]) -> str:
             return ""
         if is_denied(name, dialect):
             return _why_denied(name)
+        if name.lower() == "pg_typeof" and not isinstance(node.parent, exp.Cast):
+            # A number beside it would be taken for a type, and show the names of tables.
+            return "the function pg_typeof may only stand as pg_typeof(…)::text"
     if unknown and not is_pure(node.name, dialect):
         return (
             f"the function {node.name[:60]} is not known to only compute; whoever knows it can "
@@ -179,11 +201,28 @@ def _bad_method(node: exp.Dot, dialect: str) -> str:
 
 
 def _bad_table(node: exp.Table, dialect: str) -> str:
+    alone = isinstance(node.parent, exp.Subquery) and not node.args.get("joins")
+    if alone and _is_statement(node.this):
+        return f"{node.name.upper()} is not a query; write a table of that name in quotes"
     if inside_of_engine(node, dialect):
         return f"the table {node.name} shows the engine's inside"
     if dialect == "duckdb" and FILE.search(node.name):
         return f"{node.name!r} is a file or an address, not a table of this database"
     return ""
+
+
+def _bad_alias(node: exp.Alias) -> str:
+    """Check `(SHOW tables)`: as an expression in brackets nothing has an alias."""
+    column = node.this
+    if not isinstance(column, exp.Column) or isinstance(node.parent, exp.Query):
+        return ""
+    return f"{column.name.upper()} is not a query" if _is_statement(column.this) else ""
+
+
+def _is_statement(name: exp.Expr) -> bool:
+    """Whether a name in brackets is one only to us: DuckDB takes `(SHOW tables)` for a query."""
+    quoted = isinstance(name, exp.Identifier) and bool(name.args.get("quoted"))
+    return not quoted and name.name.upper() in STATEMENTS
 
 
 def _why_denied(name: str) -> str:
@@ -194,7 +233,7 @@ def _refusal(reason: str, node: exp.Expr | None = None, dialect: str = "") -> Fa
     """A refusal that quotes the offending piece of the statement."""
     piece = ""
     if node is not None:
-        known = dialect if Dialect.get(dialect) else ""
+        known = known_dialect(dialect)
         text = node.sql(dialect=known, comments=False, unsupported_level=ErrorLevel.IGNORE)
         piece = f": {text if len(text) <= 80 else text[:79] + '…'}"
     return Failure(kind="refused", message=" ".join(f"Refused: {reason}{piece}.".split()))
@@ -233,6 +272,14 @@ STATEMENTS = frozenset(
 
 # Of these sqlglot makes trees, so that the refusal can quote them.
 PARSED = frozenset({"DELETE", "INSERT", "UPDATE"})
+
+# What comes after the first word of a statement, and never after a column in brackets.
+WORDS = frozenset(
+    {
+        *(TokenType.VAR, TokenType.IDENTIFIER, TokenType.STRING, TokenType.SELECT),
+        *(TokenType.TABLE, TokenType.SCHEMA, TokenType.DATABASE, TokenType.WITH),
+    }
+)
 
 # Functions that sqlglot does not know: their name is all that is known of them.
 UNKNOWN = tuple(

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 __all__ = ["DENIED", "EVERYTHING_DENIED", "is_denied", "is_pure"]
 
@@ -87,14 +90,16 @@ _CLICKHOUSE = """
     iceberg* hudi* urlcluster filecluster sleep sleepeachrow
 """
 
-DENIED = {
-    "sqlite": _pattern(_ANYWHERE, _SQLITE),
-    "postgres": _pattern(_ANYWHERE, _POSTGRES),
-    "mysql": _pattern(_ANYWHERE, _MYSQL),
-    "duckdb": _pattern(_ANYWHERE, _DUCKDB),
-    "clickhouse": _pattern(_ANYWHERE, _CLICKHOUSE),
-}
-EVERYTHING_DENIED = _pattern(_ANYWHERE, _POSTGRES, _MYSQL)
+DENIED: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
+    {
+        "sqlite": _pattern(_ANYWHERE, _SQLITE),
+        "postgres": _pattern(_ANYWHERE, _POSTGRES),
+        "mysql": _pattern(_ANYWHERE, _MYSQL),
+        "duckdb": _pattern(_ANYWHERE, _DUCKDB),
+        "clickhouse": _pattern(_ANYWHERE, _CLICKHOUSE),
+    }
+)
+EVERYTHING_DENIED: Final = _pattern(_ANYWHERE, _POSTGRES, _MYSQL)
 
 _PURE_SQLITE = """
     abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil ceiling char coalesce concat
@@ -287,10 +292,12 @@ class _Names:
         return name in self._plain or self._pattern.fullmatch(name) is not None
 
 
-PURE = {
-    "sqlite": _Names(_PURE_SQLITE),
-    "postgres": _Names(_PURE_POSTGRES),
-    "mysql": _Names(_PURE_MYSQL),
-    "duckdb": _Names(_PURE_DUCKDB),
-}
-EVERYTHING_PURE = _Names(_PURE_SQLITE, _PURE_POSTGRES, _PURE_MYSQL)
+PURE: Final[Mapping[str, _Names]] = MappingProxyType(
+    {
+        "sqlite": _Names(_PURE_SQLITE),
+        "postgres": _Names(_PURE_POSTGRES),
+        "mysql": _Names(_PURE_MYSQL),
+        "duckdb": _Names(_PURE_DUCKDB),
+    }
+)
+EVERYTHING_PURE: Final = _Names(_PURE_SQLITE, _PURE_POSTGRES, _PURE_MYSQL)

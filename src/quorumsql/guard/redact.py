@@ -12,6 +12,8 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
+from quorumsql.guard.dialects import known_dialect
+
 __all__ = ["redact", "redact_message"]
 
 _TEXTS = frozenset(
@@ -30,7 +32,7 @@ def redact(sql: str, dialect: str, *, names: Collection[str] = ()) -> str:
         names: what the schema holds. In SQLite and MySQL "x" may be a text as well as a name:
             it stays when it is one of these.
     """
-    known = Dialect.get_or_raise(dialect if Dialect.get(dialect) else "")
+    known = Dialect.get_or_raise(known_dialect(dialect))
     try:
         tokens = known.tokenize(sql)
     except SqlglotError:

@@ -19,13 +19,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel
 
 from quorumsql.domain import Failure
 from quorumsql.guard.access import Access, Filter
 from quorumsql.guard.check import parse
+from quorumsql.guard.dialects import known_dialect
+from quorumsql.guard.fields import is_known_field
 from quorumsql.guard.scans import scans
+from quorumsql.guard.types import hidden_type
 
 __all__ = ["restrict"]
 
@@ -44,7 +46,7 @@ def restrict(sql: str, may: Access, *, functions: Collection[str] = ()) -> str |
     tree = parse(sql, dialect=may.dialect, functions=functions)
     if isinstance(tree, Failure):
         return tree
-    failure = _unclear(tree, may)
+    failure = _unclear(tree, may) or _catalogued(tree, may, functions)
     if failure is not None:
         return failure
     qualifiers: set[tuple[str, str]] = set()
@@ -64,7 +66,7 @@ def restrict(sql: str, may: Access, *, functions: Collection[str] = ()) -> str |
         return failure
     _drop_qualifiers(tree, qualifiers)
     return tree.sql(
-        dialect=_known(may.dialect), comments=False, unsupported_level=ErrorLevel.IGNORE
+        dialect=known_dialect(may.dialect), comments=False, unsupported_level=ErrorLevel.IGNORE
     )
 
 
@@ -101,6 +103,23 @@ def _unclear(tree: exp.Expr, may: Access) -> Failure | None:
             return _refused(f"WITH may not define {node.alias!r}, which permissions refer to")
         if isinstance(node, exp.TableAlias) and node.name.lower() in {_SCAN, _VIEW}:
             return _refused(f"the name {node.name!r} is taken")
+    return None
+
+
+def _catalogued(tree: exp.Expr, may: Access, functions: Collection[str]) -> Failure | None:
+    """Refuse types, and fields that may be types or calls, which show what is hidden."""
+    vouched = {name.lower() for name in functions}
+    for node in tree.walk():
+        if isinstance(node, exp.DataType):
+            reason = hidden_type(node, may.dialect, may.types)
+            if reason:
+                return _refused(reason)
+        elif isinstance(node, exp.Dot) and isinstance(node.expression, exp.Identifier):
+            name = node.expression.name
+            known = name.lower() in vouched or is_known_field(node)
+            inside = isinstance(node.parent, exp.DataType)
+            if may.dialect == "postgres" and not inside and not known:
+                return _refused(f"the field {name!r} may be a type that shows what is hidden")
     return None
 
 
@@ -223,7 +242,3 @@ def _drop_qualifiers(tree: exp.Expr, qualifiers: Collection[tuple[str, str]]) ->
 
 def _refused(reason: str) -> Failure:
     return Failure(kind="refused", message=f"Refused: {reason}.")
-
-
-def _known(dialect: str) -> str:
-    return dialect if Dialect.get(dialect) else ""
