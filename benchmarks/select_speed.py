@@ -78,7 +78,7 @@ def _pool(data: Path, every: int) -> None:
             schema = database.schema()
             candidates, took = _timed(lambda: run_candidates(line, database))  # noqa: B023
             spent["executing 26 candidates"].append(took)
-            distinct.append(len({statement_key(sql) for _, sql in line.proposals}))
+            distinct.append(len({statement_key(sql, "sqlite") for _, sql in line.proposals}))
             known = Measured(ranks={c.generator: i for i, c in enumerate(candidates)})
             for name in [*kept, *(n for n, m in METHODS.items() if m.named)]:
                 selector = kept.get(name) or METHODS[name].make(known)

@@ -28,6 +28,17 @@ def most(candidates: list[Candidate]) -> str:
     return picked(candidates, majority(candidates, dialect="sqlite"))
 
 
+def test_the_shortest_sql_is_none_that_hardly_anybody_meant() -> None:
+    pool = [
+        ran("SELECT AVG(cost) FROM care WHERE day LIKE '2018%'", (7,), generator="a", weight=0.96),
+        ran("SELECT AVG(cost) FROM care", (7,), generator="a", weight=0.04),
+        ran("SELECT AVG(cost) FROM care WHERE day LIKE '2018%'", (7,), generator="b"),
+    ]
+    choice = choose(pool, ranks={"a": 0, "b": 1}, dialect="sqlite")
+    assert choice.rule == "unanimous"
+    assert picked(pool, choice) == pool[0].sql
+
+
 def test_a_unanimous_ensemble_gives_its_shortest_sql() -> None:
     pool = [
         ran("SELECT count(id) FROM city", (5,), generator="a"),

@@ -16,15 +16,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from quorumsql.domain import Candidate, Choice, Group, Question, Rows, Schema
 from quorumsql.results import group_results
 from quorumsql.sql import is_ordered
 
-__all__ = ["Majority", "Ranked", "by_length", "choose", "group", "majority", "ran", "voted"]
+__all__ = [
+    *("Majority", "Ranked", "by_length", "choose", "group", "majority", "preferring", "ran"),
+    "voted",
+]
 
+Rule: TypeAlias = Literal["unanimous", "vote", "judged", "none"]
+SLIGHT = 0.1
+"""What weighs so little beside the heaviest of its group is not shown for it, however short: it may
+have left out a condition that all rows happen to meet."""
 _Order: TypeAlias = Callable[[int], tuple[Any, ...]]
 
 
@@ -77,7 +84,9 @@ def choose(candidates: Sequence[Candidate], *, ranks: Mapping[str, int], dialect
     if together is None:
         return _choice(groups, "vote", groups[0].members[0])
     groups = (together, *(g for g in groups if g is not together))
-    shortest = min(together.members, key=lambda i: (by_length(candidates[i]), order(i)))
+    least = SLIGHT * max(candidates[i].weight for i in together.members)
+    meant = [i for i in together.members if candidates[i].weight >= least]
+    shortest = min(meant, key=lambda i: (by_length(candidates[i]), order(i)))
     return _choice(groups, "unanimous", shortest)
 
 
@@ -132,6 +141,16 @@ def group(
     ]
     parts = group_results([rows for _, rows in ran], ordered)
     return tuple(tuple(ran[position][0] for position in part) for part in parts)
+
+
+def preferring(choice: Choice, index: int, *, rule: Rule) -> Choice:
+    """Return `choice` with the candidate at `index`, its group first and its votes as confidence.
+
+    The candidate is in one of the groups.
+    """
+    own = next(one for one in choice.groups if index in one.members)
+    groups = (own, *(one for one in choice.groups if one is not own))
+    return replace(choice, candidate=index, groups=groups, confidence=own.votes, rule=rule)
 
 
 def _ranked(

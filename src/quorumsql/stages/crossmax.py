@@ -16,13 +16,13 @@ What is not covered: confidence. The fusion erases margins, so the share of vote
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from quorumsql.domain import Candidate, Choice, Question, Schema
-from quorumsql.stages.choose import majority
+from quorumsql.stages.choose import majority, preferring
 from quorumsql.stages.diversity import result_kernel, tree_kernel
 
 __all__ = ["Fused", "crossmax"]
@@ -70,6 +70,4 @@ class Fused:
             opinions.append(np.array([alike[list(part)].mean() for part in parts]))
         fused = crossmax(np.log(np.maximum(np.array(opinions), _LEAST)))
         best = int(np.round(fused, 9).argmax())  # the first of equals has most votes
-        group = vote.groups[best]
-        groups = (group, *(one for one in vote.groups if one is not group))
-        return replace(vote, candidate=group.members[0], groups=groups, confidence=group.votes)
+        return preferring(vote, vote.groups[best].members[0], rule=vote.rule)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from quorumsql.domain import Candidate, Choice, Group, Question, Schema
 from quorumsql.ports import Selector
-from quorumsql.stages.choose import by_length, majority
+from quorumsql.stages.choose import by_length, majority, preferring
 from quorumsql.stages.select import listed
 
 __all__ = ["FirstShown", "Presented"]
@@ -54,7 +54,7 @@ class Presented:
         found = self.reader.choose(question, shown, schema)
         if found.candidate is None:
             return vote
-        return _preferred(vote, places[order[found.candidate]])
+        return preferring(vote, places[order[found.candidate]], rule="judged")
 
 
 def _moved(vote: Choice, places: Sequence[int]) -> Choice:
@@ -65,9 +65,3 @@ def _moved(vote: Choice, places: Sequence[int]) -> Choice:
         for group in vote.groups
     )
     return replace(vote, groups=groups)
-
-
-def _preferred(vote: Choice, index: int) -> Choice:
-    group = next(one for one in vote.groups if index in one.members)
-    groups = (group, *(one for one in vote.groups if one is not group))
-    return replace(vote, candidate=index, groups=groups, confidence=group.votes, rule="judged")

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Literal, TypeAlias
 
@@ -28,6 +27,7 @@ from quorumsql.prompts.pages import Pages
 from quorumsql.replies import label_in
 from quorumsql.skeletons import without_literals
 from quorumsql.stages.budget import Metered
+from quorumsql.stages.choose import preferring
 from quorumsql.stages.wording import safe_execution
 
 __all__ = ["METHODS", "ORDERS", "Judge", "Method", "Order", "listed"]
@@ -80,7 +80,7 @@ class Judge:
         else:
             order = listed(candidates, choice, ranks=ranks, order=self._order)
             index = self._label(brief, candidates, order)
-        return choice if index is None else _with_candidate(choice, index)
+        return choice if index is None else preferring(choice, index, rule="judged")
 
     def _label(
         self, brief: Brief, candidates: Sequence[Candidate], order: Sequence[int]
@@ -166,9 +166,3 @@ def listed(
 
 def _shortest(members: Sequence[int], candidates: Sequence[Candidate]) -> int:
     return min(members, key=lambda i: (len(candidates[i].sql), candidates[i].sql))
-
-
-def _with_candidate(choice: Choice, index: int) -> Choice:
-    group = next(one for one in choice.groups if index in one.members)
-    groups = (group, *(one for one in choice.groups if one is not group))
-    return replace(choice, candidate=index, groups=groups, confidence=group.votes, rule="judged")
