@@ -24,7 +24,7 @@ EVERY_FILE = sorted(
 # A module may import only from rows above its own, never a sibling of its own row.
 LAYERS = [
     {"domain", "errors"},
-    {"ports", "permissions", "disk"},
+    {"ports", "permissions", "disk", "outcome"},
     {
         "sql",
         "guard",

@@ -46,3 +46,14 @@ def test_what_cannot_be_read_or_written_is_said(tmp_path: Path) -> None:
         list(read_records(tmp_path))
     with pytest.raises(UsageError, match="cannot be written"):
         add_records(tmp_path, [{"n": 1}])
+
+
+def test_an_entry_that_lacks_something_is_passed_over(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.jsonl")
+    kept = Asked(id="a", at="now", question="q", sql="s")
+    history.add(kept)
+    damaged = [{"id": "a", "at": "t"}, {"id": "b", "at": "t", "question": "q"}, {"id": "c"}]
+    add_records(tmp_path / "history.jsonl", damaged)
+    assert history.all() == (kept,)
+    history.mark("a", saved=True)
+    assert [entry.saved for entry in history.all()] == [True]

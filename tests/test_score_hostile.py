@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from quorumsql.db.sqlite_read import DENIED_FUNCTIONS
+from quorumsql.domain import Limits
 from quorumsql.errors import UsageError
 from quorumsql.evals.score_files import read_job
 from quorumsql.evals.score_items import Item, Metric, Options, Verdict
 from quorumsql.evals.score_pool import judge_of
+from quorumsql.evals.score_sqlite import SqliteRunner
 from score_cases import ENDLESS, GOLD, RIGHT, lines, make_bench
 
 COUNTING = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {}) "
@@ -109,6 +113,24 @@ def test_odd_statements_have_a_verdict(bench: Path, sql: str, spider: str, bird:
     found = [judged(bench, sql, metric=metric).status for metric in ("spider", "bird")]
     assert found == [spider, bird]
     assert judged(bench, "SELECT count(*) FROM pet", gold=GOLD[0][0]).status == "right"
+
+
+def test_what_reads_for_answers_is_refused_in_scores_too(bench: Path) -> None:
+    """The fence is that of `db.sqlite_read`; what this SQLite does not have is unknown to both."""
+    for name in sorted(DENIED_FUNCTIONS):
+        found = judged(bench, f"SELECT {name}('x', 'y') FROM pet")
+        assert found.status in {"refused", "error"}, name
+    assert judged(bench, "SELECT sqlite_log(1, 'x') FROM pet").status == "refused"
+
+
+def test_a_file_is_read_only_and_not_trusted(bench: Path) -> None:
+    path = bench / "db" / "pets" / "pets.sqlite"
+    with closing(SqliteRunner(path, limits=Limits())) as runner:
+        assert runner.run("DELETE FROM pet") == [], "it ran on a copy"
+        assert runner.run("SELECT count(*) FROM pet") == [(4,)]
+        runner._connection.set_authorizer(None)
+        for pragma, value in (("query_only", 1), ("trusted_schema", 0)):
+            assert runner._connection.execute(f"PRAGMA {pragma}").fetchone() == (value,)
 
 
 def mangled(dice: random.Random) -> bytes:

@@ -19,7 +19,7 @@ from command import complaint, quorum
 from evals_cases import QUESTIONS, Scripted, make_benchmark
 from quorumsql.config import load_settings
 from quorumsql.domain import Column, Schema, Table
-from quorumsql.errors import UsageError
+from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.datasets import load_spider
 from quorumsql.evals.rating import Rater, family, lead_is_safe
 from quorumsql.evals.recorded import Recorded, of_run, read_gold, record_pool
@@ -288,9 +288,75 @@ def test_a_pool_is_recorded_once_and_goes_on_where_it_was(folder: Path) -> None:
     again, _ = record_pool(folder / "pool.jsonl", **arguments)
     assert out.read_bytes() == whole
     assert (again.groups == found.groups).all()
-    out.write_text("something else\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", ["something else\n", "no line at all", '{"config": {}}\n{}\n{"a'])
+def test_a_file_that_is_no_recording_of_the_pool_is_left_alone(folder: Path, text: str) -> None:
+    out = folder / "recorded.jsonl"
+    out.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="remove it to start over"):
+        record_pool(folder / "pool.jsonl", databases=folder / "database", out=out)
+    assert out.read_text(encoding="utf-8") == text
+
+
+def test_a_recording_of_another_pool_is_left_alone(folder: Path) -> None:
+    arguments: dict[str, Any] = {
+        "databases": folder / "database", "out": folder / "recorded.jsonl",
+    }  # fmt: skip
     record_pool(folder / "pool.jsonl", **arguments)
-    assert out.read_bytes() == whole
+    whole = (folder / "recorded.jsonl").read_bytes()
+    other = "".join(json.dumps(line) + "\n" for line in LINES[1:])
+    (folder / "other.jsonl").write_text(other, encoding="utf-8")
+    with pytest.raises(ConfigError, match="other questions or settings"):
+        record_pool(folder / "other.jsonl", **arguments)
+    assert (folder / "recorded.jsonl").read_bytes() == whole
+
+
+def test_gold_may_come_later_and_is_not_lost_when_it_goes(folder: Path) -> None:
+    arguments: dict[str, Any] = {
+        "databases": folder / "database", "out": folder / "recorded.jsonl",
+    }  # fmt: skip
+    gold = read_gold(folder / "questions.json")
+    without, _ = record_pool(folder / "pool.jsonl", **arguments)
+    assert without.right is None
+    judged, _ = record_pool(folder / "pool.jsonl", **arguments, gold=gold)
+    whole = (folder / "recorded.jsonl").read_bytes()
+    again, _ = record_pool(folder / "pool.jsonl", **arguments)
+    assert again.right is None and (again.groups == without.groups).all()
+    once_more, _ = record_pool(folder / "pool.jsonl", **arguments, gold=gold)
+    assert judged.right is not None and once_more.right is not None
+    assert (once_more.right == judged.right).all() and judged.right.any()
+    assert (folder / "recorded.jsonl").read_bytes() == whole
+
+
+@pytest.mark.parametrize("damaged", [b"\xff{\n", b"{}\n", b'{"line": 2, "groups": {}}\n'])
+def test_a_damaged_line_costs_itself_and_not_the_recording(folder: Path, damaged: bytes) -> None:
+    out = folder / "recorded.jsonl"
+    arguments: dict[str, Any] = {"databases": folder / "database", "out": out}
+    record_pool(folder / "pool.jsonl", **arguments)
+    head, first, second, *rest = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(b"".join([head, first, damaged, *rest]))
+    with pytest.raises(ConfigError, match=r"recorded\.jsonl:3: is no .* remove the line"):
+        record_pool(folder / "pool.jsonl", **arguments)
+    out.write_bytes(b"".join([head, first, *rest]))
+    record_pool(folder / "pool.jsonl", **arguments)
+    assert out.read_bytes() == b"".join([head, first, *rest, second])
+
+
+def test_two_processes_do_not_record_to_one_file(folder: Path) -> None:
+    arguments: dict[str, Any] = {
+        "databases": folder / "database", "out": folder / "recorded.jsonl",
+    }  # fmt: skip
+    seen: list[bytes] = []
+
+    def second() -> None:
+        with pytest.raises(UsageError, match="another process is writing"):
+            record_pool(folder / "pool.jsonl", **arguments)
+        seen.append((folder / "recorded.jsonl").read_bytes())
+
+    record_pool(folder / "pool.jsonl", **arguments, watch=second)
+    assert len(seen) == len(LINES)
+    assert [text.count(b"\n") for text in seen] == list(range(2, len(LINES) + 2))
 
 
 def test_lines_that_cannot_be_used_are_told(folder: Path) -> None:
@@ -310,7 +376,7 @@ def test_lines_that_cannot_be_used_are_told(folder: Path) -> None:
     assert "no gold for id 'q-99'" in problems[1][1]
     pool.write_text(json.dumps(bad[2]) + "\n", encoding="utf-8")
     with pytest.raises(UsageError, match="no question in it can be used"):
-        record_pool(pool, out=folder / "r.jsonl", **arguments)
+        record_pool(pool, out=folder / "other.jsonl", **arguments)
 
 
 def test_a_run_is_a_recorded_pool(folder: Path) -> None:

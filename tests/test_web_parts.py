@@ -29,7 +29,7 @@ from quorumsql.trace import StageStarted
 from quorumsql.web.asking import _remembered, history_of
 from quorumsql.web.files import csv_of, parquet_of
 from quorumsql.web.pool import Busy, Person, Pool, Turns
-from quorumsql.web.runs import Run
+from quorumsql.web.runs import Run, Runs
 from quorumsql.web.shield import Shield, log_to
 from sqlite_files import ENDLESS, make
 
@@ -253,10 +253,34 @@ def test_rows_that_nobody_will_ask_for_are_let_go() -> None:
         return run
 
     light = asyncio.run(ended(answer))
-    assert light.answer is not None and light.cells == 2 * 2 * 1000
+    row = 2 * (8 + 48)
+    assert light.answer is not None and light.bytes == 2 * row * 1000
     assert [one.final.execution for one in light.answer.candidates] == [found[0], None, None]
     tied = asyncio.run(ended(replace(answer, readings=(reading, reading))))
-    assert tied.cells == 2 * (2 * 1000 + 900 + 900)
+    assert tied.bytes == row * (2 * 1000 + 900 + 900)
+
+
+def test_results_of_many_runs_keep_within_their_bytes() -> None:
+    """Runs of 64 long texts each: few values, much memory."""
+    long = Rows(columns=tuple("abcdefgh"), rows=(("x" * 1_000_000,) * 8,) * 8)
+
+    async def asked(count: int) -> tuple[int, int]:
+        runs, made = Runs(), []
+        for _ in range(count):
+            made.append(Run(owner="ana", database="shop", question="q"))
+            runs.add(made[-1])
+            made[-1].execution = long
+            made[-1].end("result", {})
+        runs.add(Run(owner="ana", database="shop", question="q"))
+        kept = 0
+        for one in made:
+            with suppress(UnknownName):
+                kept += runs.get(one.id, "ana").bytes
+        return made[0].bytes, kept
+
+    one, kept = asyncio.run(asked(20))
+    assert 2 * 64_000_000 <= one < 2 * 64_000_000 + 20_000  # and once more as JSON
+    assert one <= kept <= 256 * 2**20
 
 
 def test_files_hold_the_rows(tmp_path: Path) -> None:

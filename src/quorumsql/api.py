@@ -39,7 +39,8 @@ from quorumsql.shipped import (
     shipped_cascade,
 )
 from quorumsql.stages.calibrate import Calibration, promised
-from quorumsql.trace import Event, Trace
+from quorumsql.stages.shorten import shorten
+from quorumsql.trace import Event, Trace, Warned
 
 if TYPE_CHECKING:
     from quorumsql.assemble import Models
@@ -208,7 +209,7 @@ class Connection:
 
         Args:
             before: an answer, or what `answered.remembered` makes of a question and its SQL.
-            text: the follow-up, in plain words.
+            text: the follow-up, in plain words; a very long one is cut, with a warning.
             alone: what no rule understands is a new question, asked without the one before.
             trace: receives the events of this question.
 
@@ -229,7 +230,7 @@ class Connection:
 
         >>> with connect("company.sqlite") as db:
         ...     db.explain("SELECT name FROM customers ORDER BY name LIMIT 3")
-        'Shows name. From customers. Sorted by name, smallest first. At most 3.'
+        'Shows name. From customers. Sorted by name, A to Z. At most 3.'
         """
         from quorumsql.explain import explain
 
@@ -252,16 +253,21 @@ class Connection:
         return Answered.of(answer, dialect=self.dialect, again=self.follow_up)
 
     def _gone_on(self, before: Answer, words: str, anew: str, trace: Trace) -> Answer:
-        """Change the statement of an answer, or ask `anew`."""
+        """Change the statement of an answer, or ask `anew`, which the pipeline cuts itself."""
         from quorumsql.follow import edited
 
+        words, warning = shorten(words, self._settings.max_question)
         with trace.stage("follow"):
             hits = self.mentions(words)
             sql = edited(before.sql, words, self.schema, hits) if before.sql else None
             found = self.sql(sql) if sql else None
         if sql is None or found is None or _is_wrong(found):
             return self._ready().answer(Question(text=anew), trace=trace)
-        return changed(before, words, sql, found, hits, trace, database=self.name)
+        answer = changed(before, words, sql, found, hits, trace, database=self.name)
+        if not warning:
+            return answer
+        trace.add(Warned(message=warning))
+        return replace(answer, warnings=(*answer.warnings, warning))
 
     def load(self) -> tuple[Generator, ...]:
         """Load the embedded generators, which the first question does otherwise; return them.

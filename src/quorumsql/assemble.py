@@ -26,8 +26,6 @@ from quorumsql.stores.examples import ExampleStore
 
 __all__ = ["Models", "check_names", "endpoint_of", "examples_path", "prompted_names"]
 
-_THOUGHTS = 8192  # tokens that a reasoning model may think on top of its reply
-
 
 def check_names(settings: Settings) -> None:
     """Refuse generators that do not exist, and prompted ones without a model.
@@ -219,8 +217,7 @@ class _Members:
 
 def _cost(endpoint: Endpoint, price: Callable[[int, int], float] | None) -> CostOf:
     def cost_of(input_tokens: int, output_tokens: int) -> float | None:
-        thoughts = _THOUGHTS if endpoint.thinks else 0
-        return price(input_tokens, output_tokens + thoughts) if price is not None else None
+        return price(input_tokens, output_tokens + endpoint.thoughts) if price is not None else None
 
     return cost_of
 

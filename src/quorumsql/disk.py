@@ -25,15 +25,22 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def write_atomically(path: Path, text: Iterable[str]) -> None:
+def write_atomically(path: Path, text: Iterable[str], *, mode: int = 0o666) -> None:
     """Write `text` to `path` so that a reader sees the old file or the new one, whole.
+
+    The new file has `mode`, less what the user's umask takes: files of ours that hold what people
+    asked or what is stored are written with 0600, those that users name as their other files are.
 
     Raises:
         UsageError: the file cannot be written.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+
+    def made(name: str, flags: int) -> int:
+        return os.open(name, flags, mode)
+
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
+        with open(partial, "w", encoding="utf-8", newline="\n", opener=made) as file:
             file.writelines(text)
             file.flush()
             os.fsync(file.fileno())
@@ -45,11 +52,11 @@ def write_atomically(path: Path, text: Iterable[str]) -> None:
             partial.unlink(missing_ok=True)
 
 
-def append(path: Path, lines: bytes, *, mode: int = 0o666) -> None:
+def append(path: Path, lines: bytes, *, mode: int = 0o600) -> None:
     """Write whole `lines` behind those of a file, which is made with `mode` where there is none.
 
     A line that a process left unfinished when it died does not swallow the first of them. Whoever
-    shares the file holds the lock meanwhile.
+    shares the file holds the lock meanwhile. A file that is there keeps the mode that it has.
 
     Raises:
         OSError: it cannot be written.

@@ -3,7 +3,7 @@
 Each different statement of each question runs once; what is kept is which candidates have the same
 result, and, where gold is given, which are right. From then on any sub-ensemble can be rated
 without a database, let alone a model. Lines are written as they come, so that an interrupted
-recording goes on where it was.
+recording goes on where it was. What was recorded with gold serves without it too.
 
 What is not covered: several candidates of one generator for one question; the first counts.
 """
@@ -16,23 +16,27 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from quorumsql.disk import encodable
 from quorumsql.domain import Candidate
-from quorumsql.errors import DatabaseError, UsageError
+from quorumsql.errors import ConfigError, DatabaseError, UsageError
 from quorumsql.evals.entries import read_json
 from quorumsql.evals.metrics import Scorer
 from quorumsql.evals.pool import run_candidates
 from quorumsql.evals.pool_lines import Databases, PoolLine, read_pool
 from quorumsql.evals.predictions import read_predictions
 from quorumsql.evals.summary import best_votes
+from quorumsql.evals.unfinished import appending, begun
 from quorumsql.ports import Database
 from quorumsql.stages.choose import by_length, group, ran
 
 __all__ = ["Recorded", "of_run", "read_gold", "record_pool"]
+
+_KEYS = frozenset({"line", "db_id", "groups", "places", "empty"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,7 @@ def record_pool(
     Args:
         pool: the file of candidates.
         databases: folder that holds `DB/DB.sqlite`.
-        out: file of what was found, JSON lines, continued when it is of this pool.
+        out: file of what was found, JSON lines; one of this pool is continued, others refused.
         gold: right SQL by question, see `read_gold`.
         watch: called after each question.
 
@@ -102,23 +106,25 @@ def record_pool(
         What was recorded, and which lines were left out, with the reason.
 
     Raises:
-        UsageError: a file cannot be read or written, or nothing in the pool can be used.
+        ConfigError: `out` is no recording of this pool, or a line of it is damaged.
+        UsageError: a file cannot be read or written, another process is recording to `out`, or
+            nothing in the pool can be used.
     """
-    stamp = {"pool": _digest(pool), "gold": gold is not None}
-    known = _continued(out, stamp)
+    known = _continued(out, {"pool": _digest(pool)}, judged=gold is not None)
     problems: list[tuple[int, str]] = []
     records: list[Mapping[str, Any]] = []
     with ExitStack() as stack:
         recorder = _Recorder(Databases(databases, stack), gold)
-        file = stack.enter_context(_appending(out, stamp, fresh=not known))
+        file = stack.enter_context(appending(out))
         for number, line in read_pool(pool):
             record = known.get(number) or {"line": number, **recorder.record(line)}
-            if number not in known:
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            if "problem" in record:
+            if "problem" in record:  # not kept: tried again by the next run
                 problems.append((number, record["problem"]))
             else:
                 records.append(record)
+                if number not in known:
+                    file.write(encodable(json.dumps(record, ensure_ascii=False)) + "\n")
+                    file.flush()
             watch()
     if not records:
         raise UsageError(
@@ -233,38 +239,19 @@ def _digest(pool: Path) -> str:
         raise UsageError(f"{pool}: cannot be read: {error.strerror}.") from error
 
 
-def _continued(out: Path, stamp: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """The records of an earlier run of the same pool, by line; a torn last line is left out."""
-    try:
-        with out.open(encoding="utf-8") as file:
-            lines = list(file)
-    except (FileNotFoundError, UnicodeDecodeError):
-        return {}
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be read: {error.strerror}.") from error
-    whole = [_parsed(line) for line in lines if line.endswith("\n")]
-    if not whole or whole[0] != stamp or None in whole:
-        return {}
-    return {record["line"]: record for record in whole[1:] if record is not None}
+def _continued(
+    out: Path, config: Mapping[str, object], *, judged: bool
+) -> dict[int, Mapping[str, Any]]:
+    """The records of an earlier run of the same pool, by line; the file is begun where none is.
 
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def _appending(out: Path, stamp: Mapping[str, Any], *, fresh: bool) -> IO[str]:
-    """The file to write records to, its torn end cut off, or begun anew."""
-    try:
-        if fresh:
-            out.write_text(json.dumps(stamp) + "\n", encoding="utf-8")
-        else:
-            text = out.read_bytes()
-            with out.open("r+b") as file:
-                file.truncate(text.rfind(b"\n") + 1)
-        return out.open("a", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written: {error.strerror}.") from error
+    Where records must be `judged`, those that were made without gold do not count.
+    """
+    found: dict[int, Mapping[str, Any]] = {}
+    for number, record in enumerate(begun(out, config), start=2):
+        if not record.keys() >= _KEYS:
+            raise ConfigError(
+                f"{out}:{number}: is no record; remove the line to have it made again."
+            )
+        if "right" in record or not judged:
+            found[record["line"]] = record
+    return found

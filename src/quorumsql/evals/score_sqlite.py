@@ -20,21 +20,13 @@ from typing import Final
 
 from quorumsql.db.budget import Budget
 from quorumsql.db.sqlite_file import examine, uri_of
+from quorumsql.db.sqlite_read import ALLOWED, DENIED_FUNCTIONS
 from quorumsql.domain import Failure, Limits, Row
 from quorumsql.errors import DatabaseError
 
 __all__ = ["SqliteRunner"]
 
-_READING: Final = frozenset(
-    {
-        sqlite3.SQLITE_SELECT,
-        sqlite3.SQLITE_READ,
-        sqlite3.SQLITE_FUNCTION,
-        sqlite3.SQLITE_RECURSIVE,
-    }
-)
 _LEAVING: Final = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
-_DENIED_FUNCTIONS: Final = frozenset({"edit", "fts3_tokenizer", "load_extension", "readfile"})
 _DESCRIBING: Final = frozenset(
     {"foreign_key_list", "index_info", "index_list", "index_xinfo", "table_info", "table_xinfo"}
     | {"table_list", "database_list", "user_version", "encoding"}
@@ -50,7 +42,11 @@ _NOT_UTF8: Final = "Could not decode to UTF-8"
 
 
 class SqliteRunner:
-    """One SQLite file, one connection that stays open, one statement at a time."""
+    """One SQLite file, one connection that stays open, one statement at a time.
+
+    From the first of them on, all of SQLite in this process may take 256 MB at most, and SQLite
+    lets nobody raise that again: score in a process of its own, as `score_pool` does.
+    """
 
     def __init__(self, path: Path, *, limits: Limits) -> None:
         """Open the file; `limits` are what any one statement may cost.
@@ -97,7 +93,8 @@ class SqliteRunner:
             DatabaseError: the database is locked, damaged or gone.
         """
         connection = sqlite3.connect(uri_of(self._path, examine(self._path)), uri=True)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_CELL)
+        _restrict(connection)
+        connection.execute("PRAGMA query_only = ON").close()
         connection.set_authorizer(self._authorize)
         started = time.perf_counter()
         with closing(connection):
@@ -135,9 +132,10 @@ class SqliteRunner:
             connection = sqlite3.connect(uri_of(self._path, state), uri=True)
             connection.execute(f"PRAGMA hard_heap_limit = {_HEAP}").close()
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").close()
+            connection.execute("PRAGMA query_only = ON").close()
         except sqlite3.Error as error:
             raise DatabaseError(f"{self._path}: cannot be read: {error}.") from error
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_CELL)
+        _restrict(connection)
         connection.set_authorizer(self._authorize)
         return connection
 
@@ -193,7 +191,7 @@ class SqliteRunner:
             return refusal
         with closing(sqlite3.connect(":memory:")) as copy:
             self._connection.backup(copy)
-            copy.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_CELL)
+            _restrict(copy)
             copy.set_authorizer(self._authorize_copy)
             copy.text_factory = _lenient
             return self._attempt(copy, sql, most)
@@ -201,9 +199,9 @@ class SqliteRunner:
     def _authorize(
         self, action: int, first: str | None, second: str | None, _db: str | None, _by: str | None
     ) -> int:
-        if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _DENIED_FUNCTIONS:
+        if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in DENIED_FUNCTIONS:
             self._refused = f"call {second}"
-        elif action not in _READING:
+        elif action not in ALLOWED:
             self._refused = self._refused or f"do more than read (action {action} on {first})"
         else:
             return sqlite3.SQLITE_OK
@@ -214,12 +212,18 @@ class SqliteRunner:
     ) -> int:
         """Allow on a copy in memory what stays in it."""
         leaves = action in _LEAVING or (
-            action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _DENIED_FUNCTIONS
+            action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in DENIED_FUNCTIONS
         )
         if leaves or (action == sqlite3.SQLITE_PRAGMA and first not in _DESCRIBING):
             self._refused = "leave its database"
             return sqlite3.SQLITE_DENY
         return sqlite3.SQLITE_OK
+
+
+def _restrict(connection: sqlite3.Connection) -> None:
+    """Bound the length of values, and take nothing that the file says for code of ours."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_CELL)
+    connection.execute("PRAGMA trusted_schema = OFF").close()
 
 
 def _lenient(raw: bytes) -> str:

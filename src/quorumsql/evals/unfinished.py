@@ -10,13 +10,12 @@ What is not covered: what the results are (`batch`, `score`); runs have a file o
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from quorumsql.disk import encodable, write_atomically
+from quorumsql.disk import encodable
 from quorumsql.errors import ConfigError, UsageError
 
 __all__ = ["appending", "begun", "locked"]
@@ -30,26 +29,30 @@ def begun(path: Path, config: Mapping[str, object]) -> list[dict[str, Any]]:
         config: what identifies the work, as plain JSON.
 
     Raises:
-        ConfigError: the file holds other work, or a line of it is broken.
-        UsageError: it cannot be read or written.
+        ConfigError: the file holds something else, which is left as it is, or a line is broken.
+        UsageError: it cannot be read or written, or another process is writing it.
     """
-    head = encodable(json.dumps({"config": config}, ensure_ascii=False, default=str)) + "\n"
+    text = json.dumps({"config": config}, ensure_ascii=False, default=str)
+    head = encodable(text).encode() + b"\n"
     try:
-        raw = path.read_bytes() if path.exists() else b""
-        complete = raw.rfind(b"\n") + 1
-        if not complete:
-            write_atomically(path, [head])
-            return []
-        if complete < len(raw):
-            os.truncate(path, complete)
+        with path.open("a+b") as file:
+            locked(file, path)  # the line that another process is writing is not cut off
+            file.seek(0)
+            raw = file.read()
+            if head.startswith(raw):  # empty, cut in its first line, or without results
+                file.truncate(0)
+                file.write(head)
+                return []
+            if not raw.startswith(head):
+                raise ConfigError(
+                    f"{path} is unfinished work with other questions or settings: remove it to "
+                    "start over, or choose another --out."
+                )
+            complete = raw.rfind(b"\n") + 1
+            file.truncate(complete)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
-    first, *lines = raw[:complete].split(b"\n")[:-1]
-    if first.decode("utf-8", "replace") + "\n" != head:
-        raise ConfigError(
-            f"{path} is unfinished work with other questions or settings: remove it to start "
-            "over, or choose another --out."
-        )
+        raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
+    lines = raw[len(head) : complete].split(b"\n")[:-1]
     return [_result(path, number, line) for number, line in enumerate(lines, start=2)]
 
 
@@ -68,7 +71,7 @@ def appending(path: Path) -> Iterator[IO[str]]:
         raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
 
 
-def locked(file: IO[str], work: Path) -> None:
+def locked(file: IO[Any], work: Path) -> None:
     """Keep other processes from `work`, where the system can, until the file closes.
 
     Raises:

@@ -17,6 +17,7 @@ OPENAI = "https://api.openai.com/v1"
 
 _REASONING = re.compile(r"(^|[/_-])(o[134]|gpt-[5-9]|deepseek-r|deepseek-reasoner|qwq)\b", re.I)
 _CHAT = re.compile(r"chat", re.I)
+_THOUGHTS = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,11 @@ class Endpoint(EndpointSettings):
         if self.reasoning is not None:
             return self.reasoning
         return bool(_REASONING.search(self.model)) and not _CHAT.search(self.model)
+
+    @property
+    def thoughts(self) -> int:
+        """Tokens that the model may think on top of its reply: asked for, and paid for."""
+        return _THOUGHTS if self.thinks else 0
 
     @property
     def url(self) -> str:

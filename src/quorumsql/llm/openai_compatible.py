@@ -16,7 +16,7 @@ import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from quorumsql.domain import Completion, ModelRequest, Usage
@@ -25,6 +25,7 @@ from quorumsql.llm import wire
 from quorumsql.llm.endpoint import Endpoint
 from quorumsql.llm.gate import Gate
 from quorumsql.llm.prices import Price
+from quorumsql.outcome import Outcome
 from quorumsql.replies import without_thoughts
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ __all__ = ["OpenAICompatible"]
 LONG = 3_600.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 20.0
 _SHOWN = 200
+_REPEATED = 24
+"""So many characters of our prompt in a service's words are no coincidence."""
+
+_Sent = Outcome[wire.Reply | wire.Failed]
 
 
 class OpenAICompatible:
@@ -94,19 +99,23 @@ class OpenAICompatible:
             )
 
     def _repeated(self, request: ModelRequest, times: int, until: float) -> list[Completion]:
-        """Samples by one request each, all at once; those that fail are left out."""
+        """Samples by one request each, all at once; those that fail or are late are left out."""
         self._without |= {"n"}
-        done: queue.SimpleQueue[tuple[Completion, ...]] = queue.SimpleQueue()
+        done: queue.SimpleQueue[Outcome[tuple[Completion, ...]]] = queue.SimpleQueue()
 
         def work() -> None:
-            try:
-                done.put(self._tried(request, 1, until))
-            except ModelError:
-                done.put(())
+            with Outcome[tuple[Completion, ...]]() as outcome:
+                outcome.answer = (self._tried(request, 1, until),)
+            done.put(outcome)
 
         for _ in range(times):
             threading.Thread(target=work, daemon=True).start()
-        return [completion for _ in range(times) for completion in done.get()[:1]]
+        found: list[Completion] = []
+        for _ in range(times):
+            left = max(until - time.monotonic(), 0.0)
+            with suppress(ModelError, queue.Empty):
+                found += done.get(timeout=min(left, threading.TIMEOUT_MAX)).value()[:1]
+        return found
 
     def _tried(self, request: ModelRequest, samples: int, until: float) -> tuple[Completion, ...]:
         """Try until there is a reply, no hope or no time."""
@@ -128,7 +137,7 @@ class OpenAICompatible:
         if not self._gate.enter(until):
             return wire.Failed(reason="there was no free place in time", hopeless=True)
         limit = min(self._endpoint.timeout, max(until - time.monotonic(), 0.001))
-        done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
+        done: queue.SimpleQueue[_Sent] = queue.SimpleQueue()
         sender = threading.Thread(
             target=self._send, args=(body, limit, done), name="completion", daemon=True
         )
@@ -137,18 +146,14 @@ class OpenAICompatible:
             outcome = done.get(timeout=limit)
         except queue.Empty:
             return wire.Failed(reason=f"it gave no reply within {limit:.3g} s")
-        if outcome.error is not None:
-            raise outcome.error
-        assert outcome.answer is not None
-        return outcome.answer
+        return outcome.value()
 
     def _send(
-        self, body: Mapping[str, Any], seconds: float, done: queue.SimpleQueue[_Outcome]
+        self, body: Mapping[str, Any], seconds: float, done: queue.SimpleQueue[_Sent]
     ) -> None:
         """Send one request; runs in a thread that nobody may wait for any more."""
-        outcome = _Outcome()
-        with outcome:
-            outcome.answer = self._opened().send(body, seconds)
+        with _Sent() as outcome:
+            outcome.answer = (self._opened().send(body, seconds),)
         self._gate.leave()
         done.put(outcome)
 
@@ -210,28 +215,16 @@ class OpenAICompatible:
         )
 
     def _shown(self, message: str, body: Mapping[str, Any]) -> str:
-        """The service's words, unless they repeat our key or our prompt."""
+        """The beginning of the service's words without our key; none if it repeats our prompt."""
         key = self._endpoint.key
         if key:
-            message = message.replace(key, "…")
+            message = message.replace(key, "…")  # in all of it: a cut key would not be found
+        # All repeats that begin in what is shown end in this; the rest may be megabytes.
+        message = message[: _SHOWN + _REPEATED]
         prompt = "\n".join(one["content"] for one in body["messages"])
-        repeated = any(message[i : i + 24] in prompt for i in range(max(len(message) - 23, 0)))
+        starts = range(max(len(message) - _REPEATED + 1, 0))
+        repeated = any(message[i : i + _REPEATED] in prompt for i in starts)
         return "" if repeated else message[:_SHOWN]
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """Carries what a thread returned or raised to the thread that waits for it."""
-
-    answer: wire.Reply | wire.Failed | None = None
-    error: BaseException | None = field(default=None)
-
-    def __enter__(self) -> _Outcome:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self.error = error
-        return True  # raised again by the waiting thread
 
 
 def _stopped(text: str, stop: Sequence[str]) -> str:

@@ -10,8 +10,10 @@ begins; the caller's thread stops waiting then.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -171,16 +173,22 @@ def _lost(cause: BaseException | None) -> wire.Failed:
 
 
 def _asked_pause(headers: Mapping[str, str]) -> float | None:
-    """Seconds that Retry-After asks for, in any of its forms."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(float(headers["retry-after-ms"]) / 1000, 0.0)
-        value = headers.get("retry-after", "").strip()
-        if not value:
-            return None
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        moment = parsedate_to_datetime(value)
-        return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
+    """Seconds that Retry-After asks for, in any of its forms; None where it names no such time."""
+    forms = (("retry-after-ms", _thousandths), ("retry-after", _seconds_or_date))
+    for name, read in forms:
+        with suppress(ValueError, TypeError, OverflowError):  # of numbers and of dates
+            pause = read(headers.get(name, "").strip())
+            if 0.0 <= pause < math.inf:  # "nan" and "inf" are numbers to Python
+                return pause
+    return None
+
+
+def _thousandths(value: str) -> float:
+    return float(value) / 1000
+
+
+def _seconds_or_date(value: str) -> float:
+    if value.replace(".", "", 1).isdigit():
+        return float(value)
+    moment = parsedate_to_datetime(value)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)

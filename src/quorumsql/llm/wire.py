@@ -69,7 +69,7 @@ def body_of(
     body: dict[str, Any] = {"model": endpoint.model, "messages": _messages(request, endpoint)}
     if not {"max_tokens", "max_completion_tokens"} <= without:
         # A reasoning model's thoughts count as its reply.
-        body[limit] = request.max_tokens + (8192 if endpoint.thinks else 0)
+        body[limit] = request.max_tokens + endpoint.thoughts
     body |= _sampling(request, endpoint)
     if samples > 1 and endpoint.n:
         body["n"] = samples

@@ -13,10 +13,10 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from types import TracebackType
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from quorumsql.errors import ModelError
+from quorumsql.outcome import Outcome
 
 __all__ = ["together"]
 
@@ -30,19 +30,16 @@ def together(jobs: Sequence[Callable[[], T]], *, names: Sequence[str] = ()) -> l
     """
     if len(jobs) == 1:
         return [_tried(jobs[0])]
-    done: queue.SimpleQueue[_Outcome[T]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[int, Outcome[T | ModelError]]] = queue.SimpleQueue()
     for number, job in enumerate(jobs):
         name = names[number] if names else None
         work = (copy_context().run, (_work, number, job, done))
         threading.Thread(target=work[0], args=work[1], name=name, daemon=True).start()
-    outcomes: dict[int, T | ModelError] = {}
-    while len(outcomes) < len(jobs):
-        outcome = done.get()
-        if outcome.error is not None:
-            raise outcome.error
-        assert outcome.answer is not None
-        outcomes[outcome.number] = outcome.answer[0]
-    return [outcomes[number] for number in range(len(jobs))]
+    found: dict[int, T | ModelError] = {}
+    while len(found) < len(jobs):
+        number, outcome = done.get()
+        found[number] = outcome.value()
+    return [found[number] for number in range(len(jobs))]
 
 
 def _tried(job: Callable[[], T]) -> T | ModelError:
@@ -52,28 +49,9 @@ def _tried(job: Callable[[], T]) -> T | ModelError:
         return error
 
 
-class _Outcome(Generic[T]):
-    """Carries what a thread returned or raised to the thread that waits for it."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.answer: tuple[T | ModelError] | None = None
-        self.error: BaseException | None = None
-
-    def __enter__(self) -> _Outcome[T]:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        self.error = error
-        return True  # raised again by the waiting thread
-
-
-def _work(number: int, job: Callable[[], T], done: queue.SimpleQueue[_Outcome[T]]) -> None:
-    with _Outcome[T](number) as outcome:
+def _work(
+    number: int, job: Callable[[], T], done: queue.SimpleQueue[tuple[int, Outcome[T | ModelError]]]
+) -> None:
+    with Outcome[T | ModelError]() as outcome:
         outcome.answer = (_tried(job),)
-    done.put(outcome)
+    done.put((number, outcome))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +69,8 @@ class History:
         for record in self._records():
             name = record["id"]
             if "at" in record:
-                found[name] = Asked(**{k: v for k, v in record.items() if k in _FIELDS})
+                with suppress(TypeError):  # something that every entry has is not there
+                    found[name] = Asked(**{k: v for k, v in record.items() if k in _FIELDS})
             elif record.get("removed"):
                 found.pop(name, None)
             elif name in found:
@@ -110,7 +112,7 @@ class History:
                 if few or one.saved or not place:
                     lines.append(line)
                     size += len(line)
-            write_atomically(self._path, reversed(lines))
+            write_atomically(self._path, reversed(lines), mode=0o600)
 
     def _is_long(self) -> bool:
         return self._path.stat().st_size > _LONGEST_FILE

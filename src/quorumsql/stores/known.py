@@ -6,13 +6,17 @@ A writer holds a lock of its own for as long as it works; the system gives it ba
 writer dies. What a writer has not finished is never seen by a reader and is thrown away by the
 next writer, so an interruption, a full disk or a crash costs work, never correctness.
 
-What is not covered: network file systems on which SQLite's locks do not work.
+Values of the database lie in these files, so only their owner may read what is made here.
+
+What is not covered: network file systems on which SQLite's locks do not work, and files and folders
+that are there already: they keep the mode that they have.
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -211,14 +215,14 @@ def writing(path: Path, *, on_wait: Callable[[], None] | None = None) -> Iterato
         UsageError: the file cannot be written, or is damaged: what, where, what to do.
     """
     with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone(path.with_suffix(".lock"), on_wait):
-            with closing(_connect(f"{path.absolute().as_uri()}?mode=rwc")) as connection:
+            with closing(_made(path)) as connection:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
                 made = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if made and version != FORMAT:
                 remove(path)
-            with closing(_connect(f"{path.absolute().as_uri()}?mode=rwc")) as connection:
+            with closing(_made(path)) as connection:
                 known = Known(connection, path)
                 _prepare(known)
                 yield known
@@ -232,6 +236,21 @@ def remove(path: Path) -> None:
     for file in key_files(path):
         with suppress(OSError):
             file.unlink()
+
+
+def _made(path: Path) -> sqlite3.Connection:
+    """The file at `path`, for writing; where there is none it is made."""
+    _touch(path)
+    return _connect(f"{path.absolute().as_uri()}?mode=rw")
+
+
+def _touch(path: Path) -> None:
+    """Make an empty file where there is none, readable by its owner alone.
+
+    SQLite would make it readable by everybody; files that it makes beside one are like that one.
+    """
+    with suppress(FileExistsError):  # not opened then: closing it would end this process's locks
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _connect(uri: str) -> sqlite3.Connection:
@@ -263,6 +282,7 @@ def _prepare(known: Known) -> None:
 @contextmanager
 def _alone(path: Path, on_wait: Callable[[], None] | None) -> Iterator[None]:
     """Hold the lock at `path`: an SQLite file's, since every system gives that back."""
+    _touch(path)
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
         waited = False
         while True:

@@ -43,6 +43,8 @@ def read_records(path: Path) -> Iterator[Mapping[str, Any]]:
 def add_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write `records` behind those of a file, all in one piece.
 
+    A file that is not there is made so that only its owner may read it.
+
     Raises:
         UsageError: it cannot be written.
     """

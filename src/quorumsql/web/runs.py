@@ -1,10 +1,12 @@
 """What is being answered and was answered just now: events to follow, results to fetch again.
 
 A run goes on when its listener leaves, so that a page whose connection broke can take up the
-events where it lost them. Finished runs are kept for a while, within a budget of memory; an older
-one is asked again from history.
+events where it lost them. Finished runs are kept until newer ones need their place: there are at
+most 200, and their results take at most 256 MB when a run begins. An older one is asked again from
+history.
 
-What is not covered: a server that stops: its runs end with it, and listeners are told.
+What is not covered: a server that stops: its runs end with it, and listeners are told. Results of
+runs that are not over count when they are.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from quorumsql.db.budget import size_of
 from quorumsql.domain import Answer, Execution, Rows
 from quorumsql.errors import UnknownName, UsageError
 from quorumsql.trace import Event
@@ -25,7 +28,9 @@ from quorumsql.web.pool import STOPPING
 __all__ = ["Run", "Runs", "Taken", "lightened"]
 
 _KEPT: Final = 200
-_MOST_CELLS: Final = 2_000_000
+_MOST_BYTES: Final = 256 * 1024 * 1024
+_PER_VALUE: Final = 48
+"""About what Python takes for a value besides its content, which is all that `size_of` counts."""
 _PING_SECONDS: Final = 15.0
 
 Named = tuple[int, str, dict[str, Any]]
@@ -52,8 +57,8 @@ class Run:
         self.story: dict[str, Any] = {}
         self.problem: Exception | None = None
         self.over = False
-        self.cells = 0
-        """How much of memory it takes, about: values of all results that it still holds."""
+        self.bytes = 0
+        """How much of memory it takes, about: all results that it still holds."""
         self.follows: dict[str, str] | None = None
         self.taken: Taken | None = None
         self.told = asyncio.Event()  # somebody has heard the first event
@@ -81,7 +86,7 @@ class Run:
         self.over = True
         if self.answer is not None:
             self.answer = lightened(self.answer)
-        self.cells = _cells(self.answer, self.execution)
+        self.bytes = _bytes(self.answer, self.execution)
         self.add(name, fields)
 
     async def done(self) -> None:
@@ -127,14 +132,15 @@ def lightened(answer: Answer) -> Answer:
     return replace(answer, candidates=tuple(candidates))
 
 
-def _cells(answer: Answer | None, execution: Execution | None) -> int:
-    """Values held: results of candidates once each, and the chosen one once more as JSON."""
+def _bytes(answer: Answer | None, execution: Execution | None) -> int:
+    """Bytes held: results of candidates once each, and the chosen one once more as JSON."""
     tried = [a.execution for one in (answer.candidates if answer else ()) for a in one.attempts]
     held = {id(found): found for found in (*tried, execution)}
     return sum(
-        len(found.rows) * len(found.columns)
+        size_of(row) + _PER_VALUE * len(row)
         for found in (*held.values(), execution)
         if isinstance(found, Rows)
+        for row in found.rows
     )
 
 
@@ -149,8 +155,8 @@ class Runs:
         """Keep a run, and let go of the oldest that are over."""
         self._runs[run.id] = run
         for name, old in list(self._runs.items()):
-            cells = sum(one.cells for one in self._runs.values())
-            if len(self._runs) <= _KEPT and cells <= _MOST_CELLS:
+            held = sum(one.bytes for one in self._runs.values())
+            if len(self._runs) <= _KEPT and held <= _MOST_BYTES:
                 break
             if old.over:
                 del self._runs[name]
