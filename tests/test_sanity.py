@@ -185,6 +185,8 @@ def test_a_column_that_a_group_may_have_several_of(sql: str, undetermined: int) 
         ("Who earns 1,500.00?", "SELECT name FROM player WHERE pay = 1500", 0),
         ("Who won in 1998?", "SELECT name FROM player WHERE day LIKE '1998-%'", 0),
         ("Who won in 1998?", "SELECT name FROM player", 1),
+        ("Who earns more than 1.5 million?", "SELECT name FROM player WHERE pay > 1500000", 0),
+        ("Who earns over 20k?", "SELECT name FROM player WHERE pay > 20000", 0),
         ("Who played '2012 Open'?", "SELECT name FROM player", 0),
         ("Whose name starts with A?", "SELECT name FROM player", 1),
         ("Whose name starts with A?", "SELECT name FROM player WHERE name LIKE 'A%'", 0),

@@ -50,6 +50,7 @@ def test_one_error_is_mended(speller: Speller, wrong: str, right: str) -> None:
         "How many breeds and kennels are there in descending order?",
         "Who lives in Avreage or likes 'avreage' or \"the avreage one\"?",
         "What of xqzzyt and uhfdsa?",
+        "Which breeds have a name that contains avreage?",
         "breed-codde x_nubmer o'nubmer nubmer2",
         "",
     ],
@@ -70,3 +71,25 @@ def test_hits_keep_their_words_and_move_with_them(speller: Speller) -> None:
     mended, moved = speller.mended(text, NAMES, hits)
     assert mended == "What is the average age of fance and of labradr dogs?"
     assert [mended[hit.start : hit.end] for hit in moved] == ["fance", "labradr"]
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "value", "mended", "match"),
+    [
+        ("who lives in germny now", "germny", "Germany", "who lives in Germany now", "exact"),
+        ("the canceled ones", "canceled", "cancelled", "the cancelled ones", "exact"),
+        ("Delivred orders", "Delivred", "delivered", "delivered orders", "exact"),
+        ("who lives in Germny now", "Germny", "Germany", "who lives in Germny now", "fuzzy"),
+        ("korean cars", "korean", "Korea", "korean cars", "fuzzy"),
+        ("female dogs", "female", "F", "female dogs", "fuzzy"),
+    ],
+)
+def test_a_typing_error_in_a_value_becomes_the_value(
+    speller: Speller, text: str, word: str, value: str, mended: str, match: str
+) -> None:
+    start = text.index(word)
+    hit = Hit(table="t", column="c", value=value, score=0.8, match="fuzzy",
+              start=start, end=start + len(word))  # fmt: skip
+    found, (moved,) = speller.mended(text, NAMES, (hit,))
+    assert (found, moved.match) == (mended, match)
+    assert found[moved.start : moved.end] == (value if match == "exact" else word)

@@ -13,9 +13,10 @@ from quorumsql.db import open_database
 from quorumsql.domain import Column, ColumnRef, Hit, Schema, Table
 from quorumsql.forms.tree import Condition, Predicate, Query, SpanRef, Value
 from quorumsql.neural.spans import find_spans, literal
+from quorumsql.neural.spelling import words_known
 from quorumsql.neural.values import fill
 from quorumsql.ports import Database
-from quorumsql.stores.values import MemoryValueIndex, normalise
+from quorumsql.stores.values import FEW_VALUES, MemoryValueIndex, normalise
 
 
 @pytest.fixture
@@ -58,6 +59,7 @@ def index(airlines: Database) -> MemoryValueIndex:
         ("all French airlines", "French", "France", "fuzzy"),
         ("codes of female pilots", "female", "F", "fuzzy"),
         ("airlines from America", "America", "USA", "fuzzy"),
+        ("airlines from the US?", "US", "United States", "exact"),
     ],
 )
 def test_mentions(
@@ -97,6 +99,11 @@ def test_states_are_their_letters_where_nothing_is_like_their_name(tmp_path: Pat
         ("people without the letter M in their name", "M"),
         ("titles containing the substring love", "love"),
         ("songs that have the word Sun in them", "Sun"),
+        ("people whose email contains gmail", "gmail"),
+        ("people whose email ends with acme.io", "acme.io"),
+        ("people with emails that contain gmail or more", "gmail"),
+        ("names starting with mc.", "mc"),
+        ("places whose name contains west", "west"),
     ],
 )
 def test_what_a_text_holds_is_as_good_as_quoted(question: str, value: str) -> None:
@@ -104,7 +111,15 @@ def test_what_a_text_holds_is_as_good_as_quoted(question: str, value: str) -> No
 
 
 @pytest.mark.parametrize(
-    "question", ["names that start with the letters of their town", "songs with words that rhyme"]
+    "question",
+    [
+        "names that start with the letters of their town",
+        "songs with words that rhyme",
+        "albums that contain songs",
+        "the album that contains the most tracks",
+        "lists containing tracks of a band",
+        "people starting with the oldest?",
+    ],
 )
 def test_words_about_words_are_no_values(question: str) -> None:
     assert find_spans(question, ()) == ()
@@ -140,6 +155,13 @@ def spans(question: str, *hits: Hit) -> dict[str, str | None]:
         ("names with 'the word' in them", {"the word": None}),
         ("who lives in New York today", {"New York": None}),
         ("flight A380 of them", {"A380": None}),
+        ("more than 5 million people", {"5 million": "5000000"}),
+        ("over 1.5 thousand or 2K", {"1.5 thousand": "1500", "2K": "2000"}),
+        ("between 100k and 150k", {"100k": "100000", "150k": "150000"}),
+        ("above $2.5bn or five hundred", {"2.5bn": "2500000000", "five hundred": "500"}),
+        ("a revenue of 5m", {"5m": "5000000"}),
+        ("taller than 100m", {"100": "100"}),
+        ("no million of X12k", {"no": "0", "million": "1000000", "X12k": None}),
     ],
 )
 def test_spans_that_are_written(question: str, expected: dict[str, str | None]) -> None:
@@ -180,6 +202,73 @@ def test_a_number_is_a_number_only_where_the_column_is() -> None:
     ref = ColumnRef(table="t", column="c")
     assert literal(span, ref, Column(name="c", kind="number")).number
     assert not literal(span, ref, Column(name="c", kind="text")).number
+
+
+def test_a_scale_is_left_out_where_the_column_counts_in_it() -> None:
+    ref = ColumnRef(table="t", column="c")
+    for question, name, text in (
+        ("over 80 billion", "sales_in_billion", "80"),
+        ("over five million", "Population_Millions", "5"),
+        ("over 80 billion", "sales", "80000000000"),
+    ):
+        (span,) = find_spans(question, ())
+        assert literal(span, ref, Column(name=name, kind="number")) == Value(text, number=True)
+
+
+def test_parts_of_a_scaled_number_are_no_values() -> None:
+    assert spans("over 5 million of 20k") == {"5 million": "5000000", "20k": "20000"}
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("airlines in germny", "Germany"),
+        ("airlines of lufthannsa", "Lufthansa"),
+        ("Lufthanza flights", "Lufthansa"),
+        ("all airlnes", None),
+        ("airlines in gemrany of the world", "Germany"),
+    ],
+)
+def test_errors_in_small_letters_are_found_where_words_are_known(
+    airlines: Database, question: str, value: str | None
+) -> None:
+    schema = airlines.schema()
+    index = MemoryValueIndex.build(airlines, schema, is_known=words_known(schema))
+    hits = index.mentions(question)
+    assert [hit.value for hit in hits] == ([value] if value else [])
+    assert all(hit.match == "fuzzy" for hit in hits)
+
+
+def test_words_of_english_are_no_errors_but_for_doubled_letters(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE parcel (status TEXT)")
+        rows = [("cancelled",), ("planet",), ("Kennels",)]
+        connection.executemany("INSERT INTO parcel VALUES (?)", rows)
+    connection.close()
+    with closing(open_database(str(path))) as database:
+        schema = database.schema()
+        index = MemoryValueIndex.build(database, schema, is_known=words_known(schema))
+        plain = MemoryValueIndex.build(database, schema)
+    found = {
+        question: [hit.value for hit in index.mentions(question)]
+        for question in ("how many canceled parcels", "the planes", "parcl", "kenels")
+    }
+    assert list(found.values()) == [["cancelled"], [], [], ["Kennels"]]
+    assert plain.mentions("how many canceled parcels") == ()
+
+
+def test_columns_of_many_values_have_no_errors_in_small_letters(tmp_path: Path) -> None:
+    path = tmp_path / "names.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE person (name TEXT)")
+        rows = [(f"person{n}",) for n in range(FEW_VALUES)]
+        connection.executemany("INSERT INTO person VALUES (?)", [*rows, ("Grunewald",)])
+    connection.close()
+    with closing(open_database(str(path))) as database:
+        schema = database.schema()
+        index = MemoryValueIndex.build(database, schema, is_known=words_known(schema))
+    assert index.mentions("the persons of grunewld") == ()
 
 
 def test_an_index_of_nothing_finds_nothing(airlines: Database) -> None:

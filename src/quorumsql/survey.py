@@ -259,7 +259,7 @@ def value_index(
     schema = database.schema()
     memory: MemoryValueIndex | None = None
     if folder is None or sum(len(table.columns) for table in schema.tables) <= _FEW_COLUMNS:
-        memory = MemoryValueIndex.build(database, schema)
+        memory = _in_memory(database, schema)
         if folder is None or memory.complete:
             return memory
     try:
@@ -269,7 +269,14 @@ def value_index(
             found = open_index(folder, schema, faint=False)
     except UsageError:  # our folder cannot be used; answers need not wait for that
         found = None
-    return found or memory or MemoryValueIndex.build(database, schema)
+    return found or memory or _in_memory(database, schema)
+
+
+def _in_memory(database: Database, schema: Schema) -> MemoryValueIndex:
+    """An index that looks up typing errors, too; whoever only keeps values loads no vocabulary."""
+    from quorumsql.neural.spelling import words_known
+
+    return MemoryValueIndex.build(database, schema, is_known=words_known(schema))
 
 
 def _is_fresh(known: Known, stamp: str) -> bool:

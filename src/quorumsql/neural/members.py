@@ -23,7 +23,7 @@ from quorumsql.errors import UnknownName
 from quorumsql.forms.grammar import Grammar
 from quorumsql.forms.linear import parse
 from quorumsql.forms.translate import translate
-from quorumsql.forms.tree import Query, SpanRef, Value, map_values
+from quorumsql.forms.tree import Query, Value, map_values
 from quorumsql.forms.write import Unwritable, write
 from quorumsql.joins import JoinGraph
 from quorumsql.kept import Kept
@@ -32,7 +32,7 @@ from quorumsql.neural.graphs import Graphs
 from quorumsql.neural.spans import left_out
 from quorumsql.neural.spelling import Speller, names_of
 from quorumsql.neural.tokenise import Encoded, SchemaPieces
-from quorumsql.neural.values import Unfilled, fill
+from quorumsql.neural.values import Unfilled, fill, pointed, spans_of
 
 __all__ = ["WEIGHTS", "Draft", "EmbeddedMember", "load_members"]
 
@@ -97,12 +97,15 @@ class EmbeddedMember:
         return self._name
 
     def generate(self, brief: Brief) -> tuple[Candidate, ...]:
-        """Return the distinct SQL texts of the beam, most probable first; weights sum to 1."""
+        """Return the distinct SQL texts of the beam, most probable first; weights sum to 1.
+
+        A text that one hypothesis reaches without a guess is not guessed, whatever others did.
+        """
         found: dict[str, tuple[float, bool]] = {}
         for draft in self.drafts(brief):
-            before = found.get(draft.sql, (0.0, draft.guessed))[0]
+            before, all_guessed = found.get(draft.sql, (0.0, True))
             weight = math.exp(draft.score - LEFT_OUT * draft.left_out)
-            found[draft.sql] = (before + weight, draft.guessed)
+            found[draft.sql] = (before + weight, all_guessed and draft.guessed)
         total = sum(weight for weight, _ in found.values())
         ranked = sorted(found.items(), key=lambda item: -item[1][0])
         return tuple(
@@ -120,10 +123,9 @@ class EmbeddedMember:
         encoded = self._reader.encoded(brief)
         for hypothesis in self._hypotheses(encoded):
             try:
-                sql, guessed = self._reader.sql(hypothesis, self._form, encoded, brief)
+                sql, guessed, used = self._reader.sql(hypothesis, self._form, encoded, brief)
             except (Unfilled, Unwritable):
                 continue
-            used = {token.number for token in hypothesis.tokens if isinstance(token, SpanRef)}
             missing = left_out(encoded.spans, used)
             yield Draft(sql=sql, score=hypothesis.score, left_out=missing, guessed=guessed)
 
@@ -185,21 +187,22 @@ class _Reader:
 
     def sql(
         self, hypothesis: Hypothesis, form: str, encoded: Encoded, brief: Brief
-    ) -> tuple[str, bool]:
-        """Return the SQL of a hypothesis, and whether a value in it was guessed.
+    ) -> tuple[str, bool, set[int]]:
+        """Return the SQL of a hypothesis, whether a value in it was guessed, the spans it uses.
 
         Raises:
             Unfilled: a value cannot be guessed.
             Unwritable: its tables cannot be joined, or it shows the same thing twice.
         """
-        tree = parse(hypothesis.tokens, form)
+        tree = pointed(parse(hypothesis.tokens, form), spans=encoded.spans, schema=brief.schema)
         if len(set(tree.select)) < len(tree.select):
             raise Unwritable("nobody asks for the same column twice")
         question = brief.question.text
         filled = fill(tree, spans=encoded.spans, schema=brief.schema, question=question)
         with self._lock:
             graph = self._schemas.of(brief.schema).graph
-        return translate(write(filled, brief.schema, graph), brief.schema), _guessed(filled)
+        sql = translate(write(filled, brief.schema, graph), brief.schema)
+        return sql, _guessed(filled), spans_of(tree)
 
 
 def _guessed(query: Query) -> bool:

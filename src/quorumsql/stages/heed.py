@@ -21,6 +21,9 @@ __all__ = ["is_unheeded"]
 
 _TEXT = re.compile(r"(?<!\w)'[^']*'|\"[^\"]*\"|“[^”]*”")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
+_SCALED = re.compile(
+    r"\d[\d,]*(?:\.\d+)?(?:(?:k|m|bn)|[ -]?(?:hundred|thousand|million|billion))\b", re.IGNORECASE
+)
 _COUNTED = r"(?:\d[\d,.]*|two|three|four|five|six|seven|eight|nine|ten)"
 _UP: Final = (exp.GT, exp.GTE)
 _DOWN: Final = (exp.LT, exp.LTE)
@@ -32,7 +35,8 @@ def is_unheeded(question: str, tree: exp.Expr, sql: str) -> bool:
     What stands in quotation marks in the question is a value, not a wish.
     """
     asked = _TEXT.sub(" ", question)
-    if any(_bare(number) not in sql for number in _NUMBER.findall(asked)):
+    numbers = _NUMBER.findall(_SCALED.sub(" ", asked))  # "1.5 million" is 1500000 in SQL
+    if any(_bare(number) not in sql for number in numbers):
         return True
     if any(words.search(asked) and not does(tree) for words, does in _CUES):
         return True

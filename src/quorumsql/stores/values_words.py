@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["SAME", "dates_in", "other_words", "same_words"]
+__all__ = ["SAME", "dates_in", "is_country", "other_words", "same_words"]
 
 SAME: Final = 0.8
 """How likely a value is meant that is another word for the same."""
@@ -35,9 +35,12 @@ _PEOPLES: Final = (
     "colombian:colombia; peruvian:peru; cuban:cuba; australian:australia; "
     "european:europe; asian:asia; african:africa"
 )
-_SAME: Final = (
-    ("usa", "us", "u.s.", "united states", "united states of america", "america"),
+_COUNTRIES: Final = (
+    ("usa", "us", "u.s.", "u.s.a.", "united states", "united states of america", "america"),
     ("uk", "u.k.", "united kingdom", "great britain", "britain"),
+)
+_SAME: Final = (
+    *_COUNTRIES,
     ("f", "female", "females", "woman", "women", "girl", "girls"),
     ("m", "male", "males", "man", "men", "boy", "boys"),
 )
@@ -87,6 +90,14 @@ def same_words(text: str) -> tuple[str, ...]:
     """Return the other words for the same: peoples and countries, sexes, states."""
     lower = text.lower()
     return _OTHERS.get(lower, ()) if lower != "us" or text.isupper() else ()
+
+
+def is_country(text: str) -> bool:
+    """Whether `text` is one of several names of a country, as good as any other of them.
+
+    "America" may be a continent.
+    """
+    return text.lower() != "america" and any(text.lower() in names for names in _COUNTRIES)
 
 
 def other_words(text: str) -> Iterator[tuple[str, float]]:
