@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,8 @@ from quorumsql import connect
 from quorumsql.api import Connection
 from quorumsql.domain import Hit, Rows
 from quorumsql.follow import edited
-from quorumsql.follow.words import Period, comparison, period
+from quorumsql.follow.dates import Period, period
+from quorumsql.follow.words import comparison
 from quorumsql.results import same_result
 from quorumsql.sample import build_sample
 from scripted import Scripted
@@ -256,6 +258,21 @@ def test_numbers_as_people_write_them() -> None:
         assert found is not None and found.number == number
     assert comparison("over the moon") is None and comparison("between 3") is None
     assert comparison(f"over {'9' * 400}") is None
+
+
+@pytest.mark.parametrize("words", ["by channel " + "x" * 200_000, "why is that so? " * 12_500])
+def test_a_follow_up_that_is_very_long_is_cut_as_a_question_is(words: str, tmp_path: Path) -> None:
+    """The first is understood by a rule once it is cut, the second is asked anew."""
+    build_sample(tmp_path / "shop.sqlite")
+    with connect(str(tmp_path / "shop.sqlite"), generators=[Scripted("one", ORDERS)]) as shop:
+        before = shop.ask("How many orders are there?")
+        (warning,) = shop.ask(words).warnings
+        began = time.monotonic()
+        answer = shop.follow_up(before, words)
+        took = time.monotonic() - began
+    assert (answer.candidates[0].generator == "follow-up") is words.startswith("by channel")
+    assert answer.warnings == (warning,) and "only its first 1000 characters" in warning
+    assert took < 20.0  # looking for values in all of it takes half a minute
 
 
 def test_the_example_of_the_documentation_runs() -> None:

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from quorumsql.ballot import Ballot, Policy, record_loss
@@ -44,6 +46,8 @@ from quorumsql.stages.readings import readings, tied
 from quorumsql.stages.recalibrate import recalibrated
 from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
+from quorumsql.stages.shorten import shorten
+from quorumsql.stages.when import set_apart, timed
 from quorumsql.trace import Asked, Chosen, Linked, Trace, Warned
 
 if TYPE_CHECKING:
@@ -138,11 +142,7 @@ class Pipeline:
             return self._no_tables(question, trace)
         with trace.stage("retrieve"):
             hits = retrieve(asked, index=self._index)
-        with trace.stage("link"):
-            schema = self._part(asked, everything, hits)
-        trace.add(_linked(schema, everything))
-        brief = Brief(question=asked, schema=schema, hits=within(hits, schema))
-        candidates, choice = self._ballot.held(brief, everything, self._policy, trace)
+        schema, candidates, choice = self._voted(asked, everything, hits, trace)
         if session is not None and not _sure(choice, session):
             schema, candidates, choice = self._with_models(
                 session, asked, everything, hits, candidates, trace
@@ -161,6 +161,39 @@ class Pipeline:
         return plan(
             self._language, asked, everything, hits, database=self._database, index=self._index
         )
+
+    def _voted(
+        self, asked: Question, everything: Schema, hits: tuple[Hit, ...], trace: Trace
+    ) -> tuple[Schema, tuple[Candidate, ...], Choice]:
+        """What generators write and the vote chooses; times they cannot write are added after."""
+        today = date.today()  # noqa: DTZ011 (people mean the day it is where they are)
+        apart = set_apart(asked.text, everything, hits, today=today)
+        if apart is None:
+            return self._held(asked, everything, hits, trace)
+        rest = replace(asked, text=apart.rest)
+        with trace.stage("retrieve"):
+            mentioned = retrieve(rest, index=self._index)
+        schema, candidates, choice = self._held(rest, everything, mentioned, trace)
+        run = partial(self._database.execute, limits=self._policy.limits)
+        with trace.stage("choose"):
+            found = timed(candidates, choice, apart, schema=everything, run=run)
+        if found is not None:
+            if found.warning:
+                trace.add(Warned(message=found.warning))
+            return schema, found.candidates, found.choice
+        if self._language is None:
+            message = f"{apart.phrase!r} could not be added to the SQL: check what it does with it."
+            trace.add(Warned(message=message))
+        return self._held(asked, everything, hits, trace)
+
+    def _held(
+        self, asked: Question, everything: Schema, hits: tuple[Hit, ...], trace: Trace
+    ) -> tuple[Schema, tuple[Candidate, ...], Choice]:
+        with trace.stage("link"):
+            schema = self._part(asked, everything, hits)
+        trace.add(_linked(schema, everything))
+        brief = Brief(question=asked, schema=schema, hits=within(hits, schema))
+        return schema, *self._ballot.held(brief, everything, self._policy, trace)
 
     def _with_models(
         self,
@@ -231,11 +264,9 @@ class Pipeline:
         trace.add(Asked(question=text, database=self._database.name))
         if foreign(text):
             trace.add(Warned(message="The question does not look English; answers may be wrong."))
-        most = self._policy.max_question
-        if len(text) > most:
-            message = f"The question was cut: only its first {most} characters were read."
-            trace.add(Warned(message=message))
-            text = text[:most].rsplit(None, 1)[0]
+        text, warning = shorten(text, self._policy.max_question)
+        if warning:
+            trace.add(Warned(message=warning))
         return replace(question, text=text)
 
     def _no_tables(self, question: Question, trace: Trace) -> Answer:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import sqlglot
@@ -28,11 +29,12 @@ from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Hit, Schema
 from quorumsql.follow.conditions import number, period, value
+from quorumsql.follow.dates import period as period_of
 from quorumsql.follow.scope import Scope
 from quorumsql.follow.shape import count, group, limit, sort
 from quorumsql.sql import quote
 
-__all__ = ["edited"]
+__all__ = ["Kept", "edited", "kept"]
 
 _OPENING = re.compile(
     r"^(?:(?:and|now|but|then|ok|okay|please|can you|could you|what about|how about|show(?: me)?|"
@@ -43,7 +45,13 @@ _RULES = (limit, sort, group, count, period, number, value)
 
 
 def edited(
-    sql: str, text: str, schema: Schema, hits: Sequence[Hit] = (), *, today: date | None = None
+    sql: str,
+    text: str,
+    schema: Schema,
+    hits: Sequence[Hit] = (),
+    *,
+    today: date | None = None,
+    about: str = "",
 ) -> str | None:
     """Return `sql` changed as `text` says, or None where no rule understands it.
 
@@ -53,6 +61,7 @@ def edited(
         schema: what the database holds.
         hits: stored values that `text` mentions.
         today: the day that "this year" is counted from.
+        about: the question, whose words tell which of several dates is meant.
 
     >>> from quorumsql.domain import Column, Table
     >>> city = Table(name="city", columns=(Column(name="name"), Column(name="size", kind="number")))
@@ -73,11 +82,65 @@ def edited(
             hits,
             text=text,
             today=today or date.today(),  # noqa: DTZ011
+            about=about,
         )
         changed = rule(scope, words)
         if changed is not None:
             return _written(changed, schema.dialect)
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A statement that keeps fewer rows; `column` says by which date, `others` by which not."""
+
+    sql: str
+    column: str = ""
+    others: tuple[str, ...] = ()
+
+
+def kept(sql: str, text: str, schema: Schema, *, about: str, today: date) -> Kept | None:
+    """Return `sql` with the time, or the age of somebody, that `text` says; None where unclear.
+
+    The condition stands where the date does that is meant, in a subquery too: of "customers
+    without orders" in March, the orders are of March.
+
+    Args:
+        sql: the statement.
+        text: "in March 2024", "older than 65".
+        schema: what the database holds.
+        about: the rest of the question, whose words tell which of several dates is meant.
+        today: the day that "this year" is counted from.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read=schema.dialect)
+    except (SqlglotError, RecursionError):
+        return None
+    if not isinstance(tree, exp.Select):
+        return None
+    words = _plain_words(text)
+    scopes = [
+        Scope(one, schema, (), text=text, today=today, about=about)
+        for one in tree.find_all(exp.Select)
+    ]
+    rule = number if period_of(words, today) is None else period
+    born = rule is number or scopes[0].of_birth
+    found = sorted(
+        ((scope.days(born=born), scope) for scope in scopes),
+        key=lambda item: item[0][0][0] if item[0] else (),
+        reverse=True,
+    )
+    best = [days for days, _ in found if days and days[0][0] == found[0][0][0][0]]
+    if len(best) > 1 or (not best and len(scopes) > 1):
+        return None
+    days, scope = found[0]
+    if rule(scope, words) is None:
+        return None
+    return Kept(
+        sql=_written(tree, schema.dialect),
+        column=days[0][1].name if days else "",
+        others=tuple(dict.fromkeys(one.name for _, one, _ in days[1:])),
+    )
 
 
 def _written(tree: exp.Select, dialect: str) -> str:

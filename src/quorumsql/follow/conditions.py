@@ -9,15 +9,17 @@ What is not covered: conditions joined by "or", but for several values of one co
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Sequence
 from datetime import date
 
 from sqlglot import exp
 
 from quorumsql.domain import Column, Hit
+from quorumsql.follow.dates import Period
+from quorumsql.follow.dates import period as period_of
 from quorumsql.follow.scope import Scope, plain
-from quorumsql.follow.words import Comparison, Period, comparison
-from quorumsql.follow.words import period as period_of
+from quorumsql.follow.words import Comparison, comparison
 
 __all__ = ["number", "period", "value"]
 
@@ -38,7 +40,7 @@ def period(scope: Scope, words: str) -> exp.Select | None:
     bounds = period_of(words, scope.today)
     if bounds is None:
         return None
-    day = scope.day()
+    day = scope.day(born=scope.of_birth)
     if day is not None:
         _forget(scope, day, bounds)
         if bounds.first:
@@ -162,7 +164,8 @@ def _born(scope: Scope, said: Comparison) -> exp.Select | None:
     if said.second is not None or not 0 < said.number < 150 or said.operator == "=":
         return None
     years = int(said.number) + (said.operator == ">")
-    edge = date(scope.today.year - years, scope.today.month, min(scope.today.day, 28))
+    year, month = scope.today.year - years, scope.today.month
+    edge = date(year, month, min(scope.today.day, monthrange(year, month)[1]))
     kind = exp.LTE if said.operator.startswith(">") else exp.GT
     return _keep(scope, kind(this=day, expression=_day(edge)))
 

@@ -18,6 +18,8 @@ __all__ = ["Scope", "plain"]
 _LABELS = ("name", "fullname", "lastname", "title", "label")
 """What rows are called by, best first: an employee's title is not who it is."""
 _BORN = re.compile(r"birth|born|dob", re.IGNORECASE)
+_DATED = frozenset("date dates day days time at on of the dt datetime timestamp utc".split())
+"""Words in names of columns that only say that they hold dates."""
 
 
 class Scope:
@@ -27,10 +29,23 @@ class Scope:
     """
 
     def __init__(
-        self, tree: exp.Select, schema: Schema, hits: Sequence[Hit], *, text: str, today: date
+        self,
+        tree: exp.Select,
+        schema: Schema,
+        hits: Sequence[Hit],
+        *,
+        text: str,
+        today: date,
+        about: str = "",
     ) -> None:
         self.tree, self.schema, self.hits = tree, schema, hits
         self.text, self.today = text, today
+        self.about = tuple(_stem(word) for word in re.findall(r"[^\W\d_]+", about.lower()))
+
+    @property
+    def of_birth(self) -> bool:
+        """Whether the question is about when somebody was born."""
+        return any(_BORN.match(word) for word in self.about)
 
     @property
     def dialect(self) -> str:
@@ -115,20 +130,54 @@ class Scope:
         return found[0] if len(found) == 1 else None
 
     def day(self, *, born: bool = False) -> exp.Column | None:
-        """The column of dates that is meant: one that the statement names, else the first one."""
-        found = [
-            _column(one.name, written)
-            for written, stored in self.tables()
-            for one in stored.columns
-            if one.kind == "date" and bool(_BORN.search(one.name)) is born
-        ]
-        named = {plain(one.name) for one in self.tree.find_all(exp.Column)}
-        used = [one for one in found if plain(one.name) in named]
+        """The column of dates that is meant, joined to where it takes a table referred to."""
+        found = self.days(born=born)
         if found or born:
-            return next(iter(used or found), None)
+            return next((column for _, _, column in found), None)
         return self._joined(
-            lambda t: [c for c in t.columns if c.kind == "date" and not _BORN.search(c.name)][:1]
+            lambda t: sorted(
+                (c for c in t.columns if c.kind == "date" and not _BORN.search(c.name)),
+                key=lambda c: -self._said(t, c)[0],
+            )[:1]
         )
+
+    def days(self, *, born: bool = False) -> list[tuple[tuple[int, ...], Column, exp.Column]]:
+        """The statement's own columns of dates, most likely meant first, with how likely.
+
+        Before others come those whose name says what the question does ("shipped"), that the
+        statement names, that are called as their table and the question ("order date"), and those
+        of a table that refers to another: a customer's orders are what happens. A date that is
+        to be missing lies in no time.
+        """
+        named = {plain(one.name) for one in self.tree.find_all(exp.Column)}
+        missing = {
+            plain(one.this.name)
+            for one in self.tree.find_all(exp.Is)
+            if isinstance(one.expression, exp.Null) and not isinstance(one.parent, exp.Not)
+        }
+        own = list(self.tables())
+        found = []
+        for written, stored in own:
+            others = {other.name for _, other in own if other is not stored}
+            refers = any(
+                key.table == stored.name and key.referred_table in others
+                for key in self.schema.foreign_keys
+            )
+            for one in stored.columns:
+                fits = one.kind == "date" and bool(_BORN.search(one.name)) is born
+                if fits and plain(one.name) not in missing:
+                    own_words, table_words = self._said(stored, one)
+                    key = (own_words, int(plain(one.name) in named), table_words, int(refers))
+                    found.append((key, one, _column(one.name, written)))
+        return sorted(found, key=lambda item: [-part for part in item[0]])
+
+    def _said(self, stored: Table, column: Column) -> tuple[int, int]:
+        """How many words of a column's name the question says: its own, and those of its table."""
+        table = {_stem(word) for word in _words(stored.bare_name)}
+        words = {_stem(word) for word in _words(column.name) if word not in _DATED}
+        said = {word for word in words if any(_alike(word, other) for other in self.about)}
+        ofs = {word for word in said if any(_alike(word, other) for other in table)}
+        return len(said - ofs), len(ofs)
 
     def year(self) -> exp.Column | None:
         """A column of numbers that are years."""
@@ -296,6 +345,23 @@ def _singular(word: str) -> str:
     if word.endswith(("sses", "xes", "ches", "shes")):
         return word[:-2]
     return word.removesuffix("s") if not word.endswith("ss") else word
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name: "OrderDate" and "order_date" have two."""
+    return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+
+
+def _stem(word: str) -> str:
+    """What "shipped", "ships", "shipping" and "ship" have in common."""
+    bare = re.sub(r"(?:ing|ed|es|s|e|d)$", "", word) if len(word) > 3 else word
+    return re.sub(r"([^aeiouls])\1$", r"\1", bare)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two stems are of one word, as "sign" and "signup"."""
+    short, long = sorted((one, other), key=len)
+    return one == other or (len(short) >= 4 and long.startswith(short))
 
 
 def _told_by(table: Table) -> tuple[str, str] | None:
