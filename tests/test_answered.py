@@ -140,6 +140,25 @@ def test_a_notebook_shows_text_as_text(shop: Path) -> None:
     assert "&lt;script&gt;" in shown and "<em>NULL</em>" in shown
 
 
+def test_an_answer_prints_as_a_few_lines(shop: Path) -> None:
+    many = (
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 5000) SELECT x FROM n"
+    )
+    with connect(
+        str(shop), generators=[Scripted("one", many, many.replace("x + 1", "x + 2"))]
+    ) as db:
+        answer = db.ask("all numbers")
+    shown = str(answer)
+    assert shown.splitlines()[0].startswith("5,000 rows") and f"\n{many}\n" in shown
+    assert f"\nConfidence {answer.confidence:.0%}. 1 of 1 generators" in shown
+    assert (
+        len(shown) < 500
+        and repr(answer) == f"Answered('all numbers': {many!r}, {answer.confidence:.0%})"
+    )
+    plain = pickle.loads(pickle.dumps(answer))
+    assert str(plain).startswith("Rows: 5000.\n") and repr(plain).startswith("Answer('all numbers'")
+
+
 def test_events_come_before_the_answer(shop: Path) -> None:
     with connect(str(shop), generators=[Scripted("one", CITIES)]) as database:
         *events, answer = database.stream("cities")

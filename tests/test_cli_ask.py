@@ -50,6 +50,21 @@ def test_csv_is_csv(shop: Path) -> None:
     assert rows == [["name", "population"], ["Lisbon", "545000"], ["Porto", "231800"]]
 
 
+def test_csv_has_no_noise_of_floats_and_the_reason_for_no_rows(shop: Path) -> None:
+    script = {"a": ["SELECT 14817.430000000002 AS total, 0.1 + 0.2, 5.0, 1e300"]}
+    rows = quorum("ask", "--db", shop, "--csv", QUESTION, script=script).stdout.splitlines()
+    assert rows[1] == "14817.43,0.3,5.0,1e+300"
+    given, sure = ("ask", "--db", shop, QUESTION), {"QUORUM_THRESHOLD": "0.95"}
+    found = parsed(quorum(*given, "--json", script=SPLIT, env=sure), code=3)
+    assert found["abstained"] and found["sql"]
+    why = {
+        "unsure": "The generators disagree too much to answer",
+        "tie": "Two different results have about the same share of the vote",
+    }
+    said = complaint(quorum(*given, "--csv", script=SPLIT, env=sure), 3)
+    assert f"no answer: {why[found['reason']]}; --guess" in said
+
+
 def test_limit_shortens_and_says_so(shop: Path) -> None:
     found = parsed(quorum("ask", "--db", shop, "--json", "--limit", "1", QUESTION, script=AGREE))
     assert (found["rows"], found["truncated"]) == ([["Lisbon", 545000]], True)
@@ -81,7 +96,8 @@ def test_abstention_is_plain_and_keeps_its_guess_behind_a_flag(shop: Path) -> No
     found = parsed(quorum(*ask, "--json", QUESTION, script=SPLIT), code=3)
     assert found["abstained"] and found["reason"] in ("unsure", "tie") and found["sql"]
     silent = quorum(*ask, "--csv", QUESTION, script=SPLIT)
-    assert complaint(silent, 3).endswith("--guess prints the best guess")
+    said = complaint(silent, 3)
+    assert said.endswith("--guess prints the best guess") and "too unsure" not in said
 
 
 def test_nothing_runs(shop: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -76,16 +78,35 @@ def test_password_is_not_repeated() -> None:
     ("words", "said"),
     [
         (("ask", "--effort", "huge", "--db", "x", "Q"), "'--effort': 'huge' is not one of 'low'"),
-        (("ask", "--max-error", "2", "--db", "x", "Q"), "'--max-error': "),
+        (("ask", "--max-error", "2", "--db", "x", "Q"), "less than or equal to 1; 0.3 means 30 %"),
         (("sql", "--db", "mysql://me@host:99999/x", "Q"), "no number from 1 to 65535"),
         (("trace", "notes.txt"), "notes.txt: write it with quorum ask --trace. Line 1 is not"),
-        (("chat", "--config", "none.toml", "--db", "x"), "No such option: --config"),
+        (("chat", "--effort", "low", "--db", "x"), "No such option: --effort"),
+        (("examples", "import", "no.json"), "no.json: the file does not exist."),
+        (("compare", ".", "nosuch"), "nosuch: there is no such folder."),
     ],
     ids=lambda w: w[0] if isinstance(w, tuple) else "",
 )
 def test_a_typical_mistake(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     (tmp_path / "notes.txt").write_text("These are notes.\n", encoding="utf-8")
     assert said in complaint(quorum(*words, cwd=tmp_path), 2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_output_that_cannot_be_written(shop: Path) -> None:
+    """A full disk and a closed stream are said in one line, and nothing is blamed on us."""
+    for words, goes_to, why in (
+        (("schema", "--db", shop), "> /dev/full", "No space left on device"),
+        (("sql", "--db", shop, "SELECT 1"), "> /dev/full", "No space left on device"),
+        (("--version",), "> /dev/full", "No space left on device"),
+        (("schema", "--db", shop), ">&-", "it is closed"),
+    ):
+        line = shlex.join([sys.executable, "-m", "quorumsql", *map(str, words)])
+        done = subprocess.run(
+            ["sh", "-c", f"{line} {goes_to}"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert done.stderr == f"quorum: cannot write the output: {why}\n"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -78,6 +78,16 @@ def test_profile_shows_values_but_no_secrets(hotel: Path) -> None:
     assert "guest" in complaint(quorum("profile", "--db", hotel, "--table", "gest"), 2)
 
 
+def test_profile_cuts_no_value_where_there_is_no_terminal(hotel: Path) -> None:
+    names = [f"A guest whose name is rather long, number {n}" for n in range(6)]
+    with closing(sqlite3.connect(hotel)) as connection:
+        connection.execute("CREATE TABLE club (member TEXT)")
+        connection.executemany("INSERT INTO club VALUES (?)", [(name,) for name in names])
+        connection.commit()
+    page = quorum("profile", "--db", hotel, "--table", "club", env={"COLUMNS": "60"}).stdout
+    assert all(name in page for name in names)
+
+
 def test_descriptions_reach_the_schema_and_survive_another_run(hotel: Path) -> None:
     found = parsed(quorum("describe", "--db", hotel, "--json"))
     assert found["columns"]["stay"]["guest_id"] == "guest id: refers to guest.id"

@@ -46,7 +46,10 @@ def test_a_verdict_on_the_last_answer_is_kept_and_proposed_as_an_example(shop: P
     (listed,) = verdict(shop, "--list")["answers"]
     assert (listed["verdict"], listed["id"]) == ("right", said["answer"])
     page = quorum("verdict", "--db", shop, "--list").stdout
-    assert "How many customers?" in page and "1 verdict on this database, 1 right" in page
+    assert (
+        "How many customers?" in page
+        and "1 verdict so far (1 right). After 4 more, confidence adapts" in page
+    )
 
 
 def test_the_right_sql_says_whether_the_answer_was_right(shop: Path) -> None:
@@ -68,7 +71,45 @@ def test_another_answer_can_be_meant_and_a_verdict_taken_back(shop: Path) -> Non
     undone = verdict(shop, "--undo")
     assert undone["undone"] == "wrong" and undone["database"]["verdicts"] == 0
     assert [one["verdict"] for one in verdict(shop, "--list")["answers"]] == [None, None]
-    assert "nothing" in complaint(quorum("verdict", "--db", shop, "--undo"), 2)
+    assert "Nothing to undo" in complaint(quorum("verdict", "--db", shop, "--undo"), 2)
+
+
+def examples() -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(quorum("examples", "list", "--json").stdout)
+    return listed
+
+
+def test_an_answer_that_is_wrong_after_all_is_no_example(shop: Path) -> None:
+    ask(shop)
+    said = verdict(shop, "right")
+    (proposed,) = examples()
+    assert (proposed["id"], proposed["approved"]) == (said["example"], False)
+    page = quorum("verdict", "--db", shop, "wrong").stdout
+    assert "The example that it proposed is withdrawn." in page and examples() == []
+    kept = verdict(shop, "--sql", "SELECT count(*) FROM city")
+    assert kept["proposed"] and not kept["withdrawn"]
+    undone = verdict(shop, "--undo")
+    assert undone["withdrawn"] and examples() == []
+    page = quorum("verdict", "--db", shop, "right").stdout
+    (again,) = examples()
+    assert page.splitlines()[1].endswith(
+        f"put it to use with: quorum examples approve {again['id']}"
+    )
+
+
+def test_examples_are_one_whatever_the_layout_and_stay_while_somebody_stands_by_them(
+    shop: Path,
+) -> None:
+    ask(shop)
+    assert verdict(shop, "--sql", "SELECT count(*) FROM city")["proposed"]
+    ask(shop)
+    same = verdict(shop, "--sql", "select COUNT(*)\n  from city;")
+    assert not same["proposed"] and len(examples()) == 1
+    assert not verdict(shop, "--undo")["withdrawn"] and len(examples()) == 1
+    assert verdict(shop, "--undo")["withdrawn"] and examples() == []
+    verdict(shop, "right")
+    quorum("examples", "approve", "--all")
+    assert not verdict(shop, "wrong")["withdrawn"] and examples()[0]["approved"]
 
 
 def test_five_wrong_answers_lower_confidence_and_their_own_effect_is_not_counted(
@@ -86,7 +127,7 @@ def test_five_wrong_answers_lower_confidence_and_their_own_effect_is_not_counted
     quorum("verdict", "--db", shop, "wrong")
     assert ask(shop)["confidence"] < after
     said = quorum("verdict", "--db", shop, "--list").stdout
-    assert "an answer that ships with 70 % is shown with" in said
+    assert "An answer that ships with 70 % is shown with" in said
 
 
 def test_what_cannot_be_judged_is_said(shop: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_file_that_may_be_written_is_a_danger(shop: Path, tmp_path: Path) -> N
 def test_words_for_people(shop: Path, tmp_path: Path) -> None:
     done = quorum("doctor", "--db", str(shop), cwd=tmp_path)
     assert done.returncode == 0
-    assert "could do more than read" in done.stdout and "chown" in done.stdout
+    assert "can do more than read" in done.stdout and "chown" in done.stdout
     strict = quorum("doctor", "--db", str(shop), "--strict", cwd=tmp_path)
     assert strict.returncode == 2 and len(strict.stderr.splitlines()) == 1
 

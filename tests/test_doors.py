@@ -36,6 +36,18 @@ def test_a_conversation_in_the_terminal(shop: Path) -> None:
     assert "/help" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_conversation_has_settings_and_what_one_must_know(shop: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "mine.toml"
+    settings.write_text("[limits]\nrows = 2\n", encoding="utf-8")
+    script = {"one": ["SELECT name FROM city", "SELECT name FROM customer"]}
+    given = ("chat", "--db", shop, "--config", settings, "--evidence", "A place is a city.")
+    done = quorum(*given, script=script, stdin="places\nonly the first 1\nother places\n")
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert done.stdout.count("2+ rows × 1 column") == 2 + 2 and "LIMIT 1" in done.stdout
+    assert "changed from the answer before" in done.stdout
+    assert "nosuch.toml" in complaint(quorum("chat", "--db", shop, "--config", "nosuch.toml"), 2)
+
+
 def test_a_chart_as_text(shop: Path) -> None:
     done = quorum("chat", "--db", shop, script={"one": [CITIES]}, stdin="cities\n/quit\nnever\n")
     assert "Portugal" in done.stdout and "█" * 40 in done.stdout and "never" not in done.stdout
@@ -46,7 +58,7 @@ def test_a_reading_is_taken_and_a_guess_shown(shop: Path) -> None:
     said = "/a\n/guess\ncities\n/guess\n/b\nhow many is that?\n/new\n/b\n"
     done = quorum("chat", "--db", shop, script=script, stdin=said)
     assert done.returncode == 0 and "Traceback" not in done.stderr
-    assert done.stderr.count("no two readings") == 2 and "holds no guess" in done.stderr
+    assert done.stderr.count("no two readings") == 2 and "was not withheld" in done.stderr
     assert "/a or /b takes the one that you mean" in done.stdout
     assert "COUNT(*)" in done.stdout.partition("/a or /b")[2]
 
@@ -113,7 +125,12 @@ def test_a_trace_tells_the_story(shop: Path, tmp_path: Path) -> None:
     )
     assert json.loads(asked.stdout)["row_count"] == 4
     shown = quorum("trace", file)
-    assert shown.returncode == 0 and "refine" in shown.stdout and "chosen by" in shown.stdout
+    assert (
+        shown.returncode == 0
+        and "refine" in shown.stdout
+        and "answered: first choices agree; 1 result, " in shown.stdout
+    )
+    assert "ok, 4 rows: SELECT" in shown.stdout
     assert "missing" in complaint(quorum("trace", tmp_path / "missing"), 2)
     file.write_text("no event\n", encoding="utf-8")
     assert "Line 1" in complaint(quorum("trace", file), 2)

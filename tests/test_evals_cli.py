@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from command import complaint, parsed
 from evals_cases import QUESTIONS, make_benchmark
 
 
@@ -31,7 +34,8 @@ def test_choose_writes_choices_and_counts_what_is_wrong(questions: Path) -> None
     written = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [line["id"] for line in written] == ["x", None]
     assert f"{pool}:2: not JSON" in done.stderr
-    assert "2 choices, 1 lines with something wrong" in done.stderr
+    assert "2 choices, 1 line with something wrong" in done.stderr
+    assert "0 lines where nothing ran, 1 line without any SQL" in done.stderr
     assert done.stdout == ""
 
 
@@ -52,6 +56,54 @@ def test_choose_says_in_one_line_what_to_fix(
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr and done.stderr.count("\n") == 1
     assert not (folder / "out.jsonl").exists()
+
+
+def test_choose_goes_on_where_it_was_interrupted(questions: Path) -> None:
+    """Lines chosen before are kept; those where nothing ran are tried again."""
+    folder = questions.parent
+    pool, out = folder / "pool.jsonl", folder / "choices.jsonl"
+    partial = folder / "choices.jsonl.partial"
+    entries = []
+    for place in range(5):
+        sqls = ["SELECT 4", f"SELECT {place}", f"SELECT {place} + 0"]
+        listed = [{"generator": f"g{n}", "sql": sql} for n, sql in enumerate(sqls)]
+        entries.append({"id": place, "db_id": "pets", "question": "?", "candidates": listed})
+    entries[3]["db_id"] = "nowhere"
+    pool.write_text("\n\n".join(map(json.dumps, entries)) + "\n", encoding="utf-8")
+    given = ("choose", "--pool", pool, "--db-dir", folder / "database", "--out", out, "--json")
+    whole = parsed(quorum(*given))
+    assert (whole["lines"], whole["nothing_ran"], whole["without_sql"]) == (5, 1, 0)
+    assert [one["line"] for one in whole["problems"]] == [7]
+    before = out.read_text(encoding="utf-8")
+    assert not partial.exists()
+    begin_again = {**os.environ, "COLUMNS": "100"}
+    work = subprocess.Popen(
+        [sys.executable, "-m", "quorumsql", *map(str, given)], env=begin_again,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while work.poll() is None and (not partial.exists() or partial.read_bytes().count(b"\n") < 4):
+        time.sleep(0.005)
+    work.kill()
+    work.wait()
+    assert out.read_text(encoding="utf-8") == before
+    out.unlink()
+    resumed = parsed(quorum(*given))
+    assert out.read_text(encoding="utf-8") == before and not partial.exists()
+    assert resumed["made_earlier"] >= 1 and resumed["nothing_ran"] == 1
+
+
+def test_choose_does_not_go_on_with_other_work(questions: Path) -> None:
+    folder = questions.parent
+    pool, out = folder / "pool.jsonl", folder / "choices.jsonl"
+    candidates = [{"generator": "a", "sql": "SELECT 4"}]
+    entry = {"id": "x", "db_id": "pets", "question": "?", "candidates": candidates}
+    pool.write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    partial = folder / "choices.jsonl.partial"
+    head = '{"config": {"pool_sha256": "other"}}\n{"line": 1}\n'
+    partial.write_text(head, encoding="utf-8")
+    given = ("choose", "--pool", pool, "--db-dir", folder / "database", "--out", out)
+    assert "unfinished work with other questions" in complaint(quorum(*given), 2)
+    assert partial.read_text(encoding="utf-8") == head and not out.exists()
 
 
 def test_a_pool_without_anything_to_choose_from_is_the_callers_to_fix(questions: Path) -> None:

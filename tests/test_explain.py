@@ -32,6 +32,15 @@ CASES = {
         "Shows the largest a minus the smallest b as span. From (Shows everything. From t). "
         "Keeps rows where a is one of 1 or 2."
     ),
+    "SELECT a FROM t WHERE d LIKE '2023%' AND e LIKE '%x' AND f NOT LIKE '%it''s%' "
+    "AND g LIKE 'a_b'": (
+        "Shows a. From t. Keeps rows where d begins with '2023' and e ends with 'x' and "
+        "f does not contain 'it''s' and g looks like 'a_b'."
+    ),
+    "SELECT a FROM t WHERE a LIKE '%' ORDER BY last_name, t.Title DESC, LENGTH(name)": (
+        "Shows a. From t. Keeps rows where a looks like '%'. "
+        "Sorted by last_name, A to Z; then Title, Z to A; then LENGTH(name), smallest first."
+    ),
     "DROP TABLE t": "This is not a query that reads rows: DROP TABLE t",
     "SELECT (": "This is not SQL that can be read.",
 }

@@ -263,3 +263,15 @@ def test_a_model_that_is_down_leaves_the_embedded_answer(shop: Path) -> None:
     assert found["sql"] == "SELECT 1"
     assert any("direct failed" in text for text in found["warnings"])
     json.dumps(found)
+
+
+def test_a_model_that_is_down_is_warned_of_once(shop: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "mine.toml"
+    endpoint = "[endpoints.m]\nbase_url = 'http://127.0.0.1:9/v1'\nmodel = 'm'\nretries = 0\n"
+    settings.write_text(f"[llm]\ncascade = 0.0\n{endpoint}", encoding="utf-8")
+    script = {"embedded/a": ["SELECT 1"]}
+    options = ("--db", str(shop), "--model", "m", "--config", settings)
+    page = command.quorum("ask", *options, QUESTION, script=script).stdout
+    warned = " ".join(page.partition("⚠")[2].split())
+    assert page.count("⚠") == 1 and warned.startswith("No language model answered: ")
+    assert "(direct, divide, standard)." in warned

@@ -50,7 +50,7 @@ AGED = "SELECT name FROM singer WHERE age > 30 AND country = 'France'"
             "SELECT name FROM singer ORDER BY age DESC LIMIT 1",
             "SELECT DISTINCT name FROM singer ORDER BY age",
             (
-                "shows lines as often as they occur; sorts by age, largest first; shows at most 1",
+                "keeps duplicates; sorts by age, largest first; shows at most 1",
                 "shows each line once; sorts by age, smallest first; shows all lines",
             ),
         ),
@@ -59,8 +59,8 @@ AGED = "SELECT name FROM singer WHERE age > 30 AND country = 'France'"
             "SELECT name FROM singer UNION SELECT name FROM concert",
             (
                 "does this: Shows name. From singer. Without what is in this: Shows name. "
-                "From concert.",
-                "does this: Shows name. From singer. Together with this: Shows name. From concert.",
+                "From concert",
+                "does this: Shows name. From singer. Together with this: Shows name. From concert",
             ),
         ),
         ("not SQL (", "nor this )", ("does this: not SQL (", "does this: nor this )")),
@@ -132,6 +132,19 @@ def test_a_notebook_asks_back_and_says_what_is_missing() -> None:
     assert "Nothing here is about &lt;b&gt;." in refused._repr_html_()
     assert "too unsure" not in refused._repr_html_()
     assert plain.clarify == ""
+
+
+def test_the_question_back_is_one_sentence() -> None:
+    told = apart("SELECT a FROM t UNION SELECT a FROM u", "SELECT a FROM t", "sqlite")
+    one, other = (
+        Reading(candidate=n, sql="", votes=0.5, words=f"{words}.", columns=(), row_count=0)
+        for n, words in enumerate(told)
+    )
+    asked = Answer(question="q", sql="", execution=None, confidence=0.5, readings=(one, other))
+    assert asked.clarify == (
+        "Do you mean the answer that does this: Shows a. From t. Together with this: Shows a. "
+        "From u, or the one that does this: Shows a. From t?"
+    )
 
 
 def fields_of(answer: Answer) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Chart:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Answered(Answer):
     """An `Answer` that knows the connection it came from; pickled, it is a plain `Answer`."""
 
@@ -132,13 +132,25 @@ class Answered(Answer):
         """
         return taken(self, reading)
 
+    def __str__(self) -> str:
+        """The result in a sentence, its SQL and how sure it is, as a few lines."""
+        parts = (self._why_none, self.clarify, self.words, self.sql or "")
+        sure = f"Confidence {self.confidence:.0%}. {self.why}"
+        return "\n".join([*filter(None, parts), sure])
+
+    @property
+    def _why_none(self) -> str:
+        """Why there is no answer, where there is none but a guess."""
+        if not self.abstained:
+            return ""
+        why = self.warnings[0] if self.reason == "unanswerable" and self.warnings else "too unsure."
+        return f"No answer: {why}{' This is the best guess.' if self.sql else ''}"
+
     def _repr_html_(self) -> str:
         """What notebooks show; values and names of the database stay text."""
         parts = [f"<p><strong>{html.escape(self.question)}</strong></p>"]
         if self.abstained:
-            why = self.warnings[0] if self.reason == "unanswerable" and self.warnings else ""
-            parts.append(f"<p>No answer: {html.escape(why) or 'too unsure.'}</p>")
-            parts.append("<p>This is the best guess.</p>")
+            parts.append(f"<p>{html.escape(self._why_none)}</p>")
         if self.clarify:
             parts.append(f"<p>{html.escape(self.clarify)}</p>")
         parts.append(f"<p>{html.escape(self.words)}</p>")

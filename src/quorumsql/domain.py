@@ -407,12 +407,18 @@ class Answer:
     effective: float = 0.0
     readings: tuple[Reading, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.question!r}: {self.sql!r}, {self.confidence:.0%})"
+
+    def __str__(self) -> str:
+        return f"Rows: {len(self.rows)}.\n{self.sql or ''}\nConfidence {self.confidence:.0%}."
+
     @property
     def clarify(self) -> str:
         """The question to ask back where two readings are about as likely, else nothing."""
         if len(self.readings) != 2:
             return ""
-        one, other = (reading.words for reading in self.readings)
+        one, other = (reading.words.rstrip(".") for reading in self.readings)
         return f"Do you mean the answer that {one}, or the one that {other}?"
 
     @property
@@ -438,7 +444,6 @@ class Answer:
             return "No candidate ran, so there was nothing to vote on."
         names = {self.candidates[i].generator for i in groups[0].members}
         everyone = {c.generator for c in self.candidates}
-        return (
-            f"{len(names)} of {len(everyone)} generators reach this result with "
-            f"{groups[0].votes:.0%} of the vote; {len(groups)} different results in all."
-        )
+        others = f"{len(groups)} different results in all" if len(groups) > 1 else "no other result"
+        share = f"{groups[0].votes:.0%} of the vote; {others}."
+        return f"{len(names)} of {len(everyone)} generators reach this result with {share}"

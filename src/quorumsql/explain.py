@@ -30,6 +30,15 @@ COMPARISONS: dict[type[exp.Expr], str] = {
     exp.Like: "looks like",
     exp.ILike: "looks like",
 }
+PATTERNS: dict[tuple[bool, bool], tuple[str, str]] = {
+    (False, True): ("begins with", "does not begin with"),
+    (True, False): ("ends with", "does not end with"),
+    (True, True): ("contains", "does not contain"),
+}
+"""What a pattern and its negation mean, by whether anything may stand before and behind it."""
+SIZES = ("smallest first", "largest first")
+NAMING = ("name", "title", "label", "city", "country", "town", "street", "email")
+"""What names of columns that hold text end with; types are not known here."""
 AGGREGATES: dict[type[exp.Expr], str] = {
     exp.Sum: "the sum of",
     exp.Avg: "the average of",
@@ -160,8 +169,8 @@ class _Words:
     def keys(self, tree: exp.Expr) -> Iterator[str]:
         for item in tree.expressions:
             if isinstance(item, exp.Ordered):
-                end = "largest" if item.args.get("desc") else "smallest"
-                yield f"{self.value(item.this)}, {end} first"
+                ends = ("A to Z", "Z to A") if _is_text(item.this) else SIZES
+                yield f"{self.value(item.this)}, {ends[bool(item.args.get('desc'))]}"
 
     def conditions(self, clause: exp.Expr | None) -> tuple[str, ...]:
         """The conditions of a clause that must all hold."""
@@ -251,12 +260,32 @@ class _Words:
         word = COMPARISONS.get(type(tree))
         if word is None:
             return self.text(tree)
+        if isinstance(tree, exp.Like | exp.ILike) and (found := self.pattern(tree)):
+            return found
         if tree.args.get("negate"):
             word = f"is nothing that {word}"
         return f"{self.value(tree.this)} {word} {self.value(tree.expression)}"
 
+    def pattern(self, tree: exp.Expr) -> str:
+        """A pattern with wildcards at its ends only, in words; empty for others."""
+        sought = tree.args["expression"]
+        if not (isinstance(sought, exp.Literal) and sought.is_string):
+            return ""
+        pattern = str(sought.this)
+        inner = pattern.removeprefix("%").removesuffix("%")
+        words = PATTERNS.get((pattern.startswith("%"), pattern.endswith("%")))
+        if words is None or not inner or {"%", "_", "\\"} & set(inner):
+            return ""
+        word = words[bool(tree.args.get("negate"))]
+        return f"{self.value(tree.this)} {word} {self.text(exp.Literal.string(inner))}"
+
     def text(self, tree: exp.Expr) -> str:
         return tree.sql(dialect=self._dialect)
+
+
+def _is_text(tree: exp.Expr) -> bool:
+    """Whether a sorted value is surely text, by the name of its column."""
+    return isinstance(tree, exp.Column) and tree.name.lower().endswith(NAMING)
 
 
 def _joined(parts: Sequence[str], word: str = "and") -> str:

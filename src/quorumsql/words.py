@@ -52,6 +52,8 @@ def _value(value: object) -> str:
             return _fraction(value)
         case bytes():
             return f"{len(value)} bytes"
+        case "":
+            return "(empty)"
         case _:
             return _short(str(value))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from quorumsql.stages.plan import Planned
     from quorumsql.trace import Trace
 
-__all__ = ["register"]
+__all__ = ["Config", "Db", "Evidence", "Model", "register"]
 
 ROWS_SHOWN = 20
 
@@ -32,7 +32,12 @@ Effort = Literal["low", "medium", "high"]
 
 Asked = Annotated[str, typer.Argument(help="The question; - reads it from stdin.")]
 Db = Annotated[str, typer.Option(help="The database: a URL or the path of a file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON object; an abstention holds its guess, as abstained: true."
+    ),
+]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")]
 Evidence = Annotated[
     str, typer.Option(metavar="TEXT", help="What one must know to understand the question.")
@@ -64,7 +69,9 @@ MaxCost = Annotated[
 Deadline = Annotated[
     float | None, typer.Option(metavar="S", min=0.1, help="Seconds models may take.")
 ]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Ask models again, also what is known.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Ignore cached replies; ask the models again.")
+]
 Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Settings, instead of quorum.toml and your own."),
@@ -73,7 +80,10 @@ TraceFile = Annotated[
     Path | None,
     typer.Option("--trace", metavar="FILE", help="Write what happens, for quorum trace."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what models would cost; ask none.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Print what asking the models would cost; ask nothing."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -218,11 +228,20 @@ def _print_csv(answer: Answer, *, guess: bool) -> None:
     if isinstance(answer.execution, Failure):
         typer.echo(f"quorum: {answer.execution.kind}: {answer.execution.message}", err=True)
     elif answer.abstained and not guess:
-        typer.echo("quorum: no answer: too unsure; --guess prints the best guess", err=True)
+        from quorumsql.cli.output import printable, why_none
+
+        why = printable(why_none(answer)).rstrip(".")
+        hint = "; --guess prints the best guess" if answer.sql else ""
+        typer.echo(f"quorum: no answer: {why}{hint}", err=True)
     elif answer.execution is not None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(answer.columns)
-        writer.writerows(answer.rows)
+        writer.writerows([_rounded(value) for value in row] for row in answer.rows)
+
+
+def _rounded(value: object) -> object:
+    """A float without the noise of its last digit: 14817.430000000002 as 14817.43."""
+    return float(f"{value:.15g}") if isinstance(value, float) else value
 
 
 def _print_page(answer: Answer, *, limit: int, guess: bool) -> None:

@@ -13,10 +13,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from quorumsql.cli.ask import Config, Db, Evidence, Model
 from quorumsql.errors import QuorumError
 
 if TYPE_CHECKING:
@@ -46,19 +47,20 @@ def register(app: typer.Typer) -> None:
     app.command("chat")(chat)
 
 
-def chat(
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
-) -> None:
-    """Talk to a database: question after question, until Ctrl-D."""
+def chat(db: Db, evidence: Evidence = "", model: Model = None, config: Config = None) -> None:
+    """Talk to a database: question after question, until Ctrl-D.
+
+    What --evidence says holds for every question.
+    """
     from quorumsql.api import connect
     from quorumsql.cli.reading import reading
     from quorumsql.cli.settings import settings_of
 
-    settings = settings_of()
+    settings = settings_of(model=model, config=config)
     with reading() as tell:
         opened = connect(db, settings=settings, tell=tell)
     with opened as database, _remembering(settings.home / "chat_history", database):
-        talk = _Talk(database)
+        talk = _Talk(database, evidence=evidence)
         if sys.stdin.isatty():
             typer.echo(f"{database.name}: ask away; /help says what else there is.", err=True)
         while (line := _read()) is not None and talk.hear(line.strip()):
@@ -68,8 +70,8 @@ def chat(
 class _Talk:
     """A conversation: what was said last."""
 
-    def __init__(self, database: Connection) -> None:
-        self._database = database
+    def __init__(self, database: Connection, *, evidence: str) -> None:
+        self._database, self._evidence = database, evidence
         self._last: Answered | None = None
 
     def hear(self, line: str) -> bool:
@@ -115,13 +117,18 @@ class _Talk:
             typer.echo(printable(one))
 
     def _ask(self, line: str) -> None:
-        last = self._last
-        answer = (
-            self._database.ask(line)
-            if last is None
-            else self._database.follow_up(last, line, alone=True)
-        )
-        self._show(answer)
+        if self._last is None or (self._evidence and not self._goes_on(line)):
+            self._show(self._database.ask(line, evidence=self._evidence))
+        else:
+            self._show(self._database.follow_up(self._last, line, alone=True))
+
+    def _goes_on(self, line: str) -> bool:
+        """Whether a rule makes a line into a change of the last statement."""
+        from quorumsql.follow import edited
+
+        sql = self._last.sql if self._last else None
+        hits = self._database.mentions(line) if sql else ()
+        return bool(sql) and edited(sql or "", line, self._database.schema, hits) is not None
 
     def _show(self, answer: Answered, *, guess: bool = False) -> None:
         from quorumsql.cli.output import page, show_answer
@@ -135,7 +142,7 @@ class _Talk:
     def _guess(self) -> None:
         """Show what an abstention holds back."""
         if self._last is None or not self._last.abstained or not self._last.sql:
-            typer.echo("The last answer holds no guess back.", err=True)
+            typer.echo("The last answer was not withheld.", err=True)
             return
         self._show(self._last, guess=True)
 

@@ -5,13 +5,14 @@ What is not covered: how a choice is made; see `evals.pool` and `stages.choose`.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from quorumsql.evals.pool import PoolReport
+    from quorumsql.cli.choosing import Done
 
 __all__ = ["register"]
 
@@ -35,38 +36,61 @@ def choose(
         Path | None,
         typer.Option(metavar="FILE", help="What is known of generators, from quorum tune."),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
-    """Choose one SQL per line of a pool of candidates, by common results and by reading."""
+    """Choose one SQL per line of a pool of candidates, by common results and by reading.
+
+    Interrupted, the same command continues. Every line gets one, also where nothing ran; how many
+    those are is said. Exit codes: 0 done, 2 no line has any SQL, or something else you can fix.
+    """
     from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
 
-    from quorumsql.evals.pool import choose_pool
+    from quorumsql.cli.choosing import Work, choose_on
 
+    work = Work(pool=pool, databases=db_dir, out=out, method=method, weights=weights)
     console = Console(stderr=True)
-    columns = (TextColumn("choosing"), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        bar = progress.add_task("choosing", total=None)
-        report = choose_pool(
-            pool,
-            databases=db_dir,
-            out=out,
-            method=method,
-            weights=weights,
-            watch=lambda _: progress.advance(bar),
+        bar = progress.add_task("reading", total=None)
+        done = choose_on(
+            work,
+            lambda what, total: progress.reset(bar, description=what, total=total),
+            lambda: progress.advance(bar),
         )
-    _tell(pool, out, report)
-    if report.unread and report.unread == report.lines:
+    _tell(pool, out, done)
+    if as_json:
+        typer.echo(json.dumps(_object(out, done), ensure_ascii=False))
+    if done.without_sql == done.lines:
         raise typer.Exit(2)
 
 
-def _tell(pool: Path, out: Path, report: PoolReport) -> None:
-    for number, words in report.problems[:_SHOWN]:
+def _tell(pool: Path, out: Path, done: Done) -> None:
+    from quorumsql.cli.output import count
+
+    for number, words in done.problems[:_SHOWN]:
         typer.echo(f"{pool}:{number}: {words}", err=True)
-    if len(report.problems) > _SHOWN:
-        typer.echo(f"… and {len(report.problems) - _SHOWN} more such lines", err=True)
+    if len(done.problems) > _SHOWN:
+        typer.echo(f"… and {len(done.problems) - _SHOWN} more such lines", err=True)
+    earlier = f" ({done.kept} made earlier)" if done.kept else ""
+    wrong = count(len(done.problems), "line")
     typer.echo(
-        f"{out}: {report.lines} choices, {len(report.problems)} lines with something wrong, "
-        f"{report.unread} of them without any SQL.",
-        err=True,
+        f"{out}: {count(done.lines, 'choice')}{earlier}, {wrong} with something wrong.", err=True
     )
+    if done.nothing_ran or done.without_sql:
+        lines = count(done.nothing_ran, "line")
+        more = count(done.without_sql, "line")
+        typer.echo(f"{lines} where nothing ran, {more} without any SQL.", err=True)
+
+
+def _object(out: Path, done: Done) -> dict[str, object]:
+    return {
+        "out": str(out),
+        "lines": done.lines,
+        "made_earlier": done.kept,
+        "nothing_ran": done.nothing_ran,
+        "without_sql": done.without_sql,
+        "problems": [{"line": number, "what": words} for number, words in done.problems],
+    }

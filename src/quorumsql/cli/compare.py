@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from quorumsql.errors import UsageError
+
 __all__ = ["register"]
 
 
@@ -40,6 +42,9 @@ def compare(
     from quorumsql.evals.report_markdown import render_comparison
     from quorumsql.evals.summary import summarise
 
+    for folder in (first, second):
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: there is no such folder.")
     one, two = read_run(first), read_run(second)
     found = compared(one.values(), two.values(), names=(str(first), str(second)))
     if as_json:

@@ -74,9 +74,9 @@ def _show(report: Report) -> None:
             console.print(f"{_MARKS[one.level]} {printable(one.what)}{why}", style=style)
         console.print()
         if report.is_safe:
-            console.print("It could only read. An account like it is made by:")
+            console.print("This account can only read. To create one like it:")
         else:
-            console.print("It could do more than read. An account that could not is made by:")
+            console.print("This account can do more than read. To create one that cannot:")
         console.print()
         for line in report.remedy.splitlines():
             console.print(printable(line), soft_wrap=True)

@@ -156,7 +156,11 @@ def _records(file: Path) -> Iterator[dict[str, Any]]:
         text = file.read_text(encoding="utf-8")
         whole = json.loads(text) if text.lstrip().startswith("[") else None
         found = whole if whole is not None else [json.loads(x) for x in text.split("\n") if x]
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise UsageError(f"{file}: the file does not exist.") from error
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}.") from error
+    except ValueError as error:
         raise UsageError(f"{file}: cannot be read as JSON: {error}.") from error
     for record in found:
         if isinstance(record, dict) and "question" in record:

@@ -10,6 +10,7 @@ What is not covered: the commands themselves; each is a module of this package.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 INTERRUPTED = 130
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +78,10 @@ def _explain(error: Exception) -> int:
         case OSError(filename=str() as path, strerror=str() as why):
             words = f"{path}: {why}: check the path, its permissions and the room on the disk."
             return _complain(words, 2)
+        case io.UnsupportedOperation():
+            return _unwritten("it is closed")
+        case OSError(filename=None, strerror=str() as why) if error.errno in UNWRITABLE:
+            return _unwritten(why)
         case _:
             words = f"{type(error).__name__}: {error}"
             return _complain(f"internal error, {words}. Please report it; --debug shows more.", 1)
@@ -87,6 +93,8 @@ def _usage(error: TyperException) -> int:
         print(error.format_message(), file=sys.stderr)  # noqa: T201
         return 2
     words = error.format_message().rstrip(".").replace(": Value error, ", ": ")
+    if words.endswith("less than or equal to 1"):
+        words += "; 0.3 means 30 %"
     end = "" if words.endswith(("?", "!")) else "."
     path = getattr(getattr(error, "ctx", None), "command_path", "quorum")
     return _complain(f"{words}{end} Try '{path} --help'.", 2)
@@ -107,6 +115,12 @@ def _stop() -> NoReturn:
     os._exit(INTERRUPTED)
 
 
+def _unwritten(why: str) -> int:
+    """What stdout goes to takes no more."""
+    _reader_left()
+    return _complain(f"cannot write the output: {why}", 1)
+
+
 def _reader_left() -> int:
     """Whoever read our output has gone; say nothing, and keep Python from complaining at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
@@ -115,7 +129,15 @@ def _reader_left() -> int:
 
 
 def _speak_any_language() -> None:
-    """Make output survive terminals that cannot show a character."""
+    """Make output survive terminals that cannot show a character, and streams that are closed.
+
+    What is closed is replaced: nobody hears of errors, and output cannot be written. No file that
+    a command opens can then be taken for it.
+    """
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

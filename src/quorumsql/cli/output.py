@@ -17,16 +17,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quorumsql.domain import Answer, Candidate, Execution, Failure, Group, Rows
+from quorumsql.cli.votes import by_share, how_chosen, vote_table
+from quorumsql.cli.warned import gathered
+from quorumsql.domain import Answer, Execution, Failure, Rows
 
-__all__ = ["page", "printable", "shape", "show_answer", "show_failure", "show_rows", "show_sql"]
+__all__ = [
+    *("ENDLESS", "count", "page", "printable", "shape", "show_answer", "show_failure", "show_rows"),
+    "show_sql",
+    "why_none",
+]
 
 WIDEST_CELL = 48
 NARROWEST_CELL = 6
 GROUPS_SHOWN = 5
 ROWS_APART = 3
+ENDLESS = 10_000
 REASONS = {
-    "unsure": "the generators disagree too much, or too few of them could answer",
+    "unsure": "the generators disagree too much to answer",
     "unanswerable": "the database does not seem to hold what the question asks for",
     "tie": "two different results have about the same share of the vote",
     None: "no result was good enough",
@@ -34,13 +41,16 @@ REASONS = {
 
 
 @contextmanager
-def page() -> Iterator[Console]:
+def page(*, whole: bool = False) -> Iterator[Console]:
     """Yield a console whose output goes to stdout in one piece when the block ends.
+
+    With `whole`, lines are as long as they must be where stdout is no terminal.
 
     Raises:
         BrokenPipeError: the reader of stdout has gone.
     """
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    width = ENDLESS if whole and not sys.stdout.isatty() else None
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
     with console.capture() as capture:
         yield console
     sys.stdout.write(capture.get())
@@ -64,7 +74,7 @@ def shape(execution: Execution | None) -> str:
             return "no rows"
         case Rows(columns=columns, rows=rows, truncated=truncated):
             more = "+" if truncated else ""
-            return f"{_count(len(rows), 'row', more)} × {_count(len(columns), 'column')}"
+            return f"{count(len(rows), 'row', more)} × {count(len(columns), 'column')}"
         case Failure(kind=kind, message=message):
             return f"{kind}: {printable(message)}"
         case _:
@@ -148,36 +158,38 @@ def show_failure(console: Console, failure: Failure) -> None:
 
 def _show_abstention(console: Console, answer: Answer, *, guess: bool, asks: str) -> None:
     """Say plainly that this is no answer, and where the best guess is."""
-    words = f"I would rather not say: {REASONS[answer.reason]}."
-    if answer.reason == "unanswerable" and answer.warnings:
-        words = printable(answer.warnings[0])
-    console.print(Text.assemble(("No answer. ", "bold yellow"), words))
+    console.print(Text.assemble(("No answer. ", "bold yellow"), printable(why_none(answer))))
     if guess:
         console.print("The best guess, which may well be wrong:\n")
     elif answer.sql:
         console.print(f"There is a best guess; {asks} shows it.")
 
 
+def why_none(answer: Answer) -> str:
+    """Return in a sentence why an answer was abstained from."""
+    if answer.reason == "unanswerable" and answer.warnings:
+        return answer.warnings[0]
+    words = REASONS[answer.reason]
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def _show_votes(console: Console, answer: Answer) -> None:
     """Print a line per result: its share of the vote, who found it, and what it looks like."""
-    groups = answer.choice.groups
     if not answer.candidates:
         return
+    groups = by_share(answer.choice.groups, answer.choice.candidate)
     console.print()
     console.print(Text("Votes", style="bold"))
-    table = Table.grid(padding=(0, 2))
-    for _ in range(3):
-        table.add_column(no_wrap=True, overflow="ellipsis")
-    for group in groups[:GROUPS_SHOWN]:
-        chosen = answer.choice.candidate in group.members
-        found = answer.candidates[group.members[0]].final.execution
-        mark = Text(f"{'▸' if chosen else ' '} {group.votes:4.0%}", style="green" if chosen else "")
-        table.add_row(mark, _who(answer.candidates, group), shape(found))
-    console.print(table)
+    lines = [
+        (group, shape(answer.candidates[group.members[0]].final.execution))
+        for group in groups[:GROUPS_SHOWN]
+    ]
+    if lines:
+        vote_table(console, answer, lines)
     rest = groups[GROUPS_SHOWN:]
     if rest:
         share = sum(group.votes for group in rest)
-        console.print(Text(f"  {share:4.0%}  {_count(len(rest), 'other result')}", style="dim"))
+        console.print(Text(f"  {share:4.0%}  {count(len(rest), 'other result')}", style="dim"))
     _show_failed(console, answer)
 
 
@@ -207,7 +219,7 @@ def _show_failed(console: Console, answer: Answer) -> None:
         if i not in voted and isinstance(c.final.execution, Failure)
     ]
     if failed:
-        words = f"  {_count(len(failed), 'candidate')} failed, e.g. {failed[0].generator}: "
+        words = f"  {count(len(failed), 'candidate')} failed, e.g. {failed[0].generator}: "
         text = Text(words + shape(failed[0].final.execution), style="dim")
         console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
 
@@ -215,18 +227,12 @@ def _show_failed(console: Console, answer: Answer) -> None:
 def _show_confidence(console: Console, answer: Answer) -> None:
     """Print the confidence, then everything that makes the answer prone to be wrong."""
     style = "green" if answer.confidence >= 0.7 else "yellow"
-    how = {
-        "unanimous": "unanimous",
-        "vote": "by vote",
-        "judged": "chosen by the model",
-        "none": "nothing to vote on",
-    }
     line = Text.assemble(
-        ("Confidence ", "bold"), (f"{answer.confidence:.0%}", style), f", {how[answer.choice.rule]}"
+        ("Confidence ", "bold"), (f"{answer.confidence:.0%}", style), f", {how_chosen(answer)}"
     )
     console.print()
     console.print(line)
-    for warning in answer.warnings:
+    for warning in gathered(answer):
         console.print(Text(f"⚠ {printable(warning)}", style="yellow"))
 
 
@@ -241,18 +247,13 @@ def _show_left_out(console: Console, rows: Rows, *, rows_shown: int, columns_sho
     """Say what of the result is not on the screen."""
     notes = []
     if rows_shown < len(rows.rows):
-        notes.append(f"{_count(len(rows.rows) - rows_shown, 'more row')} (--limit shows more)")
+        notes.append(f"{count(len(rows.rows) - rows_shown, 'more row')} (--limit shows more)")
     if columns_shown < len(rows.columns):
-        notes.append(f"{_count(len(rows.columns) - columns_shown, 'more column')} (try --csv)")
+        notes.append(f"{count(len(rows.columns) - columns_shown, 'more column')} (try --csv)")
     if rows.truncated:
         notes.append("the result was cut at its row or byte cap")
     if notes:
         console.print(Text(f"… {', '.join(notes)}", style="dim"))
-
-
-def _who(candidates: Sequence[Candidate], group: Group) -> str:
-    """Name the generators of a group, each once, in their order."""
-    return ", ".join(dict.fromkeys(candidates[i].generator for i in group.members))
 
 
 def _cell(value: object) -> Text:
@@ -296,6 +297,6 @@ def _widths(heads: Sequence[Text], rows: Sequence[Sequence[Text]], *, room: int)
     return [max(width, 1) for width in widths]
 
 
-def _count(number: int, noun: str, more: str = "") -> str:
-    """Number and noun, as in 1 row and 2 rows."""
+def count(number: int, noun: str, more: str = "") -> str:
+    """Return number and noun, as in 1 row and 2 rows."""
     return f"{number}{more} {noun}{'' if number == 1 else 's'}"

@@ -60,7 +60,7 @@ def profile(
         }
         sys.stdout.write(json.dumps(found, ensure_ascii=False, allow_nan=False) + "\n")
         return
-    with page() as console:
+    with page(whole=True) as console:
         for one in profiles:
             _show_table(console, one)
         _show_hints(console, hints)
@@ -81,10 +81,11 @@ def _show_table(console: Console, profile: TableProfile) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from quorumsql.cli.output import printable
+    from quorumsql.cli.output import ENDLESS, printable
 
     console.print(Text(f"{printable(profile.table)}  {profile.rows:,} rows", style="bold"))
-    table = Table(show_edge=False, pad_edge=False, header_style="dim", box=None)
+    fits = console.width == ENDLESS  # else the values take what is left of the line
+    table = Table(show_edge=False, pad_edge=False, header_style="dim", box=None, expand=not fits)
     for head, side in (
         *(("column", "left"), ("meaning", "left"), ("distinct", "right"), ("NULL", "right")),
         ("values", "left"),
@@ -94,8 +95,8 @@ def _show_table(console: Console, profile: TableProfile) -> None:
             justify="right" if side == "right" else "left",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=None if head == "values" else len(head) + 6,
-            max_width=56 if head == "values" else 26,
+            max_width=None if fits or head == "values" else 26,
+            ratio=1 if head == "values" and not fits else None,
         )
     for column in profile.columns:
         meaning = (

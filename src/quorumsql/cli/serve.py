@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from quorumsql.cli.ask import Config, Model
 from quorumsql.errors import MissingExtra, UsageError
 from quorumsql.urls import is_loopback
 
@@ -39,6 +40,8 @@ def serve(
     new_token: Annotated[
         str | None, typer.Option(metavar="NAME", help="Make a token and say what to configure.")
     ] = None,
+    model: Model = None,
+    config: Config = None,
 ) -> None:
     """Serve databases to browsers and programs: a page at /, REST below /v1.
 
@@ -52,7 +55,7 @@ def serve(
     from quorumsql.cli.settings import settings_of
     from quorumsql.tokens import both
 
-    settings = settings_of()
+    settings = settings_of(model=model, config=config)
     if not settings.web.tokens and not is_loopback(host):
         raise UsageError(
             f"{host} can be reached by others, and no token is configured: "

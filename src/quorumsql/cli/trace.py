@@ -52,7 +52,7 @@ def _show(console: Console, event: Event, longest: float) -> None:
     """Print one event as a line."""
     from rich.text import Text
 
-    from quorumsql.cli.output import printable
+    from quorumsql.cli.output import count, printable
     from quorumsql.trace import (
         Asked,
         CandidateExecuted,
@@ -76,18 +76,25 @@ def _show(console: Console, event: Event, longest: float) -> None:
         case Linked():
             say(f"  {event.columns} of {event.of_columns} columns, in {', '.join(event.tables)}")
         case CandidateExecuted():
-            end = f"{event.row_count} rows" if event.status == "ok" else event.error or event.status
+            end = event.error or event.status
+            if event.status in {"ok", "empty"}:
+                end = count(event.row_count, "row")
             say(f"  {event.generator} {event.weight:.2f} {event.status}, {end}: {event.sql}")
         case GeneratorLost():
             say(f"  {event.generator} failed: {event.message}", "red")
         case Warned():
             say(f"! {event.message}", "yellow")
         case Chosen():
-            how = "abstained" if event.abstained else "chosen"
-            say(
-                f"{how} by {event.rule}, {event.groups} results, {event.confidence:.0%} sure",
-                "bold",
-            )
+            how = f"{'abstained' if event.abstained else 'answered'}: {_rule(event.rule)}"
+            sure = f"{event.confidence:.0%} sure"
+            say(f"{how}; {count(event.groups, 'result')}, {sure}", "bold")
             say(event.sql or "no SQL")
         case _:
             pass
+
+
+def _rule(rule: str) -> str:
+    """A rule in words; a trace does not tell who read, so nobody is named."""
+    from quorumsql.cli.votes import RULES
+
+    return RULES.get(rule, rule)

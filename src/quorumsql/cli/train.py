@@ -60,7 +60,7 @@ def embedded(
     blend: Annotated[
         float | None,
         typer.Option(
-            help="What is kept lies so far on the way from --weights to those after training.",
+            help="How far to move from --weights (0) to the newly trained weights (1).",
             min=0.0,
             max=1.0,
         ),

@@ -45,12 +45,14 @@ def tune(
     gold: Annotated[
         Path | None, typer.Option(help="Right SQL by id; without, the consensus is the teacher.")
     ] = None,
-    most: Annotated[int, typer.Option(help="Search among so many members.", min=1, max=64)] = 16,
+    most: Annotated[
+        int, typer.Option(metavar="N", help="Consider at most N members.", min=1, max=64)
+    ] = 16,
     calls: Annotated[
         float | None, typer.Option(help="Calls that a question may take on average.", min=1.0)
     ] = None,
     within: Annotated[
-        float, typer.Option(help="Points of accuracy that fewer calls may cost.", min=0.0)
+        float, typer.Option(help="Accuracy (points) you would give up for fewer calls.", min=0.0)
     ] = 0.5,
     latency: Annotated[
         Path | None,
@@ -183,7 +185,9 @@ def _show(front: Front, choice: Composition, *, judged: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{front.rated:,} compositions rated, {len(front.compositions)} not beaten")
+    best = len(front.compositions)
+    beaten = "this one" if best == 1 else f"these {best}"
+    table = Table(title=f"{front.rated:,} combinations rated; none beats {beaten}")
     table.add_column("accuracy" if judged else "consensus", justify="right")
     table.add_column("held out", justify="right")
     table.add_column("calls", justify="right")

@@ -42,7 +42,8 @@ def verdict(
     db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
     word: Annotated[Word | None, typer.Argument(help="right or wrong.")] = None,
     answer: Annotated[
-        str | None, typer.Option(metavar="ID", help="The answer that is meant; else the last.")
+        str | None,
+        typer.Option(metavar="ID", help="Id of the answer to judge; default: the last one."),
     ] = None,
     sql: Annotated[
         str | None, typer.Option(metavar="SQL", help="What would have been right.")
@@ -59,9 +60,11 @@ def verdict(
     From five verdicts on, confidence on this database moves towards them.
     """
     _check(word, sql, list_all=list_all, undo=undo)
+    from quorumsql.cli.proposals import withdraw
     from quorumsql.cli.settings import settings_of
 
-    records = _records(settings_of(), db)
+    settings = settings_of()
+    records = _records(settings, db)
     if list_all:
         _list(records, as_json=as_json)
         return
@@ -69,14 +72,14 @@ def verdict(
         said = _undone(records, answer)
         outcome: dict[str, Any] = {
             **{"verdict": None, "undone": _word(said), "question": said.question},
+            "withdrawn": withdraw(settings, db, said, records.verdicts.all(), ""),
         }
         message = f"Taken back: {_word(said)}."
     else:
         entry = _entry(records, answer)
-        outcome = _said(records, entry, word=word, sql=sql, note=note, url=db)
+        outcome = _said(records, entry, settings, word=word, sql=sql, note=note, url=db)
         message = f"Noted: {outcome['verdict']}. {entry.question}"
-        if outcome["proposed"]:
-            message += "\nProposed as an example; quorum examples approve makes use of it."
+    message += _of_examples(outcome)
     outcome["database"] = _summary(records)
     if as_json:
         sys.stdout.write(json.dumps(outcome, ensure_ascii=False) + "\n")
@@ -167,18 +170,28 @@ def _entry(records: _Records, answer: str | None) -> Asked:
 
 
 def _said(
-    records: _Records, entry: Asked, *, word: Word | None, sql: str | None, note: str, url: str
+    records: _Records,
+    entry: Asked,
+    settings: Settings,
+    *,
+    word: Word | None,
+    sql: str | None,
+    note: str,
+    url: str,
 ) -> dict[str, Any]:
-    """Keep a verdict; return what was kept."""
+    """Keep a verdict; return what was kept, and what became of examples."""
     from quorumsql.api import connect
+    from quorumsql.cli.proposals import propose, withdraw
     from quorumsql.stores.history import now
     from quorumsql.stores.verdicts import Verdict
 
-    with connect(url) as database:
+    earlier = [v for v in records.verdicts.all() if (v.who, v.id) == (records.who, entry.id)]
+    with connect(url, settings=settings) as database:
+        dialect = database.dialect
         if sql is not None and word is None:
             word = "right" if _agrees(database.sql(entry.sql or ""), database.sql(sql)) else "wrong"
         solved = sql if sql is not None else entry.sql if word == "right" else None
-        proposed = bool(solved) and database.learn(entry.question, solved or "")
+        example = propose(settings, url, database, entry.question, solved) if solved else ""
     shipped = entry.shipped if entry.shipped is not None else entry.confidence
     made = Verdict(
         at=now(),
@@ -194,7 +207,21 @@ def _said(
     )
     records.verdicts.add(made)
     records.history.mark(entry.id, verdict=word)
-    return {"verdict": word, "answer": entry.id, "question": entry.question, "proposed": proposed}
+    standing = list(records.verdicts.all())
+    gone = [withdraw(settings, url, one, standing, dialect) for one in earlier]
+    named = {"verdict": word, "answer": entry.id, "question": entry.question}
+    made_of_it = {"proposed": bool(example), "example": example or None, "withdrawn": any(gone)}
+    return {**named, **made_of_it}
+
+
+def _of_examples(outcome: dict[str, Any]) -> str:
+    """What became of examples, as more lines of the message."""
+    words = ""
+    if outcome["withdrawn"]:
+        words += "\nThe example that it proposed is withdrawn."
+    if example := outcome.get("example"):
+        words += f"\nProposed as an example; put it to use with: quorum examples approve {example}"
+    return words
 
 
 def _agrees(answered: Any, wanted: Any) -> bool:
@@ -221,7 +248,7 @@ def _undone(records: _Records, answer: str | None) -> Verdict:
 
     own = [one for one in records.verdicts.all() if one.who == records.who and one.id]
     if not own:
-        raise UsageError("You have said nothing of this database's answers yet.")
+        raise UsageError("Nothing to undo: no verdicts on this database yet.")
     name = answer or own[-1].id
     said = records.verdicts.undo(name, who=records.who, at=now())
     with suppress(UnknownName):  # the history may have been shortened since
@@ -250,12 +277,11 @@ def _in_words(summary: dict[str, Any]) -> str:
     count, right, needed = (summary[name] for name in ("verdicts", "right", "needed"))
     if not count:
         return "No verdicts on this database."
-    words = f"{count} verdict{'' if count == 1 else 's'} on this database, {right} right"
+    words = f"{count} verdict{'' if count == 1 else 's'} so far ({right} right)."
     if needed:
-        return f"{words}; {needed} more, and its confidence moves."
-    return (
-        f"{words}: an answer that ships with 70 % is shown with {summary['seventy_becomes']:.0%}."
-    )
+        return f"{words} After {needed} more, confidence adapts to this database."
+    shown = f"{summary['seventy_becomes']:.0%}"
+    return f"{words} An answer that ships with 70 % is shown with {shown} here."
 
 
 def _list(records: _Records, *, as_json: bool) -> None:

@@ -92,7 +92,7 @@ def _result(chosen: Candidate, dialect: str) -> list[str]:
         case Rows(rows=rows) if all(value is None for row in rows for value in row):
             return ["The result holds nothing but NULL."]
         case Rows(rows=rows, truncated=True):
-            return [f"The result was cut after {len(rows)} rows."]
+            return [f"The result was cut after {len(rows)} row{'' if len(rows) == 1 else 's'}."]
         case _:
             return []
 

@@ -74,7 +74,8 @@ def apart(one: str, other: str, dialect: str) -> tuple[str, str]:
     told = explain(one, dialect), explain(other, dialect)
     if told[0] == told[1]:
         told = " ".join(one.split()), " ".join(other.split())
-    return f"does this: {told[0]}", f"does this: {told[1]}"
+    one, other = (f"does this: {words.rstrip('.')}" for words in told)
+    return one, other
 
 
 def missing_rows(here: Rows, there: Rows) -> tuple[Row, ...]:
@@ -152,7 +153,7 @@ def _per(own: Sequence[str], _: Sequence[str]) -> str:
 
 
 def _once(own: Sequence[str], _: Sequence[str]) -> str:
-    return "shows each line once" if own else "shows lines as often as they occur"
+    return "shows each line once" if own else "keeps duplicates"
 
 
 def _sorts(own: Sequence[str], _: Sequence[str]) -> str:
