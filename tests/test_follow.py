@@ -281,3 +281,25 @@ def test_the_example_of_the_documentation_runs() -> None:
     assert doctest.testmod(quorumsql.follow).attempted > 0
     assert doctest.testmod(quorumsql.follow).failed == 0
     assert Path(quorumsql.follow.__file__).name == "__init__.py"
+
+
+def test_a_time_takes_the_place_of_another_beside_a_condition(company: Connection) -> None:
+    """Each time stands for itself, also where the first came beside something else."""
+    schema, sql = company.schema, f"{ORDERS} WHERE status = 'cancelled'"
+    for text in ("in March 2023", "what about April 2023?"):
+        sql = edited(sql, text, schema, today=TODAY) or ""
+    april = "order_date >= '2023-04-01' AND orders.order_date < '2023-05-01'"
+    assert sql == f"{ORDERS} WHERE status = 'cancelled' AND orders.{april}"
+    held = f"{ORDERS} WHERE (status = 'cancelled' AND orders.order_date < '2023-04-01')"
+    assert edited(held, "before May 2023", schema, today=TODAY) == (
+        f"{ORDERS} WHERE status = 'cancelled' AND orders.order_date < '2023-05-01'"
+    )
+
+
+def test_a_time_holds_beside_alternatives(company: Connection) -> None:
+    sql = f"{ORDERS} WHERE status = 'cancelled' OR channel = 'web'"
+    found = edited(sql, "before May 2023", company.schema, today=TODAY)
+    assert found == (
+        f"{ORDERS} WHERE (status = 'cancelled' OR channel = 'web') "
+        "AND orders.order_date < '2023-05-01'"
+    )

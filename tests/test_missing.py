@@ -23,7 +23,8 @@ CREATE TABLE employee(
     employee_id INTEGER PRIMARY KEY, first_name TEXT, last_name TEXT, phone TEXT, email TEXT,
     city TEXT, manager_id INTEGER REFERENCES employee(employee_id),
     department_id INTEGER REFERENCES department(department_id),
-    is_active BOOLEAN, IsOnCall INTEGER, has_insurance TEXT, abandoned_yn TEXT, remote INTEGER);
+    is_active BOOLEAN, IsOnCall INTEGER, has_insurance TEXT, abandoned_yn TEXT, remote INTEGER,
+    scholarship INTEGER);
 CREATE TABLE invoice(
     invoice_id INTEGER PRIMARY KEY, employee_id INTEGER REFERENCES employee(employee_id),
     amount REAL, paid_date TEXT, delivery_date DATE, approved_by TEXT, status TEXT);
@@ -31,10 +32,10 @@ CREATE TABLE ticket(
     ticket_id INTEGER PRIMARY KEY, closed_at DATE, expiry_date DATE, status TEXT, phone TEXT);
 INSERT INTO department VALUES (1, 'Sales'), (2, 'Law');
 INSERT INTO employee VALUES
-    (1, 'Ann', 'Ash', '1', 'a@x', 'Paris', NULL, 1, 1, 1, 'Y', 'N', 5),
-    (2, 'Bob', 'Bay', NULL, NULL, 'Paris', 1, 1, 0, 0, 'N', 'Y', 7),
-    (3, 'Cid', 'Cox', '', 'c@x', 'Lyon', 1, NULL, 1, 0, 'N', 'N', 5),
-    (4, 'Dee', 'Day', '4', NULL, 'Lyon', 2, 2, 1, 0, 'Y', 'N', 7);
+    (1, 'Ann', 'Ash', '1', 'a@x', 'Paris', NULL, 1, 1, 1, 'Y', 'N', 5, 1),
+    (2, 'Bob', 'Bay', NULL, NULL, 'Paris', 1, 1, 0, 0, 'N', 'Y', 7, 0),
+    (3, 'Cid', 'Cox', '', 'c@x', 'Lyon', 1, NULL, 1, 0, 'N', 'N', 5, 0),
+    (4, 'Dee', 'Day', '4', NULL, 'Lyon', 2, 2, 1, 0, 'Y', 'N', 7, 0);
 INSERT INTO invoice VALUES
     (1, 1, 10, '2024-01-02', NULL, NULL, 'open'), (2, 1, 20, NULL, '2024-01-02', 'Ann', 'open'),
     (3, 2, 40, NULL, '2024-01-03', 'Ann', 'done');
@@ -82,6 +83,8 @@ def changed(database: Database, sql: str, question: str) -> str | None:
         ("How many inactive employees are there?", "is_active = 0"),
         ("How many employees aren't on call?", "IsOnCall = 0"),
         ("employees on call in Paris", "IsOnCall = 1"),
+        ("employees without a scholarship", "scholarship = 0"),
+        ("employees who have a scholarship", "scholarship = 1"),
         ("How many employees have insurance?", "has_insurance = 'Y'"),
         ("How many employees do not have any insurance?", "has_insurance = 'N'"),
         ("How many employees were abandoned?", "abandoned_yn = 'Y'"),

@@ -188,15 +188,29 @@ def _years(scope: Scope, bounds: Period) -> exp.Select | None:
 
 
 def _keep(scope: Scope, condition: exp.Expr) -> exp.Select:
-    return scope.tree.where(condition, copy=False)
+    parts = [*_parts(scope.tree), condition]
+    scope.tree.set("where", exp.Where(this=exp.and_(*parts, copy=False)))
+    return scope.tree
+
+
+def _parts(tree: exp.Select) -> list[exp.Expr]:
+    """What must hold of a row, also where parentheses hold some of it together."""
+    where = tree.args.get("where")
+    found: list[exp.Expr] = []
+    waiting = [] if where is None else [where.this]
+    while waiting:
+        part = waiting.pop()
+        inner = part.unnest()
+        if isinstance(inner, exp.And):
+            waiting += [inner.expression, inner.this]
+        else:
+            found.append(part)
+    return found
 
 
 def _forget(scope: Scope, column: exp.Column, bounds: Period | None = None) -> None:
     """Drop conditions on a column that the new one takes the place of."""
-    where = scope.tree.args.get("where")
-    if where is None:
-        return
-    parts = list(where.this.flatten()) if isinstance(where.this, exp.And) else [where.this]
+    parts = _parts(scope.tree)
     kept = [part for part in parts if not _replaced(part, column, bounds)]
     if len(kept) < len(parts):
         fresh = exp.and_(*kept, copy=False) if kept else None

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -85,7 +86,7 @@ _OPEN_BEFORE = _spaced(
     r"but|as of|(?:end|start|beginning|half|week|day|days|rest|middle|part|anniversary) of|"
     r"first of|is|was)\b\W*)$"
 )
-_NOT_DONE = re.compile(r"(?<!did )(?<!have )(?<!has )\bnot \w+ $", re.IGNORECASE)
+_NOT_DONE = re.compile(r"(?<!did )(?<!have )(?<!has )\bnot (\w+) $", re.IGNORECASE)
 """Not paid in March may be paid in April, or not at all."""
 _MEASURED = re.compile(
     r"(?<!per )(?<!each )(?<!every )(?<!by )"
@@ -109,11 +110,13 @@ class Period:
     end: date | None = None
 
 
-def phrase(text: str, today: date) -> tuple[int, int] | None:
+def phrase(text: str, today: date, states: Collection[str] = frozenset()) -> tuple[int, int] | None:
     """Return where the only time of a question stands that generators cannot write.
 
     None where there are two, or where it is compared, excluded, measured from or only a piece of
     what is said: "than last year", "except May 2024", "days since May 2024", "by March 2024".
+    What was not done then may have been done at another time, but for what is one of `states`:
+    whatever is "not excused in May 2024" is of May.
 
     >>> text = "How many orders were placed in March 2024?"
     >>> start, end = phrase(text, date(2025, 1, 1))
@@ -126,7 +129,7 @@ def phrase(text: str, today: date) -> tuple[int, int] | None:
     start, end = found[0].span()
     said = text[start:end]
     before = text[:start] + ("of" if said.lower().startswith("of ") else "")
-    if _NOT_DONE.search(before) or _OPEN_BEFORE.search(before) or _OPEN_AFTER.match(text[end:]):
+    if _is_undone(before, states) or _OPEN_BEFORE.search(before) or _OPEN_AFTER.match(text[end:]):
         return None
     if _YEAR_MONTH_ALONE.fullmatch(said):  # a number of something, where nothing leads up to it
         return None
@@ -135,6 +138,12 @@ def phrase(text: str, today: date) -> tuple[int, int] | None:
     if said.lower().endswith("today") and _NOW.search(text):
         return None
     return None if period(said, today) is None else (start, end)
+
+
+def _is_undone(before: str, states: Collection[str]) -> bool:
+    """Whether the words say what was not done, and may have been done at another time."""
+    found = _NOT_DONE.search(before)
+    return found is not None and found[1].lower() not in states
 
 
 def period(words: str, today: date) -> Period | None:

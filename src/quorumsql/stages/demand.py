@@ -22,7 +22,7 @@ from quorumsql.follow.scope import Scope, plain
 from quorumsql.sql import quote
 from quorumsql.stages.asked import named, plainly
 
-__all__ = ["Demand", "demanded", "outermost", "read_tables"]
+__all__ = ["Demand", "demanded", "naming", "outermost", "read_tables"]
 
 _LABEL = re.compile(r"(?:first|last|full|sur)?name|title|label")
 _FEW = re.compile(r"\b(?:\d+|top|bottom|first|last|one|two|three|five|ten)\b")
@@ -142,7 +142,7 @@ class _Change:
         items = self.select.expressions
         if len(items) == 1 and self._is_own(items[0].unalias()):
             self.shown_alone = True
-            names = [self._column(name) for name in _naming(self.demand)]
+            names = [self._column(name) for name in naming(self.demand.table, self.demand.column)]
             self.select.select(*names, append=False, copy=False)
             self.select.set("distinct", None)
             self.select.set("order", None)
@@ -216,11 +216,10 @@ def _flat(node: exp.Expr) -> list[exp.Expr]:
     return list(node.flatten()) if isinstance(node, exp.And) else [node]
 
 
-def _naming(demand: Demand) -> list[str]:
-    """What rows of the table are called by: names, else keys, else whatever comes first."""
-    table = demand.table
+def naming(table: Table, besides: Column) -> list[str]:
+    """Return what rows of the table are called by: names, else keys, else whatever comes first."""
     own = plain(table.bare_name)
-    rest = [column for column in table.columns if column is not demand.column]
+    rest = [column for column in table.columns if column is not besides]
     names = [c.name for c in rest if _LABEL.fullmatch(plain(c.name).removeprefix(own))]
     keys = [c.name for c in rest if c.primary_key]
-    return names or keys or [column.name for column in rest[:1]] or [demand.column.name]
+    return names or keys or [column.name for column in rest[:1]] or [besides.name]

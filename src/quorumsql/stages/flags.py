@@ -28,6 +28,7 @@ _HAS = plain("has")
 _BE = frozenset("is are was were be been who that which were only all currently".split())
 _FILLERS = frozenset("been currently yet be marked as a an actually flagged still".split())
 _NOT = frozenset({"not", "never"})
+_LACKS = frozenset("no without lack lacks lacking".split())
 _MORE = frozenset("by for is are was were has have do did".split())
 """What may stand behind a name, but behind no adjective: "the decision is no"."""
 _BOTH = re.compile(
@@ -105,7 +106,9 @@ def _said(table: Table, column: Column, text: str) -> Iterator[_Said]:
         denied = len(own) == 1 and here[:1] in ([f"{un}{own[0]}"] for un in ("in", "un", "non"))
         if not denied and here != own:
             continue
-        found = (_had if _HAS in names else _been)(table, words, start, end)
+        found = None if _HAS in names else _been(table, words, start, end)
+        if found is None and (_HAS in names or own == names):  # a thing, as "scholarship" is
+            found = _had(table, words, start, end)
         if found is not None:
             yield _Said(found.start, end, found.wanted is not denied)
 
@@ -124,7 +127,7 @@ def _been(table: Table, words: Sequence[str], start: int, end: int) -> _Said | N
     else:
         closed = not after or after in ENDS - _MORE or not after[0].isalnum()
         led = before in _BE or first < start or _is_noun(table, before)
-        fits = closed and led
+        fits = closed and led and before not in _LACKS
     return _Said(first, end, wanted) if fits else None
 
 
@@ -136,7 +139,7 @@ def _had(_: Table, words: Sequence[str], start: int, end: int) -> _Said | None:
     before, after = words[first - 1] if first else "", words[end] if end < len(words) else ""
     if after and after not in ENDS and after[0].isalnum():
         return None
-    if before in {"no", "without", "lack", "lacks", "lacking"}:
+    if before in _LACKS:
         return _Said(first - 1, end, False)
     if before not in {"with", "have", "has", "had", "having"}:
         return None
@@ -165,7 +168,8 @@ def _value(
     """How the column writes the side that is asked for; None where it is no flag."""
     stored = exp.table_(table.bare_name, db=table.schema, quoted=True)
     some = exp.select(exp.column(column.name, quoted=True)).from_(stored).limit(_ROWS)
-    query = exp.select(exp.column(column.name, quoted=True)).distinct().from_(some.subquery("some"))
+    held_by = some.subquery("held")  # a name that no engine reserves, unlike "some"
+    query = exp.select(exp.column(column.name, quoted=True)).distinct().from_(held_by)
     found = run(query.limit(4).sql(dialect=dialect, unsupported_level=ErrorLevel.IGNORE))
     held = [row[0] for row in found.rows if row[0] is not None] if isinstance(found, Rows) else []
     texts = {str(int(v) if isinstance(v, bool) else v).strip().lower(): v for v in held}

@@ -46,6 +46,8 @@ _ADVERB = re.compile(
     r"(?<!average )(?<!avg )(?<!mean )\b(daily|weekly|monthly|quarterly|yearly|annually)\b",
     re.IGNORECASE,
 )
+_SUMMED = re.compile(r"\b(?:total|sum)\b", re.IGNORECASE)
+"""What is added up may be added up per month: "monthly fees total"."""
 _UNITS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter",
           "yearly": "year", "annually": "year"}  # fmt: skip
 _TIME = r"(?:19|20)\d\d(?:-\d\d-\d\d)?"
@@ -75,7 +77,9 @@ def last_words(question: str, schema: Schema) -> str | None:
         done = found["how"].lower() == "by" and _DONE.fullmatch(found["before"])
         return None if done else f"by {found['what']}"
     adverb = _ADVERB.search(question)
-    if adverb is None or _is_named(adverb[1], schema) or _OTHERWISE.search(question):
+    if adverb is None or _is_named(adverb[1], schema):
+        return None
+    if _OTHERWISE.search(_SUMMED.sub("", question)):
         return None
     return f"by {_UNITS[adverb[1].lower()]}"
 
@@ -124,10 +128,9 @@ def _counted(tree: exp.Expr, question: str) -> exp.Expr | None:
 
 def _asks_for_number(question: str, table: str) -> bool:
     """Whether "how many" is said, or nothing but what is counted: "orders by month"."""
-    words = re.sub(r"^(?:(?:show|give|me|the|all|new|our)\W+)*", "", question.lower()).split()
-    return _NUMBER_OF.search(question) is not None or bool(
-        words and plain(words[0]) == plain(table)
-    )
+    words = re.sub(r"^(?:(?:show|give|me|the|all|new|our)\W+)*", "", question.lower())
+    said = _ADVERB.sub("", words).split()
+    return _NUMBER_OF.search(question) is not None or bool(said and plain(said[0]) == plain(table))
 
 
 def _is_unnamed(tree: exp.Expr) -> bool:

@@ -13,13 +13,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
-from quorumsql.domain import Candidate, Choice, Execution, Hit, Schema
+import sqlglot
+from sqlglot import exp
+
+from quorumsql.domain import Candidate, Choice, Execution, Hit, Schema, Table
 from quorumsql.follow import Kept, kept
 from quorumsql.follow.dates import phrase
+from quorumsql.follow.scope import plain
+from quorumsql.sql import quote
 from quorumsql.stages.complete import finished
+from quorumsql.stages.demand import naming
 
 __all__ = ["Apart", "Timed", "set_apart", "timed"]
 
@@ -34,6 +40,10 @@ _HOW_MANY = re.compile(
     r"^(how many (?:\w+ )?(?!\w+ed\b|(?:are|were|is|was|did)\b)\w+)(?: (?:are|were))?$",
     re.IGNORECASE,
 )
+_ONLY_THINGS = re.compile(r"^(?:(?:which|what) )?(\w+s)\W*$", re.IGNORECASE)
+"""All that is left of "Which patients are younger than 10?"; generators count or pick one then."""
+_DAYS = re.compile(r"(?<![a-z])(?:when|dates?|(?:birth)?days?|times?)(?![a-z])", re.IGNORECASE)
+"""Words of who asks for the days themselves."""
 _OFFERED = 2
 """Results that a person may be shown: the chosen one, and another reading of the question."""
 
@@ -67,12 +77,12 @@ def set_apart(text: str, schema: Schema, hits: Sequence[Hit], *, today: date) ->
     """
     columns = [column for table in schema.tables for column in table.columns]
     days = [column for column in columns if column.kind == "date"]
-    found = phrase(text, today) if days else None
+    found = phrase(text, today, _states(schema)) if days else None
     if found is None and any(_BORN.search(column.name) for column in days):
         found = _age(text, [column.name for column in columns])
     if found is None or _is_stored(found, hits, schema):
         return None
-    rest = _without(text, *found)
+    rest = _listed(_without(text, *found), schema)
     if not re.search(r"\w", rest):
         return None
     said = text[slice(*found)]
@@ -107,8 +117,11 @@ def timed(
     first = _kept(candidates[choice.candidate].sql, apart, schema)
     if first is None:
         return None
-    others = [one.members[0] for one in choice.groups[:_OFFERED]]
-    for place in dict.fromkeys((choice.candidate, *others)):
+    # The chosen one's own group is done with it: its others are of the same result.
+    others = [
+        one.members[0] for one in choice.groups[:_OFFERED] if choice.candidate not in one.members
+    ]
+    for place in (choice.candidate, *others):
         found = finished(
             candidates,
             choice,
@@ -125,7 +138,49 @@ def timed(
 
 
 def _kept(sql: str, apart: Apart, schema: Schema) -> Kept | None:
-    return kept(sql, apart.phrase, schema, about=apart.rest, today=apart.today)
+    made = kept(sql, apart.phrase, schema, about=apart.rest, today=apart.today)
+    if made is None or not made.column or _DAYS.search(apart.rest):
+        return made
+    own = _words(made.column)
+    if own and set(own) <= set(_words(apart.rest)) and not own[-1].endswith(("ed", "up")):
+        return made  # "the deadline" is asked for, unlike "who signed up"
+    return replace(made, sql=_told(made.sql, made.column, schema))
+
+
+def _told(sql: str, day: str, schema: Schema) -> str:
+    """The statement with who was hired since June, and not only the days: they are the condition.
+
+    So it counts those who were born in May, and not their birthdays.
+    """
+    tree = sqlglot.parse_one(sql, read=schema.dialect)
+    if not isinstance(tree, exp.Select) or tree.args.get("joins") or tree.args.get("group"):
+        return sql
+    source = tree.args.get("from_")
+    stored = None if source is None else _stored(source.this, schema)
+    column = None if stored is None else stored.column(day)
+    if stored is None or column is None or len(tree.expressions) != 1:
+        return sql
+    item = tree.expressions[0].unalias()
+    if isinstance(item, exp.Count) and isinstance(item.this, exp.Distinct):
+        if [one.name for one in item.this.expressions] != [day]:
+            return sql
+        item.set("this", exp.Star())
+    elif isinstance(item, exp.Column) and item.name == day and not tree.args.get("limit"):
+        names = [
+            exp.to_identifier(n, quoted=quote(n, schema.dialect) != n)
+            for n in naming(stored, column)
+        ]
+        tree.select(*(exp.Column(this=name) for name in names), append=False, copy=False)
+        tree.set("distinct", None)
+        tree.set("order", None)
+    return tree.sql(dialect=schema.dialect)
+
+
+def _stored(written: exp.Expr, schema: Schema) -> Table | None:
+    if not isinstance(written, exp.Table):
+        return None
+    full = f"{written.db}.{written.name}" if written.db else written.name
+    return schema.table(full) or schema.table(written.name)
 
 
 def _warning(made: Kept, apart: Apart) -> str:
@@ -156,6 +211,25 @@ def _is_stored(found: tuple[int, int], hits: Sequence[Hit], schema: Schema) -> b
         if whole or _PARTS.search(hit.column):
             return True
     return False
+
+
+def _states(schema: Schema) -> frozenset[str]:
+    """Words of columns that say how something is, unless a date says since when: "excused"."""
+    columns = [column for table in schema.tables for column in table.columns]
+    some = {w for c in columns if c.kind != "date" for w in _words(c.name)}
+    dated = {w[:3] for c in columns if c.kind == "date" for w in _words(c.name)}
+    return frozenset(word for word in some if word[:3] not in dated)
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+
+
+def _listed(rest: str, schema: Schema) -> str:
+    """The rest, told to be a list where only its things are left: "Which patients?", "Students"."""
+    found = _ONLY_THINGS.match(rest)
+    names = {plain(table.bare_name) for table in schema.tables}
+    return f"List all {found[1].lower()}" if found and plain(found[1]) in names else rest
 
 
 def _without(text: str, start: int, end: int) -> str:
