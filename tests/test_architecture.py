@@ -24,7 +24,7 @@ EVERY_FILE = sorted(
 # A module may import only from rows above its own, never a sibling of its own row.
 LAYERS = [
     {"domain", "errors"},
-    {"ports", "permissions", "disk", "outcome"},
+    {"ports", "permissions", "disk", "outcome", "dialects"},
     {
         "sql",
         "guard",

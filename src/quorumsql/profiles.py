@@ -20,6 +20,7 @@ import numpy as np
 
 from quorumsql.domain import Column, Kind, Schema, Table
 from quorumsql.hashes import Sketch
+from quorumsql.sql import TRUTHS
 
 __all__ = [
     "ColumnProfile",
@@ -212,8 +213,7 @@ def _meaning_of_text(profile: ColumnProfile, name: str) -> Meaning:
 
 def _is_flag(profile: ColumnProfile) -> bool:
     values = {str(value).strip().lower() for value, _ in profile.top}
-    pairs = ({"0", "1"}, {"t", "f"}, {"true", "false"}, {"y", "n"}, {"yes", "no"})
-    return profile.distinct == 2 and any(values == pair for pair in pairs)
+    return profile.distinct == 2 and any(values == set(pair) for pair in TRUTHS)
 
 
 def _granularity(profile: ColumnProfile) -> str:

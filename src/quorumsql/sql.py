@@ -18,14 +18,15 @@ from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
+from quorumsql.dialects import known_dialect
 from quorumsql.domain import ColumnRef, Kind, Table
 
 __all__ = [
+    "TRUTHS",
     "declared_kind",
     "first_rows",
     "has_conditions",
     "is_ordered",
-    "known_dialect",
     "names_in",
     "normalise",
     "quote",
@@ -34,12 +35,9 @@ __all__ = [
     "tree_edges",
 ]
 
+TRUTHS = (("1", "0"), ("t", "f"), ("true", "false"), ("y", "n"), ("yes", "no"))
+"""How databases write yes and no, in small letters."""
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def known_dialect(dialect: str) -> str:
-    """Return `dialect` where sqlglot knows it, otherwise "": standard SQL."""
-    return dialect if Dialect.get(dialect) else ""
 
 
 def is_ordered(sql: str, dialect: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -19,12 +19,11 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any, TypeAlias
 
 from quorumsql.disk import encodable, write_atomically
-from quorumsql.errors import DatabaseError, UsageError
-from quorumsql.evals.pool import Chosen, choose_pool, known_of, run_candidates
+from quorumsql.errors import UsageError
+from quorumsql.evals.pool import Chosen, choose_pool, consensus, known_of
 from quorumsql.evals.pool_lines import Databases, read_pool
 from quorumsql.evals.unfinished import appending, begun
-from quorumsql.stages.consensus import Consensus
-from quorumsql.stages.weighted import Measured, save_measured
+from quorumsql.stages.weighted import Measured
 
 __all__ = ["Done", "Work", "choose_on"]
 
@@ -94,7 +93,7 @@ def choose_on(work: Work, begins: Callable[[str, int], None], advance: Callable[
         ranks = next((one["ranks"] for one in found if "ranks" in one), None)
         if ranks is None and how.rated and work.weights is None:
             begins("weighing generators", len(numbers))
-            ranks = _consensus(work.pool, opened, advance)
+            ranks = consensus(work.pool, opened, advance=advance)
             _keep(file, {"ranks": ranks})
         begins("choosing", len(numbers) - kept)
         todo = [number for number in numbers if number not in choices]
@@ -128,32 +127,18 @@ def _chosen(
         advance()
 
     with TemporaryDirectory() as folder:
-        rest, weights = Path(folder, "pool.jsonl"), work.weights
+        rest = Path(folder, "pool.jsonl")
         with rest.open("wb") as copy:
             copy.writelines(_only(work.pool, frozenset(todo)))
-        if ranks:
-            weights = Path(folder, "weights.json")
-            save_measured(Measured(ranks=ranks), weights)
         return choose_pool(
             rest,
             databases=work.databases,
             out=Path(folder, "choices.jsonl"),
             method=work.method,
-            weights=weights,
+            weights=work.weights,
+            heard=None if ranks is None else Measured(ranks=ranks),
             watch=keep,
         ).problems
-
-
-def _consensus(pool: Path, databases: Databases, advance: Callable[[], None]) -> dict[str, int]:
-    """Places of the generators, from what they agree on in the whole pool."""
-    heard = Consensus()
-    for _, line in read_pool(pool):
-        database = databases.get(line.db_id) if line.proposals else "nothing to run"
-        if not isinstance(database, str):
-            with suppress(DatabaseError):  # told when the line's turn comes
-                heard.hear(run_candidates(line, database), dialect=database.dialect)
-        advance()
-    return heard.ranks()
 
 
 def _only(pool: Path, wanted: frozenset[int]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from datetime import date, time
 from decimal import Decimal
 
 from quorumsql.domain import Kind
-from quorumsql.sql import declared_kind
+from quorumsql.sql import TRUTHS, declared_kind
 
 __all__ = ["declared_kind", "kind_of"]
 
@@ -26,7 +26,7 @@ _ISO_DATE = re.compile(
 )
 # A leading zero ("02134") makes it a code, as do more digits than a float can tell apart.
 _PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d+)?")
-_TRUTH = frozenset({"0", "1", "t", "f", "true", "false", "y", "n", "yes", "no"})
+_TRUTH = frozenset(word for pair in TRUTHS for word in pair)
 
 
 def kind_of(declared: str, values: Collection[object]) -> Kind:

@@ -17,9 +17,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from quorumsql.dialects import known_dialect
 from quorumsql.domain import Execution, Failure, Rows
 from quorumsql.results import same_result
-from quorumsql.sql import known_dialect
 
 __all__ = ["ERRORS", "differs_in", "error_of"]
 

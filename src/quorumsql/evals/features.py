@@ -20,7 +20,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from quorumsql.sql import known_dialect
+from quorumsql.dialects import known_dialect
 
 __all__ = ["FEATURES", "features_of", "level_of"]
 

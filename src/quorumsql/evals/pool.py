@@ -38,7 +38,7 @@ from quorumsql.stages.weighted import Measured, Weighted, load_measured, rank_we
 
 __all__ = [
     *("METHODS", "POOL_LIMITS", "Chosen", "Method", "PoolReport"),
-    *("choose_pool", "known_of", "run_candidates"),
+    *("choose_pool", "consensus", "known_of", "run_candidates"),
 ]
 
 
@@ -97,6 +97,7 @@ def choose_pool(
     out: Path,
     method: str = "trained",
     weights: Path | None = None,
+    heard: Measured | None = None,
     limits: Limits = POOL_LIMITS,
     watch: Callable[[Chosen], None] = lambda _: None,
 ) -> PoolReport:
@@ -108,6 +109,7 @@ def choose_pool(
         out: the file of choices; an earlier one stays as it is until this one is whole.
         method: a name in `METHODS`.
         weights: what was measured of generators, for the methods that use it.
+        heard: what `consensus` found of a whole pool that this is a part of.
         limits: what one candidate may cost.
         watch: told every choice as it is made.
 
@@ -117,14 +119,15 @@ def choose_pool(
             written, or the method needs weights.
     """
     how, known = known_of(method, weights)
+    known = heard or known
     if not out.parent.is_dir():
         raise UsageError(f"{out}: its folder does not exist; make it first.")
     problems: list[tuple[int, str]] = []
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         opened = Databases(databases, stack)
-        if how.rated and weights is None:
-            known = Measured(ranks=_consensus(pool, opened, limits))
+        if how.rated and weights is None and heard is None:
+            known = Measured(ranks=consensus(pool, opened, limits=limits))
         named = how.named or bool(known.ranks)
         chooser = _Chooser(opened, how.make(known), named=named, reads=how.reads, limits=limits)
 
@@ -159,14 +162,28 @@ def known_of(method: str, weights: Path | None = None) -> tuple[Method, Measured
     return METHODS[method], Measured() if weights is None else load_measured(weights)
 
 
-def _consensus(pool: Path, databases: Databases, limits: Limits) -> dict[str, int]:
-    """Places of the generators, from what they agree on."""
+def consensus(
+    pool: Path,
+    databases: Databases,
+    *,
+    limits: Limits = POOL_LIMITS,
+    advance: Callable[[], None] = lambda: None,
+) -> dict[str, int]:
+    """Return the places of the generators, 0 for the best, from what they agree on.
+
+    Args:
+        pool: the file of candidates.
+        databases: where they run.
+        limits: what one candidate may cost.
+        advance: told that one more line was heard.
+    """
     heard = Consensus()
     for _, line in read_pool(pool):
         database = databases.get(line.db_id) if line.proposals else "nothing to run"
         if not isinstance(database, str):
             with suppress(DatabaseError):  # told when the line's turn comes
                 heard.hear(run_candidates(line, database, limits=limits), dialect=database.dialect)
+        advance()
     return heard.ranks()
 
 

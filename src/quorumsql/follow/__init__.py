@@ -68,11 +68,8 @@ def edited(
     >>> edited("SELECT name FROM city", "and the top 5 by size?", Schema(name="x", tables=(city,)))
     'SELECT name FROM city ORDER BY city.size DESC LIMIT 5'
     """
-    try:
-        tree = sqlglot.parse_one(sql, read=schema.dialect)
-    except (SqlglotError, RecursionError):
-        return None
-    if not isinstance(tree, exp.Select):
+    tree = _select(sql, schema.dialect)
+    if tree is None:
         return None
     words = _plain_words(text)
     for rule in _RULES:
@@ -112,11 +109,8 @@ def kept(sql: str, text: str, schema: Schema, *, about: str, today: date) -> Kep
         about: the rest of the question, whose words tell which of several dates is meant.
         today: the day that "this year" is counted from.
     """
-    try:
-        tree = sqlglot.parse_one(sql, read=schema.dialect)
-    except (SqlglotError, RecursionError):
-        return None
-    if not isinstance(tree, exp.Select):
+    tree = _select(sql, schema.dialect)
+    if tree is None:
         return None
     words = _plain_words(text)
     scopes = [
@@ -141,6 +135,14 @@ def kept(sql: str, text: str, schema: Schema, *, about: str, today: date) -> Kep
         column=days[0][1].name if days else "",
         others=tuple(dict.fromkeys(one.name for _, one, _ in days[1:])),
     )
+
+
+def _select(sql: str, dialect: str) -> exp.Select | None:
+    try:
+        tree = sqlglot.parse_one(sql, read=dialect)
+    except (SqlglotError, RecursionError):
+        return None
+    return tree if isinstance(tree, exp.Select) else None
 
 
 def _written(tree: exp.Select, dialect: str) -> str:

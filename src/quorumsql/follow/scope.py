@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from quorumsql.domain import Column, ForeignKey, Hit, Schema, Table
 
-__all__ = ["Scope", "plain"]
+__all__ = ["Scope", "parts_of", "plain"]
 
 _LABELS = ("name", "fullname", "lastname", "title", "label")
 """What rows are called by, best first: an employee's title is not who it is."""
@@ -173,8 +173,8 @@ class Scope:
 
     def _said(self, stored: Table, column: Column) -> tuple[int, int]:
         """How many words of a column's name the question says: its own, and those of its table."""
-        table = {_stem(word) for word in _words(stored.bare_name)}
-        words = {_stem(word) for word in _words(column.name) if word not in _DATED}
+        table = {_stem(word) for word in parts_of(stored.bare_name)}
+        words = {_stem(word) for word in parts_of(column.name) if word not in _DATED}
         said = {word for word in words if any(_alike(word, other) for other in self.about)}
         ofs = {word for word in said if any(_alike(word, other) for other in table)}
         return len(said - ofs), len(ofs)
@@ -347,7 +347,7 @@ def _singular(word: str) -> str:
     return word.removesuffix("s") if not word.endswith("ss") else word
 
 
-def _words(name: str) -> list[str]:
+def parts_of(name: str) -> list[str]:
     """The words of a name: "OrderDate" and "order_date" have two."""
     return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 

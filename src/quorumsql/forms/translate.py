@@ -24,10 +24,11 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, SqlglotError
 
+from quorumsql.dialects import known_dialect
 from quorumsql.domain import Column, Kind, Schema
 from quorumsql.forms.grouping import regroup
 from quorumsql.forms.sources import Sources
-from quorumsql.sql import declared_kind, known_dialect, quote
+from quorumsql.sql import declared_kind, quote
 
 __all__ = ["translate"]
 

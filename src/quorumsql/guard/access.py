@@ -19,9 +19,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from quorumsql.dialects import known_dialect
 from quorumsql.domain import Column, Schema, Table
 from quorumsql.errors import ConfigError
-from quorumsql.guard.dialects import known_dialect
 from quorumsql.guard.scans import scans
 from quorumsql.guard.types import nameable
 from quorumsql.permissions import Names, Path, Permissions, matches

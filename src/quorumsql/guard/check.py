@@ -22,9 +22,9 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from quorumsql.dialects import known_dialect
 from quorumsql.domain import Failure
 from quorumsql.guard.catalogues import inside_of_engine
-from quorumsql.guard.dialects import known_dialect
 from quorumsql.guard.fields import call_as_field
 from quorumsql.guard.functions import is_denied, is_pure
 from quorumsql.guard.layout import LONGEST, bracketed_limits, nested_too_deeply, oddity

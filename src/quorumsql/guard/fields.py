@@ -17,7 +17,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from quorumsql.guard.dialects import known_dialect
+from quorumsql.dialects import known_dialect
 from quorumsql.guard.functions import is_denied
 from quorumsql.guard.types import names_objects
 

@@ -12,7 +12,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
-from quorumsql.guard.dialects import known_dialect
+from quorumsql.dialects import known_dialect
 
 __all__ = ["redact", "redact_message"]
 

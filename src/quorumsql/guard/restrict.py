@@ -21,10 +21,10 @@ from collections.abc import Collection
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
+from quorumsql.dialects import known_dialect
 from quorumsql.domain import Failure
 from quorumsql.guard.access import Access, Filter
 from quorumsql.guard.check import parse
-from quorumsql.guard.dialects import known_dialect
 from quorumsql.guard.fields import is_known_field
 from quorumsql.guard.scans import scans
 from quorumsql.guard.types import hidden_type

@@ -18,6 +18,7 @@ from quorumsql.neural.parts import by_parts
 from quorumsql.neural.relate import COMMON, stem
 from quorumsql.neural.spans import PATTERNS, Span, beside, column_of, literal
 from quorumsql.neural.tokenise import readable
+from quorumsql.sql import TRUTHS
 
 __all__ = ["Unfilled", "fill", "pointed", "spans_of"]
 
@@ -25,7 +26,6 @@ YEAR = re.compile(r"[12]\d{3}")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 EDGES = {">": (True,), "<=": (True,), ">=": (False,), "<": (False,), "between": (False, True)}
 """Whether a year beside this operator means its end."""
-TRUTHS = (("1", "0"), ("t", "f"), ("true", "false"), ("y", "n"), ("yes", "no"))
 BARE = frozenset("is are was has had have flag".split())
 """Words in the name of a column of yes and no that questions leave out."""
 _NOT = r"\b(?:not|never|no longer|without|out of|\w+n['’]t)"

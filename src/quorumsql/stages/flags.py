@@ -17,12 +17,12 @@ from sqlglot.errors import ErrorLevel
 
 from quorumsql.domain import Column, Execution, Rows, Schema, Table
 from quorumsql.follow.scope import plain
+from quorumsql.sql import TRUTHS
 from quorumsql.stages.asked import ENDS, denies_only_there, words_of
 from quorumsql.stages.demand import Demand
 
 __all__ = ["flagged"]
 
-_TRUTHS = (("1", "0"), ("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"))
 _AFFIXES = frozenset(plain(word) for word in "is has was are can yn flag ind".split())
 _HAS = plain("has")
 _BE = frozenset("is are was were be been who that which were only all currently".split())
@@ -91,7 +91,7 @@ def flagged(
 def _may_be(column: Column) -> bool:
     """Whether nothing that is known of the column speaks against a flag."""
     known = {str(int(v) if isinstance(v, bool) else v).strip().lower() for v in column.examples}
-    return not column.primary_key and any(known <= set(pair) for pair in _TRUTHS)
+    return not column.primary_key and any(known <= set(pair) for pair in TRUTHS)
 
 
 def _said(table: Table, column: Column, text: str) -> Iterator[_Said]:
@@ -173,7 +173,7 @@ def _value(
     found = run(query.limit(4).sql(dialect=dialect, unsupported_level=ErrorLevel.IGNORE))
     held = [row[0] for row in found.rows if row[0] is not None] if isinstance(found, Rows) else []
     texts = {str(int(v) if isinstance(v, bool) else v).strip().lower(): v for v in held}
-    for yes, no in _TRUTHS:
+    for yes, no in TRUTHS:
         if len(texts) == len(held) == 2 and set(texts) == {yes, no}:
             return texts[yes if said.wanted else no]
     return None

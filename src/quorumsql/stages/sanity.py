@@ -31,6 +31,7 @@ from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Candidate, Column, Question, Schema
 from quorumsql.kept import Kept
+from quorumsql.sql import TRUTHS
 from quorumsql.stages.heed import is_unheeded
 
 __all__ = ["SIGNS", "Sanity"]
@@ -39,7 +40,7 @@ SIGNS: Final = ("bridged", "nonsense", "undetermined", "unheeded")
 _NONE: Final[Mapping[str, float]] = MappingProxyType(dict.fromkeys(SIGNS, 0.0))
 
 _COMPARED: Final = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
-_TRUTHS: Final = frozenset({"true", "false", "t", "f", "yes", "no", "y", "n"})
+_TRUTHS: Final = frozenset(word for pair in TRUTHS for word in pair)
 _TOTAL: Final = (exp.Count, exp.Sum, exp.Avg, exp.Max, exp.Min)
 _Place: TypeAlias = tuple[str, str]
 """Table and column, in lower case."""

@@ -22,7 +22,7 @@ from sqlglot import exp
 from quorumsql.domain import Candidate, Choice, Execution, Hit, Schema, Table
 from quorumsql.follow import Kept, kept
 from quorumsql.follow.dates import phrase
-from quorumsql.follow.scope import plain
+from quorumsql.follow.scope import parts_of, plain
 from quorumsql.sql import quote
 from quorumsql.stages.complete import finished
 from quorumsql.stages.demand import naming
@@ -141,8 +141,8 @@ def _kept(sql: str, apart: Apart, schema: Schema) -> Kept | None:
     made = kept(sql, apart.phrase, schema, about=apart.rest, today=apart.today)
     if made is None or not made.column or _DAYS.search(apart.rest):
         return made
-    own = _words(made.column)
-    if own and set(own) <= set(_words(apart.rest)) and not own[-1].endswith(("ed", "up")):
+    own = parts_of(made.column)
+    if own and set(own) <= set(parts_of(apart.rest)) and not own[-1].endswith(("ed", "up")):
         return made  # "the deadline" is asked for, unlike "who signed up"
     return replace(made, sql=_told(made.sql, made.column, schema))
 
@@ -216,13 +216,9 @@ def _is_stored(found: tuple[int, int], hits: Sequence[Hit], schema: Schema) -> b
 def _states(schema: Schema) -> frozenset[str]:
     """Words of columns that say how something is, unless a date says since when: "excused"."""
     columns = [column for table in schema.tables for column in table.columns]
-    some = {w for c in columns if c.kind != "date" for w in _words(c.name)}
-    dated = {w[:3] for c in columns if c.kind == "date" for w in _words(c.name)}
+    some = {w for c in columns if c.kind != "date" for w in parts_of(c.name)}
+    dated = {w[:3] for c in columns if c.kind == "date" for w in parts_of(c.name)}
     return frozenset(word for word in some if word[:3] not in dated)
-
-
-def _words(name: str) -> list[str]:
-    return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
 
 def _listed(rest: str, schema: Schema) -> str:

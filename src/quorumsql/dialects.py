@@ -1,7 +1,6 @@
 """What sqlglot knows of an engine's SQL.
 
-What is not covered: the rest of the program asks `sql.known_dialect`, which stands in the same
-layer as the guard, so that neither may import the other.
+What is not covered: what engines know beyond it.
 """
 
 from __future__ import annotations
