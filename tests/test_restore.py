@@ -23,7 +23,9 @@ from quorumsql.stores.values import MemoryValueIndex
 from quorumsql.train.embedded import Plan
 from quorumsql.train.export import export
 from quorumsql.train.model import Ensemble, Member, Shape
-from quorumsql.train.restore import load_shipped
+from quorumsql.train.reader_model import ReaderModel
+from quorumsql.train.restore import load_reader, load_shipped
+from quorumsql.train.selector import export_reader
 from quorumsql.train.start import train_embedded
 
 TINY = Shape(width=48, heads=4, hidden=64, shared_layers=3, decoder_layers=2, decoder_heads=4,
@@ -51,6 +53,30 @@ def test_what_was_exported_comes_back(tmp_path: Path) -> None:
     for name, tensor in wanted.items():
         step = (tensor.max() - tensor.min()) / 255
         assert (weights[name] - tensor).abs().max() <= 1.1 * step, name
+
+
+def test_an_exported_reader_comes_back(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model = ReaderModel(TINY)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    wanted = {name: tensor.half().float() for name, tensor in model.state_dict().items()}
+    record = {"shape": asdict(TINY), "plan": {}, "weights": wanted}
+    torch.save(record, tmp_path / "reader.pt")
+    export_reader(tmp_path / "reader.pt", tmp_path / "reader.onnx")
+    weights = load_reader(tmp_path / "reader.onnx")
+    assert weights.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        step = (tensor.max() - tensor.min()) / 255
+        assert (weights[name] - tensor).abs().max() <= 1.1 * step, name
+
+
+def test_what_is_no_reader_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"trunk\.onnx holds no reader"):
+        load_reader(FOLDER / "trunk.onnx")
+    (tmp_path / "reader.onnx").write_bytes(b"nothing of the kind")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_reader(tmp_path / "reader.onnx")
 
 
 @pytest.fixture

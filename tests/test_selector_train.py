@@ -22,6 +22,7 @@ from quorumsql.neural.reader import Reader, ReaderTokeniser, stack
 from quorumsql.results import same_result
 from quorumsql.train.ground import Ground
 from quorumsql.train.lessons import lessons_of_run, load_lessons, make_lessons, merged
+from quorumsql.train.losses import LOSSES, ensemble
 from quorumsql.train.model import Ensemble, Shape
 from quorumsql.train.modify import modify, rewritten
 from quorumsql.train.reader_model import ReaderModel
@@ -109,6 +110,50 @@ def test_the_reader_starts_from_the_trunk_of_members() -> None:
     shared = own.keys() & trunk.keys()
     assert {"words.weight", "layers.0.query.weight", "layers.5.down.weight"} <= shared
     assert all(torch.equal(own[name], trunk[name]) for name in shared)
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_loss_lifts_what_is_right_and_lowers_what_is_wrong(name: str) -> None:
+    torch.manual_seed(3)
+    scores = torch.randn(4, 7, requires_grad=True)
+    right = torch.tensor([True, False, False, False, True, True, False])
+    LOSSES[name](scores, right, [3, 4]).backward()
+    assert scores.grad is not None
+    falls = scores.grad.sum(0)
+    assert (falls[right] < 0).all() and (falls[~right] > 0).all()
+
+
+def test_random_losses_are_convex() -> None:
+    """The steeper, the worse the candidate is scored; no loss is like the one before."""
+    torch.manual_seed(3)
+    margins = torch.linspace(-3, 3, 9)
+    right = torch.tensor([True, False] * 4 + [True])
+    found = []
+    for _ in range(20):
+        scores = torch.where(right, margins, -margins)[None].requires_grad_()
+        (ensemble(scores, right, [9]) - _second(scores, right)).backward()
+        assert scores.grad is not None
+        found.append(scores.grad[0].abs())
+        assert (found[-1].diff() <= 1e-6).all()
+    assert not torch.allclose(found[0], found[1])
+
+
+def _second(scores: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """The half of the loss that is about one question's candidates."""
+    return scores.logsumexp(1).mean() - scores.masked_fill(~right, -1e4).logsumexp(1).mean()
+
+
+def test_frozen_layers_stay_as_they_were(spider: Path, tmp_path: Path, tokenizer: Path) -> None:
+    lessons = list(load_lessons(make_lessons(spider, ("train.json",), tmp_path / "l.jsonl")))
+    torch.manual_seed(5)
+    start = ReaderModel(TINY).state_dict()
+    before = {name: tensor.clone() for name, tensor in start.items()}
+    weights = train_reader(lessons, lessons, tmp_path / "out", replace(PLAN, frozen_layers=4),
+                           start=start, shape=TINY, tokeniser=ReaderTokeniser(tokenizer),
+                           report=lambda _: None)  # fmt: skip
+    after = torch.load(weights, weights_only=True)["weights"]
+    moved = {name for name in after if not torch.equal(after[name], before[name].half())}
+    assert moved and all(name.startswith(("layers.4", "layers.5", "pool", "out")) for name in moved)
 
 
 def test_what_members_wrote_joins_the_lesson(spider: Path, tmp_path: Path) -> None:

@@ -117,9 +117,19 @@ def selector(
     ] = None,
     reader: Annotated[
         Path | None,
-        typer.Option(help="Go on from this reader.pt of an earlier training, at half the rates."),
+        typer.Option(
+            help="Go on from this reader, at half the rates: shipped, a graph, or the reader.pt of "
+            "an earlier training."
+        ),
     ] = None,
     passes: Annotated[int | None, typer.Option(help="Passes over the lessons.", min=1)] = None,
+    frozen_layers: Annotated[
+        int | None,
+        typer.Option(help="The reader's first layers that stay as they are.", min=0, max=5),
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="plain, samples (the default) or ensemble.")
+    ] = None,
 ) -> None:
     """Train the reader that chooses among candidates, and weigh it against their votes.
 
@@ -137,7 +147,8 @@ def selector(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        weights = _select(folder, out, tuple(run or ()), fit, members, reader, passes, progress)
+        chosen = {"passes": passes, "frozen_layers": frozen_layers, "loss": loss}
+        weights = _select(folder, out, tuple(run or ()), fit, members, reader, chosen, progress)
         if members and fit:
             from quorumsql.train.start_selector import measure_selector
 
@@ -153,12 +164,13 @@ def _select(
     fit: Path | None,
     members: Path | None,
     reader: Path | None,
-    passes: int | None,
+    chosen: dict[str, Any],
     progress: Progress,
 ) -> Path:
-    from quorumsql.errors import MissingExtra
+    from quorumsql.errors import MissingExtra, UsageError
 
     try:
+        from quorumsql.train.losses import LOSSES
         from quorumsql.train.selector import ReaderPlan
         from quorumsql.train.start_selector import databases_of, fit_selector, train_selector
     except ImportError as error:
@@ -172,7 +184,9 @@ def _select(
         elif event["event"] == "lesson":
             progress.advance(bar)
 
-    plan = ReaderPlan() if passes is None else ReaderPlan(passes=passes)
+    plan = ReaderPlan(**{name: value for name, value in chosen.items() if value is not None})
+    if plan.loss not in LOSSES:
+        raise UsageError(f"No loss '{plan.loss}': choose one of {', '.join(LOSSES)}.")
     plan = replace(plan, rate=plan.rate / 2, new_rate=plan.new_rate / 2) if reader else plan
     apart = databases_of(fit) if fit else frozenset()
     weights = train_selector(

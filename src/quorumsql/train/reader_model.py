@@ -49,6 +49,13 @@ class ReaderModel(nn.Module):
             return score
         return torch.stack([self.out(self.last_dropout(pooled))[:, 0] for _ in range(SAMPLES)])
 
+    def freeze(self, layers: int) -> None:
+        """Keep what looks words up as it is, and the first `layers` layers."""
+        self.words.requires_grad_(False)
+        if layers:
+            for part in (self.positions, self.part, self.match, self.norm, *self.layers[:layers]):
+                part.requires_grad_(False)
+
     def load_start(self, weights: dict[str, Tensor]) -> None:
         """Start from a reader, or from the trunk of members, which knows questions and names.
 

