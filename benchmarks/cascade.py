@@ -4,9 +4,9 @@
     python benchmarks/cascade.py members RUN [RUN …] [--on RUN] [--selector trained] [--fit FILE]
 
 `pool` asks the 26 published systems in the order of an assumed price list, the cheapest first, and
-stops when the lead of a result is safe (`evals.rating.lead_is_safe`): at a risk of 5 %, which was
-taken from the paper and not fitted, and at the smallest risk that keeps to a budget on half of the
-databases of a split; the figures are from the other half.
+stops when the lead of a result is safe (`stages.composed.lead_is_safe`): at a risk of 5 %, which
+was taken from the paper and not fitted, and at the smallest risk that keeps to a budget on half of
+the databases of a split; the figures are from the other half.
 
 `members` takes runs of `quorum eval` with the embedded members (all asked at once) on databases
 that they were not trained on, read by `replay.py`. One member is asked after another, the selector

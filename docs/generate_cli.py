@@ -79,7 +79,8 @@ def _spelling(parameter: Any) -> str:
         return str(parameter.name.upper())
     names = "/".join([parameter.opts[0], *parameter.secondary_opts])
     flag = getattr(parameter, "is_flag", False)
-    return names if flag else f"{names} {parameter.metavar or parameter.name.upper()}"
+    choices = "|".join(map(str, parameter.type_descriptor.choices or ()))
+    return names if flag else f"{names} {parameter.metavar or choices or parameter.name.upper()}"
 
 
 def _remarks(parameter: Any) -> str:

@@ -109,6 +109,26 @@ def test_a_conversation(shop: Path) -> None:
             first.follow_up(" ")
 
 
+def test_a_follow_up_survives_a_question_that_is_as_long_as_can_be(shop: Path) -> None:
+    one = Scripted("one", ORDERS)
+    with connect(str(shop), generators=[one]) as database:
+        first = database.ask("How many orders are there " + "of them " * 120)
+        assert len(first.question) > 970
+        anew = first.follow_up("why are there not any more of them?")
+        asked = one.briefs[-1].question.text
+        assert asked.startswith("How many orders")
+        assert asked.endswith(", why are there not any more of them?")
+        assert 960 < len(asked) <= 1000 and anew.question == asked
+        (warning,) = anew.warnings
+        assert warning.startswith("Of the question before, only ")
+        whole = "why " * 246 + "is that"
+        alone = first.follow_up(whole)
+        assert one.briefs[-1].question.text == whole == alone.question
+        assert alone.warnings == (
+            "The question before was left out: with the follow-up it was too long.",
+        )
+
+
 def test_hostile_follow_ups_stay_values(shop: Path) -> None:
     with closing(sqlite3.connect(shop)) as connection:
         connection.execute("UPDATE city SET country = 'x'' OR 1=1 --' WHERE id = 1")
@@ -171,7 +191,7 @@ def test_events_come_before_the_answer(shop: Path) -> None:
 
 
 def test_what_is_learnt_waits_for_review(shop: Path) -> None:
-    from quorumsql.assemble import examples_path
+    from quorumsql.solved import examples_path
     from quorumsql.stores.examples import ExampleStore
 
     with connect(str(shop), generators=[Scripted("one", CITIES)]) as database:

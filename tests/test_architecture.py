@@ -55,8 +55,9 @@ LAYERS = [
     {"ballot"},  # generators, database and selector brought together
     {"pipeline"},
     {"config"},
+    {"solved"},
     {"assemble", "opening", "said", "shipped"},
-    {"answered", "adapted"},
+    {"answered", "adapted", "proposals"},
     {"api"},
     {"evals"},
     {"train"},

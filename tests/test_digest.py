@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quorumsql import results
 from quorumsql.db import open_database
 from quorumsql.db.budget import collect
 from quorumsql.domain import Limits, Row, Rows
-from quorumsql.results import group_results, same_result
+from quorumsql.results import Digester, group_results, same_result, size_of
 from sqlite_files import make
 
 SHORT = Limits(rows=1, hashed=1_000_000)
@@ -111,3 +113,41 @@ def test_rows_of_a_database_are_hashed_as_they_come(
         database.close()
     assert all(isinstance(one, Rows) and len(one.rows) == 100 for one in found)
     assert same_result(found[0], found[1]) is same  # type: ignore[arg-type]
+
+
+def test_large_rows_do_not_wait_for_others() -> None:
+    """A few thousand rows of a megabyte each would be gigabytes."""
+    digester = Digester(2)
+    alive: list[weakref.ref[_Text]] = []
+    for number in range(300):
+        text = _Text(f"{number:07}" * 40_000)
+        alive.append(weakref.ref(text))
+        digester.add((number, text))
+        del text
+        assert sum(one() is not None for one in alive) < 40
+    assert digester.digest().rows == 300
+
+
+def test_the_size_of_rows_does_not_change_their_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are put together by their number alone, whenever their texts are let go."""
+    rows: list[Row] = [(n, "x" * 300 * (n % 5)) for n in range(6_000)]
+    found = []
+    for most in (10**9, 50_000):
+        monkeypatch.setattr(results, "_CHUNK_BYTES", most)
+        digester = Digester(2)
+        for row in rows:
+            digester.add(row)
+        found.append(digester.digest())
+    assert found[0] == found[1]
+
+
+def test_cells_that_hold_others_count_with_all_that_they_hold() -> None:
+    text = "x" * 1_000
+    for cell in ([text], (text,), {"k": text}, {text: 1}, bytearray(1_000), [[[text]]]):
+        assert 1_000 <= size_of((cell,)) < 1_100
+    assert size_of((Decimal("1" * 100_000),)) > 40_000
+    assert size_of((None, 1, 2.5, True, Decimal("1.5"))) == 40
+
+
+class _Text(str):
+    """A text that can be watched."""

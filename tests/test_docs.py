@@ -97,6 +97,16 @@ def test_blocks_are_of_a_kind_that_is_checked(page: Path) -> None:
     assert set(fences) <= {"python", "console", "text"}
 
 
+def test_every_option_says_what_kind_of_value_it_takes() -> None:
+    """`--gold FILE`, not `--gold GOLD`: a name that only repeats the option tells nothing."""
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    options = re.findall(r"^- `--([a-z-]+) ([A-Z_]+)`", page, re.MULTILINE)
+    assert len(options) > 60
+    plain = {"host", "sql", "format", "share", "run", "metric"}  # they are what they say
+    repeated = {name for name, value in options if value == name.upper().replace("-", "_")}
+    assert repeated <= plain, repeated - plain
+
+
 def test_cli_page_is_fresh() -> None:
     written = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     fresh = runpy.run_path(str(ROOT / "docs" / "generate_cli.py"))["page"]()

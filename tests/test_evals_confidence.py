@@ -116,6 +116,17 @@ def test_perfect_confidence_has_no_error() -> None:
     assert found["ece"] == found["brier"] == 0.0 and found["ece_ci95"] == [0.0, 0.0]
 
 
+def test_few_answers_have_no_interval_of_the_calibration_error() -> None:
+    few = answers([(0.9, True)] * 5)
+    found = reliability(few)
+    assert found["ece"] == pytest.approx(0.1) and found["ece_ci95"] is None
+    assert found["brier_ci95"][1] > 0.4
+    assert all(point["ci95"][0] < 0.6 for point in coverage_at_risk(few))
+    shown = dict(rows_of_summary(summarise(few)))
+    assert shown["calibration error"] == "10.0 %  (too few to say)"
+    assert shown["ensemble"] == "100.0 %  (56.6 to 100.0 %)"
+
+
 def vote(name: str, group: int | None, *, right: bool, sql: str = "", weight: float = 1.0) -> Vote:
     status: Status = "ok" if group is not None else "error"
     return Vote(
@@ -230,6 +241,10 @@ def test_the_reports_show_all_of_it(tmp_path: Path) -> None:
         ):
             assert words in text, (name, words)
     page, plain = ((run / n).read_text(encoding="utf-8") for n in ("report.html", "report.md"))
-    assert "at most 5% wrong" in page and "wrong answers, at most" in plain
+    assert "at most 5 % wrong" in page and "wrong answers, at most" in plain
+    for text in (page, plain):
+        assert "too few to say" in text
     shown = dict(rows_of_summary(summary))
-    assert "answered at most 10% wrong" in shown and "calibration error" in shown
+    assert "points" in shown["ensemble minus best member"]
+    assert "%" not in shown["ensemble minus best member"]
+    assert "answered at most 10 % wrong" in shown and "calibration error" in shown

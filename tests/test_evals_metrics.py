@@ -127,6 +127,36 @@ def test_one_database_draws_its_questions() -> None:
     assert figure.low < 0.5 < figure.high
 
 
+@pytest.mark.parametrize("databases", [1, 3])
+def test_a_few_right_answers_are_no_certainty(databases: int) -> None:
+    clusters = [f"db{n % databases}" for n in range(3)]
+    figure = accuracy([True] * 3, clusters)
+    assert (figure.value, figure.high) == (1.0, 1.0)
+    assert figure.low == pytest.approx(0.4385, abs=1e-4)  # Wilson 1927
+    none = accuracy([False] * 3, clusters)
+    assert none.low == 0.0 and none.high == pytest.approx(0.5615, abs=1e-4)
+    scores = accuracy([0.5, 0.5, 0.5], clusters)
+    assert scores.low < 0.2 and scores.high > 0.8
+    same = paired_difference([True] * 3, [True] * 3, clusters)
+    assert same.low == pytest.approx(-0.554, abs=1e-3) and same.high == pytest.approx(
+        0.554, abs=1e-3
+    )
+    better = paired_difference([True] * 3, [False] * 3, clusters)
+    assert better.value == better.high == 1.0
+    assert -0.11 < better.low < 0, "McNemar's test gives it 25 %"
+
+
+def test_many_questions_have_the_interval_that_they_had() -> None:
+    dice = random.Random(7)
+    clusters = [f"db{n % 20}" for n in range(1000)]
+    scores = [dice.random() for _ in clusters]
+    figure = accuracy(scores, clusters)
+    assert figure.high - figure.low < 0.05, "Wilson's would be 0.062: it is for shares"
+    sure = accuracy([True] * 1000, clusters)
+    assert 0.99 < sure.low < 1.0
+    assert paired_difference([True] * 1000, [True] * 1000, clusters).low == 0.0
+
+
 def test_no_question_has_no_accuracy() -> None:
     figure = accuracy([], [])
     assert (figure.value, figure.low, figure.high) == (0.0, 0.0, 0.0)

@@ -194,6 +194,17 @@ def test_another_configuration_is_refused(tasks: Sequence[Task], tmp_path: Path)
     assert (run / "predictions.jsonl").read_bytes() == before
 
 
+def test_questions_that_changed_since_are_refused_in_words(
+    tasks: Sequence[Task], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    evaluate(tasks, Scripted(), out=run, config={"questions": "q.json", "questions_sha256": "a"})
+    with pytest.raises(ConfigError, match=r"run with what q\.json was before it changed"):
+        evaluate(
+            tasks, Scripted(), out=run, config={"questions": "q.json", "questions_sha256": "b"}
+        )
+
+
 def test_predictions_about_other_questions_are_refused(
     tasks: Sequence[Task], tmp_path: Path
 ) -> None:

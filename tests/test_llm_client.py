@@ -22,6 +22,7 @@ from quorumsql.errors import (
     ModelRefused,
     ModelUnavailable,
 )
+from quorumsql.llm import wire
 from quorumsql.llm.endpoint import Endpoint
 from quorumsql.llm.openai_compatible import OpenAICompatible
 from quorumsql.llm.prices import Price, price_of
@@ -426,3 +427,15 @@ def test_endpoints_that_cannot_be() -> None:
     with pytest.raises(ConfigError, match="key_variable") as caught:
         Endpoint(model="m", base_url=f"https://ana:{KEY}@models.example/v1")
     assert KEY not in str(caught.value)
+
+
+def test_a_complaint_of_megabytes_is_not_searched_whole() -> None:
+    pieces = {"length": "maximum ", "wish": "stream_ ", "tokens": "maximum tokens " * 3}
+    for piece in pieces.values():
+        complaint = piece * (6_000_000 // len(piece))
+        started = time.process_time()
+        assert not wire.too_long(400, complaint)
+        wire.refused(400, complaint, {"stream": True, "temperature": 0})
+        assert time.process_time() - started < 0.5
+    for complaint in ("context length " + "x" * 9_000, "x" * 9_000 + " the prompt is too long"):
+        assert wire.too_long(400, complaint)

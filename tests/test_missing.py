@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from quorumsql.db import open_database
-from quorumsql.domain import Limits, Question
+from quorumsql.domain import Hit, Limits, Question
 from quorumsql.pipeline import Pipeline
 from quorumsql.ports import Database
 from quorumsql.stages.missing import supplied
@@ -57,13 +57,14 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def changed(database: Database, sql: str, question: str) -> str | None:
+def changed(database: Database, sql: str, question: str, hits: tuple[Hit, ...] = ()) -> str | None:
     """What the rules make of a statement."""
     return supplied(
         sql,
         question=question,
         schema=database.schema(),
         run=lambda one: database.execute(one, limits=Limits()),
+        hits=hits,
     )
 
 
@@ -93,6 +94,57 @@ def changed(database: Database, sql: str, question: str) -> str | None:
 )
 def test_words_become_conditions(database: Database, question: str, where: str) -> None:
     assert changed(database, COUNT, question) == f"{COUNT} WHERE {where}"
+
+
+@pytest.mark.parametrize(
+    ("question", "where"),
+    [
+        ("employees without an email or a manager", "email IS NULL AND manager_id IS NULL"),
+        ("employees with no email and no manager", "email IS NULL AND manager_id IS NULL"),
+        ("employees with neither email nor manager", "email IS NULL AND manager_id IS NULL"),
+        ("employees who don't have a manager or an email",
+         "manager_id IS NULL AND email IS NULL"),
+        ("employees with no email but a manager", "email IS NULL AND NOT manager_id IS NULL"),
+        ("employees with a manager but no email", "email IS NULL AND NOT manager_id IS NULL"),
+        ("employees who have an email and no phone number",
+         "(phone IS NULL OR phone = '') AND NOT email IS NULL"),
+        ("employees who have a phone but no email",
+         "email IS NULL AND NOT phone IS NULL AND phone <> ''"),
+        ("employees who have no email but a nice desk", "email IS NULL"),
+    ],
+)  # fmt: skip
+def test_two_columns_are_read_at_once(database: Database, question: str, where: str) -> None:
+    assert changed(database, COUNT, question) == f"{COUNT} WHERE {where}"
+    assert changed(database, f"{COUNT} WHERE {NOBODY}", question) == f"{COUNT} WHERE {where}"
+
+
+@pytest.mark.parametrize(
+    ("question", "value", "where"),
+    [
+        ("How many done invoices are there?", "done", "status = 'done'"),
+        ("closd tickets", "closed", "status = 'closed'"),
+        ("clozd tickets", "closed", None),
+        ("How many tickets are there per closed tickets?", "closed", None),
+        ("share of closed tickets", "closed", None),
+        ("tickets other than closed tickets", "closed", None),
+        ("closed by Ann", "closed", None),
+    ],
+)
+def test_a_value_before_its_rows_is_asked_for(
+    database: Database, question: str, value: str, where: str | None
+) -> None:
+    table = "invoice" if "invoice" in question else "ticket"
+    word = next(w for w in question.split() if w[:2] == value[:2])
+    start = question.index(word)
+    hit = Hit(
+        table=table, column="status", value=value, start=start, end=start + len(word),
+        score=0.9, match="exact" if word == value else "fuzzy",
+    )  # fmt: skip
+    sql = f"SELECT COUNT(*) FROM {table}"
+    wanted = None if where is None else f"{sql} WHERE {where}"
+    assert changed(database, sql, question, (hit,)) == wanted
+    assert changed(database, f"{sql} WHERE status = '{value}'", question, (hit,)) is None
+    assert changed(database, "SELECT 1", question, (hit,)) is None
 
 
 @pytest.mark.parametrize(
@@ -135,7 +187,9 @@ def test_nonsense_goes_and_the_rest_stays(database: Database, sql: str, better: 
     ("sql", "question"),
     [
         (f"{COUNT} WHERE {NOBODY}", "employees without invoices"),  # a table: NOT IN is right
-        (COUNT, "employees with no email or phone"),
+        (COUNT, "employees with no email or phone or manager"),
+        (COUNT, "employees whose email or phone is missing"),
+        (COUNT, "employees with no email or invoice"),
         (COUNT, "employees without email who have no invoices"),
         (COUNT, "employees with no city"),  # all have one
         (COUNT, "employees with no email contact person"),

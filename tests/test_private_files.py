@@ -7,12 +7,14 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from quorumsql.db import open_database
 from quorumsql.disk import append, write_atomically
 from quorumsql.stores.history import Asked, History
 from quorumsql.stores.known import writing
+from quorumsql.stores.values_segment import SegmentWriter
 from quorumsql.stores.verdicts import Verdict, VerdictStore
 from quorumsql.survey import FILE, survey
 from sqlite_files import make
@@ -49,6 +51,15 @@ def test_an_index_is_its_owners_alone(tmp_path: Path) -> None:
     assert {FILE, FILE.replace(".sqlite", ".lock")} <= found.keys()
     assert any(name.endswith(".keys") for name in found)
     assert set(found.values()) == {0o600}
+
+
+def test_keys_are_private_before_anything_is_in_them(tmp_path: Path) -> None:
+    """Not made readable and closed afterwards: somebody could have opened them in between."""
+    keys = SegmentWriter()
+    keys.add(np.array([1, 2], np.uint64), np.array([1, 2], np.uint32))
+    path, size, _ = keys.write(tmp_path / "index.sqlite")
+    assert size == 2
+    assert mode(path) == 0o600
 
 
 def test_what_sqlite_puts_beside_an_index_is_too(tmp_path: Path) -> None:

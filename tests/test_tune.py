@@ -21,12 +21,13 @@ from quorumsql.config import load_settings
 from quorumsql.domain import Column, Schema, Table
 from quorumsql.errors import ConfigError, UsageError
 from quorumsql.evals.datasets import load_spider
-from quorumsql.evals.rating import Rater, family, lead_is_safe
+from quorumsql.evals.rating import Rater, family
 from quorumsql.evals.recorded import Recorded, of_run, read_gold, record_pool
 from quorumsql.evals.run import evaluate
 from quorumsql.evals.tune import Composition, Front, Plan, chosen, halves, search, shrunk
 from quorumsql.evals.tune_transfer import likeness, members_for
 from quorumsql.evals.tune_write import as_toml, drawn
+from quorumsql.stages.composed import lead_is_safe
 from quorumsql.stages.weighted import Measured, load_measured
 
 

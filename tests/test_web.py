@@ -106,7 +106,7 @@ def test_statements_go_through_the_guard(server: Served, ana: httpx2.Client) -> 
 def test_history_and_verdicts_are_kept(ana: httpx2.Client) -> None:
     run = ana.post("/v1/ask", json=QUESTION).headers["quorum-run"]
     said = ana.post(f"/v1/runs/{run}/verdict", json={"right": True}).json()
-    assert said == {"verdict": "right", "proposed": True}
+    assert said == {"verdict": "right", "proposed": True, "withdrawn": False}
     assert ana.patch(f"/v1/history/{run}", json={"saved": True}).status_code == 200
     (entry,) = [e for e in ana.get("/v1/history?saved=true").json()["entries"] if e["id"] == run]
     assert entry["verdict"] == "right" and entry["question"] == QUESTION["question"]

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser import Opened, ask, opened, picture, violations
+from quorumsql.stores.verdicts import VerdictStore
 from web_server import TOKENS, Served, build_databases, served
 
 ALL = "SELECT name, population FROM city ORDER BY id"
@@ -89,7 +90,7 @@ def test_a_verdict_on_the_other_reading_is_one_on_the_answer(server: Served) -> 
     taken = other.headers["quorum-run"]
     client.post(f"/v1/runs/{taken}/verdict", json={"right": False})  # of the answer it says nothing
     said = client.post(f"/v1/runs/{taken}/verdict", json={"right": True}).json()
-    assert said == {"verdict": "right", "proposed": True}
+    assert said == {"verdict": "right", "proposed": True, "withdrawn": False}
     (file,) = (server.folder / "home" / "databases").glob("other-*/verdicts.jsonl")
     (record,) = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert record["right"] is False and record["sql"] == answer["sql"]
@@ -101,6 +102,41 @@ def test_a_verdict_on_the_other_reading_is_one_on_the_answer(server: Served) -> 
     )
     assert rejected.json() == {"status": "rejected"}
     assert client.get("/v1/examples", params=place).json()["examples"] == []
+
+
+def test_a_changed_verdict_withdraws_what_the_earlier_one_proposed(server: Served) -> None:
+    client, place = server.client(), {"database": "other"}
+    question = "Which cities would you show?"
+    run, answer = asked(client, question=question, **place)
+    other = client.post(f"/v1/runs/{run}/reading", json={"reading": 1})
+    taken = other.headers["quorum-run"]
+
+    def say(name: str, right: bool) -> tuple[bool, bool]:
+        said = client.post(f"/v1/runs/{name}/verdict", json={"right": right}).json()
+        return said["proposed"], said["withdrawn"]
+
+    def waiting() -> list[str]:
+        found = client.get("/v1/examples", params=place).json()["examples"]
+        return [one["sql"] for one in found if one["question"] == question]
+
+    def standing() -> list[bool]:
+        (file,) = (server.folder / "home" / "databases").glob("other-*/verdicts.jsonl")
+        return [one.right for one in VerdictStore(file).all() if one.question == question]
+
+    assert say(run, True) == (True, False) and waiting() == [answer["sql"]]
+    assert say(run, True) == (False, False) and waiting() == [answer["sql"]]
+    assert say(run, False) == (False, True) and waiting() == []
+    assert say(run, True) == (True, False) and standing() == [True]
+    assert say(taken, True) == (True, False)
+    assert waiting() == [answer["sql"], other.json()["sql"]] and standing() == [True, False]
+    assert say(taken, False) == (False, True)  # then nothing is known of the answer itself
+    assert waiting() == [answer["sql"]] and standing() == [True]
+    (example,) = client.get("/v1/examples", params=place).json()["examples"]
+    path = f"/v1/examples/{example['id']}"
+    client.patch(path, params=place, json={"decision": "approve"})
+    assert say(run, False) == (False, False)
+    found = client.get("/v1/examples", params={**place, "approved": "true"}).json()["examples"]
+    assert [one["sql"] for one in found] == [answer["sql"]]
 
 
 def test_only_reviewers_see_what_others_propose(tmp_path: Path, shop_bytes: bytes) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from quorumsql.db import open_database
 from quorumsql.domain import Answer, Question, Rows
+from quorumsql.follow import edited
 from quorumsql.follow.dates import Period, period, phrase
 from quorumsql.pipeline import Pipeline
 from quorumsql.ports import Database
@@ -173,7 +174,11 @@ def test_where_it_cannot_be_added_all_is_asked_and_said(
         "orders in 2024",
         "orders on 2024-05-03",
         "orders between 2023-01-01 and 2023-02-01",
-        "orders in March",
+        "orders in March and May",
+        "orders on Mondays or Fridays",
+        "orders on Monday to Friday",
+        "orders in May 3",
+        "orders placed more than 3 months ago",
         "more orders than last year",
         "orders in March 2024 or April 2024",
         "orders in March 2024 and in 2023",
@@ -294,6 +299,14 @@ def test_an_age_is_added_where_only_birthdays_are_known(database: Database) -> N
         ("until last month", None, "2024-05-01"),
         ("over the past year", "2023-05-15", None),
         ("the last 2 quarters", "2023-11-15", None),
+        ("two years ago", "2022-01-01", "2023-01-01"),
+        ("3 months ago", "2024-02-01", "2024-03-01"),
+        ("a week ago", "2024-05-06", "2024-05-13"),
+        ("since 10 days ago", "2024-05-05", None),
+        ("last weekend", "2024-05-11", "2024-05-13"),
+        ("last Monday", "2024-05-13", "2024-05-14"),
+        ("last Friday", "2024-05-10", "2024-05-11"),
+        ("since the year 2023", "2023-01-01", None),
     ],
 )
 def test_times_in_words(words: str, first: str | None, end: str | None) -> None:
@@ -301,6 +314,39 @@ def test_times_in_words(words: str, first: str | None, end: str | None) -> None:
         return None if text is None else datetime.date.fromisoformat(text)
 
     assert period(words, TODAY) == Period(first=day(first), end=day(end))
+
+
+def test_what_comes_again_has_no_first_day() -> None:
+    assert period("in May", TODAY) == period("every May", TODAY) == Period(months=(5,))
+    assert period("on Mondays", TODAY) == period("on a Monday", TODAY) == Period(weekdays=(1,))
+    assert period("at the weekend", TODAY) == Period(weekdays=(6, 7))
+    assert period("on weekdays", TODAY) == Period(weekdays=(1, 2, 3, 4, 5))
+    assert period("may", TODAY) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "condition", "said"),
+    [
+        ("How many orders were placed in March?", "order_date LIKE '%-03-%'", "of every year"),
+        ("How many orders on Mondays?", "strftime('%w', order_date) = '1'", "in every week"),
+        ("How many orders on weekends?", "strftime('%w', order_date) IN ('0', '6')", "every week"),
+        ("How many orders were shipped on weekdays?",
+         "strftime('%w', shipped_date) NOT IN ('0', '6')", "shipped_date in every week"),
+    ],
+)  # fmt: skip
+def test_months_and_days_of_the_week_are_of_all_years(
+    database: Database, question: str, condition: str, said: str
+) -> None:
+    answer, _ = answered(database, question, ORDERS)
+    assert answer.rows == rows(database, f"{ORDERS} WHERE {condition}")
+    assert any(said in text for text in answer.warnings)
+
+
+def test_another_day_of_the_week_takes_the_place_of_the_one_before(database: Database) -> None:
+    schema = database.schema()
+    first = edited(ORDERS, "only on Mondays", schema, today=TODAY) or ""
+    again = edited(first, "what about on Fridays?", schema, today=TODAY)
+    assert again == f"{ORDERS} WHERE STRFTIME('%w', orders.order_date) = '5'"
 
 
 @pytest.mark.parametrize(
@@ -317,7 +363,11 @@ def test_times_in_words(words: str, first: str | None, end: str | None) -> None:
 )  # fmt: skip
 def test_one_row_per_month_also_before_a_year(database: Database, question: str, sql: str) -> None:
     found = answered(database, question, sql)[0].rows
-    wanted = "SELECT substr(order_date, 1, 7), COUNT(*) FROM orders GROUP BY 1 ORDER BY 1"
+    after = ">=" if "since" in question else "LIKE"
+    wanted = (
+        f"SELECT substr(order_date, 1, 7), COUNT(*) FROM orders WHERE order_date {after} '2024%' "
+        "GROUP BY 1 ORDER BY 1"
+    )
     assert found == rows(database, wanted)
 
 

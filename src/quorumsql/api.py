@@ -38,8 +38,9 @@ from quorumsql.shipped import (
     shipped_calibration,
     shipped_cascade,
 )
+from quorumsql.solved import recall_of
 from quorumsql.stages.calibrate import Calibration, promised
-from quorumsql.stages.shorten import shorten
+from quorumsql.stages.shorten import after, shorten
 from quorumsql.trace import Event, Trace, Warned
 
 if TYPE_CHECKING:
@@ -209,7 +210,8 @@ class Connection:
 
         Args:
             before: an answer, or what `answered.remembered` makes of a question and its SQL.
-            text: the follow-up, in plain words; a very long one is cut, with a warning.
+            text: the follow-up, in plain words; where both are too long for one question, first
+                the one before is cut, with a warning.
             alone: what no rule understands is a new question, asked without the one before.
             trace: receives the events of this question.
 
@@ -221,8 +223,8 @@ class Connection:
         ...     db.follow_up(db.ask("How many orders are there?"), "by channel").rows
         (('phone', 1382), ('store', 1452), ('web', 2766))
         """
-        words = stripped(text)
-        anew = words if alone else f"{before.question.rstrip('?. ')}, {words}"
+        words, most = stripped(text), self._settings.max_question
+        anew = (words, "") if alone else after(before.question, words, most)
         return self._told(trace or Trace(), lambda t: self._gone_on(before, words, anew, t))
 
     def explain(self, sql: str) -> str:
@@ -252,8 +254,8 @@ class Connection:
     def _answered(self, answer: Answer) -> Answered:
         return Answered.of(answer, dialect=self.dialect, again=self.follow_up)
 
-    def _gone_on(self, before: Answer, words: str, anew: str, trace: Trace) -> Answer:
-        """Change the statement of an answer, or ask `anew`, which the pipeline cuts itself."""
+    def _gone_on(self, before: Answer, words: str, anew: tuple[str, str], trace: Trace) -> Answer:
+        """Change the statement of an answer, or ask `anew`: the text, and how it was cut."""
         from quorumsql.follow import edited
 
         words, warning = shorten(words, self._settings.max_question)
@@ -262,8 +264,10 @@ class Connection:
             sql = edited(before.sql, words, self.schema, hits) if before.sql else None
             found = self.sql(sql) if sql else None
         if sql is None or found is None or _is_wrong(found):
-            return self._ready().answer(Question(text=anew), trace=trace)
-        answer = changed(before, words, sql, found, hits, trace, database=self.name)
+            answer = self._ready().answer(Question(text=anew[0]), trace=trace)
+            warning = anew[1]
+        else:
+            answer = changed(before, words, sql, found, hits, trace, database=self.name)
         if not warning:
             return answer
         trace.add(Warned(message=warning))
@@ -317,7 +321,7 @@ class Connection:
         ...     db.learn("all customers", "SELECT name FROM customers")
         True
         """
-        from quorumsql.assemble import examples_path
+        from quorumsql.solved import examples_path
         from quorumsql.stages.shots import shot_of
         from quorumsql.stores.examples import ExampleStore
 
@@ -367,6 +371,7 @@ class Connection:
             trust=partial(_trusted, self._settings.trust, said),
             shift=said.shift,
             refuser=self._shipped.refuser() if own else None,
+            recall=recall_of(self._settings, self._url, self.name) if own and self._url else None,
         )
 
     def _said(self, calibration: Calibration) -> Said:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from quorumsql.config import Settings, variables
 from quorumsql.domain import Brief, Ranking
@@ -19,12 +18,13 @@ from quorumsql.llm.openai_compatible import OpenAICompatible
 from quorumsql.llm.prices import price_of
 from quorumsql.llm.settings import EndpointSettings
 from quorumsql.ports import LanguageModel, Ranker
+from quorumsql.solved import examples_path
 from quorumsql.stages.budget import Allowance, CostOf
 from quorumsql.stages.session import NAMES, PARTS, LanguageEnsemble
 from quorumsql.stages.shots import NearestShots
 from quorumsql.stores.examples import ExampleStore
 
-__all__ = ["Models", "check_names", "endpoint_of", "examples_path", "prompted_names"]
+__all__ = ["Models", "check_names", "endpoint_of", "prompted_names"]
 
 
 def check_names(settings: Settings) -> None:
@@ -51,11 +51,6 @@ def check_names(settings: Settings) -> None:
 def prompted_names(settings: Settings) -> tuple[str, ...]:
     """Return the generators that ask a language model."""
     return tuple(name for name in settings.named if name in NAMES)
-
-
-def examples_path(settings: Settings) -> Path:
-    """Return where solved questions are kept."""
-    return settings.llm.examples or settings.home / "examples.jsonl"
 
 
 def endpoint_of(

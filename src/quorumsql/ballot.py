@@ -27,7 +27,7 @@ from quorumsql.stages.refine import refine, with_known
 from quorumsql.stages.weigh import read_groups
 from quorumsql.trace import GeneratorLost, Trace, Warned
 
-__all__ = ["Ballot", "Policy", "record_loss"]
+__all__ = ["Ballot", "Policy", "after_models", "record_loss", "succession"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +109,7 @@ class Ballot:
                         question=brief.question.text,
                         schema=everything,
                         run=partial(self.database.execute, limits=policy.limits),
+                        hits=brief.hits,
                     )
             if stops:
                 break
@@ -151,6 +152,27 @@ def record_loss(name: str, error: Exception, trace: Trace) -> None:
     """Record that a generator failed, and warn of it."""
     trace.add(GeneratorLost(generator=name, message=str(error)))
     trace.add(Warned(message=f"Generator {name} failed and has no vote: {error}"))
+
+
+def after_models(drafts: Sequence[Candidate], ranks: Mapping[str, int]) -> Mapping[str, int]:
+    """Return places with the models' generators first, in the order in which they were named."""
+    names = tuple(dict.fromkeys(one.generator for one in drafts))
+    return {
+        **{name: len(names) + rank for name, rank in ranks.items()},
+        **{name: rank for rank, name in enumerate(names)},
+    }
+
+
+def succession(choice: Choice, candidates: Sequence[Candidate]) -> float:
+    """Return the chance of the chosen group by the rule of succession: (votes + 1) / (all + 2).
+
+    The embedded members' calibration says nothing about pools with other members, and one vote out
+    of one is no certainty.
+    """
+    if choice.candidate is None:
+        return 0.0
+    voters = len({one.generator for one in candidates if one.weight > 0})
+    return (choice.confidence * voters + 1) / (voters + 2)
 
 
 def _written(

@@ -110,17 +110,18 @@ class AuditSettings:
 class MemberSettings:
     """How the embedded generators take part.
 
-    A `cascade` asks one after another. With "auto" the next one follows where the choice so far is
-    not sure enough, by thresholds fitted on databases held out; with a number where confidence is
-    below that. "off" asks all at once, and so does `max_error`, which promises for all. The
-    `selector` "trained" reads what they wrote, "vote" only counts. With `refuse`, questions that a
-    database seems to know nothing about are not answered. `adapted` uses what `quorum adapt` made.
+    A `cascade` asks one after another: with "auto" by thresholds fitted on databases held out, with
+    a number where confidence is below that. "off" asks all at once, and so does `max_error`. The
+    `selector` "trained" reads what they wrote, "vote" counts. With `refuse`, questions that a
+    database knows nothing about are not answered. `adapted` uses what `quorum adapt` made, `recall`
+    SQL that was approved for the same question.
     """
 
     cascade: Literal["auto", "off"] | float = "off"
     selector: Literal["trained", "vote"] = "trained"
     refuse: bool = True
     adapted: bool = True
+    recall: bool = True
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
@@ -379,10 +380,8 @@ def _refuse_unknown(
 
 
 def _effort(sources: list[_Source]) -> Effort:
-    name, value = "", "medium"
-    for source in sources:
-        if "effort" in source.values:
-            name, value = source.name, source.values["effort"]
+    named = [(s.name, s.values["effort"]) for s in sources if "effort" in s.values]
+    name, value = named[-1] if named else ("", "medium")
     for effort in EFFORTS:
         if value == effort:
             return effort

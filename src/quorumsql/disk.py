@@ -15,7 +15,7 @@ from typing import Final
 
 from quorumsql.errors import UsageError
 
-__all__ = ["append", "encodable", "locked", "write_atomically"]
+__all__ = ["append", "encodable", "locked", "private", "write_atomically"]
 
 _LOCK_SECONDS: Final = 10.0
 
@@ -23,6 +23,11 @@ _LOCK_SECONDS: Final = 10.0
 def encodable(text: str) -> str:
     """Return `text` without what UTF-8 cannot hold, which hostile values may contain."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def private(name: str, flags: int) -> int:
+    """An `opener` for `open`: what it makes can never be read by others, not even for a moment."""
+    return os.open(name, flags, 0o600)
 
 
 def write_atomically(path: Path, text: Iterable[str], *, mode: int = 0o666) -> None:

@@ -297,7 +297,7 @@ class Choice:
     candidate: int | None
     groups: tuple[Group, ...] = ()
     confidence: float = 0.0
-    rule: Literal["unanimous", "vote", "judged", "none"] = "none"
+    rule: Literal["unanimous", "vote", "judged", "approved", "none"] = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

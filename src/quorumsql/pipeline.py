@@ -21,12 +21,13 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from quorumsql.ballot import Ballot, Policy, record_loss
+from quorumsql.ballot import Ballot, Policy, after_models, record_loss, succession
 from quorumsql.domain import (
     Answer,
     Brief,
     Candidate,
     Choice,
+    Failure,
     Hit,
     Question,
     Schema,
@@ -40,14 +41,16 @@ from quorumsql.stages.cascade import Cascade
 from quorumsql.stages.choose import Ranked, choose
 from quorumsql.stages.diversity import effective_number
 from quorumsql.stages.doubt import doubts, foreign
+from quorumsql.stages.keeping import remarks
 from quorumsql.stages.link import Prepared, link, within
 from quorumsql.stages.narrow import narrow
 from quorumsql.stages.readings import readings, tied
 from quorumsql.stages.recalibrate import recalibrated
+from quorumsql.stages.recall import Recall
 from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
 from quorumsql.stages.shorten import shorten
-from quorumsql.stages.when import set_apart, timed
+from quorumsql.stages.when import Apart, set_apart, timed, year_apart
 from quorumsql.trace import Asked, Chosen, Linked, Trace, Warned
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ class Pipeline:
         trust: Callable[[Sequence[str]], Mapping[str, float]] = lambda _: {},
         shift: Callable[[], float] = lambda: 0.0,
         refuser: Refuser | None = None,
+        recall: Recall | None = None,
     ) -> None:
         """Take what answering needs.
 
@@ -99,6 +103,7 @@ class Pipeline:
                 said of this database's answers.
             refuser: says which questions the database cannot answer; absent, none is refused for
                 that. Language models, which know more words, are not second-guessed.
+            recall: knows questions that people have solved; absent, every one is new.
         """
         if not generators and language is None:
             raise UsageError("No generators: name at least one, e.g. 'embedded'.")
@@ -111,6 +116,7 @@ class Pipeline:
         self._ranker = ranker
         self._shift = shift
         self._refuser = refuser
+        self._recall = recall
         self._ballot = Ballot(
             database=database,
             generators=self._generators,
@@ -142,6 +148,9 @@ class Pipeline:
             return self._no_tables(question, trace)
         with trace.stage("retrieve"):
             hits = retrieve(asked, index=self._index)
+        known = self._recalled(asked, hits, trace)
+        if known is not None:
+            return self._answer(question, everything, hits, *known, trace)
         schema, candidates, choice = self._voted(asked, everything, hits, trace)
         if session is not None and not _sure(choice, session):
             schema, candidates, choice = self._with_models(
@@ -162,14 +171,48 @@ class Pipeline:
             self._language, asked, everything, hits, database=self._database, index=self._index
         )
 
+    def _recalled(
+        self, asked: Question, hits: tuple[Hit, ...], trace: Trace
+    ) -> tuple[tuple[Candidate, ...], Choice] | None:
+        """The answer that somebody approved for this question, if its SQL still runs."""
+        if self._recall is None or (known := self._recall.like(asked, hits)) is None:
+            return None
+        with trace.stage("recall"):
+            found = self._database.execute(known.sql, limits=self._policy.limits)
+        if isinstance(found, Failure):
+            message = f"The approved SQL of {known.question!r} does not run: {found.message}"
+            trace.add(Warned(message=message))
+            return None
+        if not known.same:
+            message = f"Taken from the approved example {known.question!r}, with other values."
+            trace.add(Warned(message=message))
+        return known.voted(found)
+
     def _voted(
         self, asked: Question, everything: Schema, hits: tuple[Hit, ...], trace: Trace
     ) -> tuple[Schema, tuple[Candidate, ...], Choice]:
         """What generators write and the vote chooses; times they cannot write are added after."""
         today = date.today()  # noqa: DTZ011 (people mean the day it is where they are)
         apart = set_apart(asked.text, everything, hits, today=today)
-        if apart is None:
-            return self._held(asked, everything, hits, trace)
+        if apart is not None:
+            return self._timed(asked, apart, everything, hits, trace)
+        held = self._held(asked, everything, hits, trace)
+        best = _best_guess(held[2], held[1])
+        run = partial(self._database.execute, limits=self._policy.limits)
+        sql = best.sql if best is not None else ""
+        apart = year_apart(asked.text, sql, everything, hits, today=today, run=run)
+        return held if apart is None else self._timed(asked, apart, everything, hits, trace, held)
+
+    def _timed(
+        self,
+        asked: Question,
+        apart: Apart,
+        everything: Schema,
+        hits: tuple[Hit, ...],
+        trace: Trace,
+        otherwise: tuple[Schema, tuple[Candidate, ...], Choice] | None = None,
+    ) -> tuple[Schema, tuple[Candidate, ...], Choice]:
+        """What is written for the question without its time, which is added then."""
         rest = replace(asked, text=apart.rest)
         with trace.stage("retrieve"):
             mentioned = retrieve(rest, index=self._index)
@@ -184,7 +227,7 @@ class Pipeline:
         if self._language is None:
             message = f"{apart.phrase!r} could not be added to the SQL: check what it does with it."
             trace.add(Warned(message=message))
-        return self._held(asked, everything, hits, trace)
+        return otherwise or self._held(asked, everything, hits, trace)
 
     def _held(
         self, asked: Question, everything: Schema, hits: tuple[Hit, ...], trace: Trace
@@ -226,12 +269,12 @@ class Pipeline:
         with trace.stage("refine"):
             drafts = session.repair(self._ran(drafts, session), self._policy.limits, lost)
             drafts = self._ran([replace(one, weight=1.0) for one in drafts], session)
-        ranks = _after_models(drafts, self._ranks)
+        ranks = after_models(drafts, self._ranks)
         candidates = (*cheap, *drafts)
         with trace.stage("choose"):
             choice = choose(candidates, ranks=ranks, dialect=everything.dialect)
             choice = session.judge(briefs[-1], candidates, choice, ranks=ranks, on_lost=lost)
-            choice = replace(choice, confidence=_succession(choice, candidates))
+            choice = replace(choice, confidence=succession(choice, candidates))
         return briefs[-1].schema, candidates, choice
 
     def _part(self, asked: Question, everything: Schema, hits: tuple[Hit, ...]) -> Schema:
@@ -295,8 +338,12 @@ class Pipeline:
         for text in doubts(choice, candidates, schema):
             trace.add(Warned(message=text))
         best = _best_guess(choice, candidates)
+        sql, everything = best.sql if best else "", self._database.schema()
+        for text in remarks(question.text, sql, everything, _warned(trace)):
+            trace.add(Warned(message=text))
         effective = effective_number(candidates, choice, dialect=schema.dialect)
-        sure = recalibrated(choice.confidence, self._shift()) if best else 0.0
+        shift = 0.0 if choice.rule == "approved" else self._shift()
+        sure = recalibrated(choice.confidence, shift) if best else 0.0
         least = min(sure, choice.confidence) if self._policy.promised else sure
         reason = _reason(choice, least, self._policy.threshold)
         if refusal is not None:
@@ -322,7 +369,7 @@ class Pipeline:
             choice=choice,
             candidates=candidates,
             hits=hits,
-            warnings=tuple(e.message for e in trace.events if isinstance(e, Warned)),
+            warnings=_warned(trace),
             timings_ms=trace.timings_ms,
             usage=sum(spent.values(), Usage()),
             usage_by_stage=spent,
@@ -343,7 +390,7 @@ class Pipeline:
         """Why the database cannot answer, where that is likely; None where it can."""
         if self._refuser is None or session is not None or choice.candidate is None:
             return None
-        if foreign(question.text):  # its words are unknown for another reason
+        if choice.rule == "approved" or foreign(question.text):  # unknown words have other reasons
             return None
         everything = self._database.schema()
         found = self._refuser.judge(question, everything, hits, candidates, choice)
@@ -370,25 +417,8 @@ def _sure(choice: Choice, session: Session) -> bool:
     )
 
 
-def _after_models(drafts: Sequence[Candidate], ranks: Mapping[str, int]) -> Mapping[str, int]:
-    """Places with the models' generators first, in the order in which they were named."""
-    names = tuple(dict.fromkeys(one.generator for one in drafts))
-    return {
-        **{name: len(names) + rank for name, rank in ranks.items()},
-        **{name: rank for rank, name in enumerate(names)},
-    }
-
-
-def _succession(choice: Choice, candidates: Sequence[Candidate]) -> float:
-    """The chance of the chosen group by the rule of succession: (votes + 1) / (all + 2).
-
-    The embedded members' calibration says nothing about pools with other members, and one vote out
-    of one is no certainty.
-    """
-    if choice.candidate is None:
-        return 0.0
-    voters = len({one.generator for one in candidates if one.weight > 0})
-    return (choice.confidence * voters + 1) / (voters + 2)
+def _warned(trace: Trace) -> tuple[str, ...]:
+    return tuple(event.message for event in trace.events if isinstance(event, Warned))
 
 
 def _linked(schema: Schema, everything: Schema) -> Linked:

@@ -40,7 +40,9 @@ from typing import Literal, TypeAlias, TypeGuard
 from quorumsql.domain import Digest, Row, Rows
 from quorumsql.errors import UnknownName
 
-__all__ = ["MODES", "Digester", "Mode", "group_results", "same_result", "same_rows"]
+__all__ = [
+    *("MODES", "Digester", "Mode", "group_results", "same_result", "same_rows", "size_of"),
+]
 
 Mode: TypeAlias = Literal["strict"]
 _Cell: TypeAlias = Hashable
@@ -340,28 +342,60 @@ def _extend(seen_a: _Column, a: _Column, seen_b: _Column, b: _Column) -> tuple[_
     )
 
 
+_AS_NUMBERS = frozenset({type(None), int, float, bool, date, datetime, time, timedelta})
+
+
+def size_of(row: Iterable[object]) -> int:
+    """Return about how many bytes a row takes, with what its cells hold."""
+    # A list: it is made in half the time of a generator.
+    return sum([8 if type(v) in _AS_NUMBERS else _inside(v) for v in row])
+
+
+def _inside(value: object) -> int:
+    """The bytes of a cell that is no plain number."""
+    match value:
+        case str() | bytes() | bytearray() | memoryview():
+            return len(value)
+        case list() | tuple() | set() | frozenset():
+            return size_of(value)
+        case dict():
+            return size_of(value) + size_of(value.values())
+        case Decimal():  # servers have numbers of a hundred thousand digits
+            return max(8, value.__sizeof__() - _EMPTY_DECIMAL)
+        case _:
+            return 8
+
+
+_EMPTY_DECIMAL = Decimal(0).__sizeof__()
 _CHUNK = 4096
+_CHUNK_BYTES = 4 * 1024 * 1024
 _BITS = (1 << 64) - 1
 
 
 class Digester:
-    """Makes a `Digest` of rows that come one by one; it holds a few thousand of them at most."""
+    """Makes a `Digest` of rows that come; it holds few of them, by number and by bytes."""
 
     def __init__(self, width: int) -> None:
         """Begin with no rows of `width` columns."""
         self._waiting: list[Row] = []
+        self._bytes = 0
+        self._hashes: list[list[int]] = [[] for _ in range(width)]
+        self._hashed = 0
         self._count = self._bag = self._sequence = 0
         self._bags, self._sequences = [0] * width, [0] * width
 
     def add(self, row: Row) -> None:
         """Take one more row."""
         self._waiting.append(row)
-        if len(self._waiting) == _CHUNK:
+        self._bytes += size_of(row)
+        if len(self._waiting) + self._hashed == _CHUNK:
             self._take()
+        elif self._bytes > _CHUNK_BYTES:
+            self._hash()
 
     def digest(self) -> Digest:
         """Return what stands for all rows so far; the last call."""
-        if self._waiting:
+        if self._waiting or self._hashed:
             self._take()
         return Digest(
             rows=self._count,
@@ -371,19 +405,31 @@ class Digester:
             column_sequences=tuple(self._sequences),
         )
 
-    def _take(self) -> None:
-        """Column by column, which leaves the loops to the interpreter's own functions."""
+    def _hash(self) -> None:
+        """Let hashes stand for the rows that wait."""
         columns = [_blurred(column) for column in zip(*self._waiting, strict=True)]
-        # A tuple's hash mixes well; that of a whole number is the number.
-        hashes = [list(map(hash, zip(column, strict=True))) for column in columns]
+        for hashes, column in zip(self._hashes, columns, strict=True):
+            # A tuple's hash mixes well; that of a whole number is the number.
+            hashes += map(hash, zip(column, strict=True))
+        self._hashed += len(self._waiting)
+        self._waiting, self._bytes = [], 0
+
+    def _take(self) -> None:
+        """Column by column, which leaves the loops to the interpreter's own functions.
+
+        Always after as many rows, however large they are: equal rows have to give one digest.
+        """
+        if self._waiting:
+            self._hash()
+        hashes = self._hashes
         for place, found in enumerate(hashes):
             self._bags[place] = (self._bags[place] + sum(found)) & _BITS
             self._sequences[place] = hash((self._sequences[place], *found))
         rows = list(map(hash, zip(map(sum, zip(*hashes, strict=True)), strict=True)))
         self._bag = (self._bag + sum(rows)) & _BITS
         self._sequence = hash((self._sequence, *rows))
-        self._count += len(self._waiting)
-        self._waiting = []
+        self._count += self._hashed
+        self._hashes, self._hashed = [[] for _ in hashes], 0
 
 
 def _blurred(column: tuple[object, ...]) -> _Column:

@@ -2,7 +2,8 @@
 
 A line of the form `statement` is also hidden behind comments, other case, a first statement, a
 subquery and WITH; a `call` stands wherever an expression can stand, a `source` wherever a table
-can; `text` stays as it is; `policy` is for permissions; `bomb` names a text that is too big.
+can; `text` stays as it is; `policy` is for permissions; `bomb` names a text that is too big,
+`growth` one that is short and stands for one that is too big.
 Every text is distinct.
 """
 
@@ -146,6 +147,15 @@ def _bomb(line: str, number: int, rotate: int) -> Iterator[str]:
         yield shapes[line](size)
 
 
+def _growth(line: str, number: int, rotate: int) -> Iterator[str]:
+    """Chains in which each part holds the one before it twice."""
+    first, following = line.split(" THEN ", 1)
+    for size in (18, 30):
+        parts = [f"c0 AS ({first})"]
+        parts += [f"c{n + 1} AS ({following.replace('@', f'c{n}')})" for n in range(size)]
+        yield f"WITH {', '.join(parts)} SELECT x FROM c{size}"
+
+
 def _some(texts: tuple[str, ...], number: int, count: int) -> Iterator[str]:
     """`count` of `texts`, others for every line."""
     for step in range(count):
@@ -159,4 +169,5 @@ FORMS: Mapping[str, Callable[[str, int, int], Iterator[str]]] = {
     "text": _text,
     "policy": _text,
     "bomb": _bomb,
+    "growth": _growth,
 }

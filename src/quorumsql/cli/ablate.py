@@ -30,13 +30,19 @@ def register(app: typer.Typer) -> None:
 
 
 def ablate(
-    questions: Annotated[Path, typer.Option(help="Questions with gold queries (dev.json).")],
-    db_dir: Annotated[Path, typer.Option(help="Folder that holds NAME/NAME.sqlite.")],
-    out: Annotated[Path, typer.Option(help="The runs' folder; unfinished runs continue.")],
+    questions: Annotated[
+        Path, typer.Option(metavar="FILE", help="Questions with gold queries (dev.json).")
+    ],
+    db_dir: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder that holds NAME/NAME.sqlite.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The runs' folder; unfinished runs continue.")
+    ],
     limit: Annotated[
-        int | None, typer.Option(help="Only the first so many questions.", min=1)
+        int | None, typer.Option(metavar="N", help="Only the first so many questions.", min=1)
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes to answer with.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(metavar="N", help="Processes to answer with.", min=1)] = 1,
     generators: Annotated[
         str | None, typer.Option(metavar="A,B", help="Ask only these generators.")
     ] = None,
@@ -169,25 +175,27 @@ def _ranks(settings: Settings) -> Mapping[str, int]:
 
 
 def _show(record: Mapping[str, Any], full: float) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from quorumsql.cli.output import lined, page
+    from quorumsql.evals.figures import percent
 
-    console = Console()
-    table = Table("variant", title="Execution accuracy")
+    table = lined("variant", title="Execution accuracy")
     table.add_column("accuracy", justify="right")
     table.add_column("against full", justify="right")
     table.add_column("n", justify="right")
     for one in record["figures"]:
         delta = one["accuracy"] - full
-        table.add_row(one["name"], f"{one['accuracy']:.1%}", f"{100 * delta:+.1f}", str(one["n"]))
-    console.print(table)
-    shares = Table("generator", title="Right answers by how many generators have them")
+        against = f"{100 * delta:+.1f} points"
+        table.add_row(one["name"], percent(one["accuracy"]), against, str(one["n"]))
+    shares = lined("generator", title="Right answers by how many generators have them")
     keys = sorted({key for counts in record["generators"].values() for key in counts})
     for key in keys:
         shares.add_column(key, justify="right")
     for name, counts in record["generators"].items():
-        shares.add_row(name, *(f"{counts.get(key, 0.0):.1%}" for key in keys))
-    console.print(shares)
+        shares.add_row(name, *(percent(counts.get(key, 0.0)) for key in keys))
+    with page() as console:
+        console.print(table)
+        console.print()
+        console.print(shares)
 
 
 def _estimate(

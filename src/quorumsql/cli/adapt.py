@@ -27,8 +27,12 @@ def register(app: typer.Typer) -> None:
 
 
 def adapt(
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
-    minutes: Annotated[float, typer.Option(help="Time for everything.", min=0.1)] = 15.0,
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
+    minutes: Annotated[
+        float, typer.Option(metavar="N", help="Time for everything.", min=0.1)
+    ] = 15.0,
     questions: Annotated[int, typer.Option(metavar="N", help="Questions to make.", min=1)] = 4_000,
     forget: Annotated[bool, typer.Option("--forget", help="Delete what was adapted.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -31,7 +31,7 @@ Effort = Literal["low", "medium", "high"]
 
 
 Asked = Annotated[str, typer.Argument(help="The question; - reads it from stdin.")]
-Db = Annotated[str, typer.Option(help="The database: a URL or the path of a file.")]
+Db = Annotated[str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")]
 AsJson = Annotated[
     bool,
     typer.Option(

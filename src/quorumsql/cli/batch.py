@@ -26,23 +26,32 @@ def batch(
     questions: Annotated[
         Path, typer.Argument(help="JSON lines with `question`, or .txt with a question per line.")
     ],
-    out: Annotated[Path, typer.Option(help="The file of answers, a JSON object per line.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The file of answers, a JSON object per line.")
+    ],
     db: Annotated[
-        str | None, typer.Option(help="The database, where a line does not name its own.")
+        str | None,
+        typer.Option(metavar="URL", help="The database, where a line does not name its own."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="How many questions at a time.", min=1)] = 1,
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="How many questions at a time.", min=1)
+    ] = 1,
     executor: Annotated[
         Literal["processes", "ray"], typer.Option(help="Where: on this machine, or on Ray.")
     ] = "processes",
     generators: Annotated[
-        str | None, typer.Option(help="Names of generators, separated by commas.")
+        str | None, typer.Option(metavar="A,B", help="Names of generators, separated by commas.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The language model to answer with.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The language model to answer with.")
+    ] = None,
     effort: Annotated[
         Literal["low", "medium", "high"] | None,
         typer.Option(help="How much work an answer may take."),
     ] = None,
-    rows: Annotated[int, typer.Option(help="Keep at most so many rows per answer.", min=0)] = 1_000,
+    rows: Annotated[
+        int, typer.Option(metavar="N", help="Keep at most so many rows per answer.", min=0)
+    ] = 1_000,
 ) -> None:
     """Answer a file of questions, each as `quorum ask --json` would.
 

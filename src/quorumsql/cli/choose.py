@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quorumsql.errors import UsageError
+
 if TYPE_CHECKING:
     from quorumsql.cli.choosing import Done
 
@@ -25,16 +27,29 @@ def register(app: typer.Typer) -> None:
 
 
 def choose(
-    pool: Annotated[Path, typer.Option(help="Candidates, a JSON object per line.")],
-    db_dir: Annotated[Path, typer.Option(help="Folder that holds NAME/NAME.sqlite.")],
-    out: Annotated[Path, typer.Option(help="Where the choices go, a JSON object per line.")],
+    pool: Annotated[Path, typer.Option(metavar="FILE", help="Candidates, a JSON object per line.")],
+    db_dir: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder that holds NAME/NAME.sqlite.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where the choices go, a JSON object per line.")
+    ],
     method: Annotated[
-        str,
-        typer.Option(help="trained, majority, crossmax; with weights: weighted, gem or ordered."),
-    ] = "trained",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="trained (the default), majority, crossmax; with weights: weighted, gem, ordered.",
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="What is known of generators, from quorum tune."),
+    ] = None,
+    composition: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="In place of a method: composition.json, from quorum tune."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
@@ -49,7 +64,16 @@ def choose(
 
     from quorumsql.cli.choosing import Work, choose_on
 
-    work = Work(pool=pool, databases=db_dir, out=out, method=method, weights=weights)
+    if composition is not None and (method is not None or weights is not None):
+        raise UsageError("--composition says how to choose: leave --method and --weights out.")
+    work = Work(
+        pool=pool,
+        databases=db_dir,
+        out=out,
+        method=method or "trained" if composition is None else "composition",
+        weights=weights,
+        composition=composition,
+    )
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
     hidden = not console.is_terminal

@@ -40,6 +40,7 @@ class Work:
     out: Path
     method: str
     weights: Path | None
+    composition: Path | None = None
 
     def identity(self) -> dict[str, object]:
         """What makes it the same work when it goes on."""
@@ -50,6 +51,7 @@ class Work:
             "databases": str(self.databases.resolve()),
             "method": self.method,
             "weights_sha256": _hash(self.weights) if self.weights else None,
+            **({"composition_sha256": _hash(self.composition)} if self.composition else {}),
             "version": version("quorumsql"),
         }
 
@@ -78,7 +80,7 @@ def choose_on(work: Work, begins: Callable[[str, int], None], advance: Callable[
         UsageError: a file or folder cannot be read or written, or the method needs weights.
         ConfigError: there is unfinished work on another pool, or by other settings.
     """
-    how, _ = known_of(work.method, work.weights)
+    how, _ = known_of(work.method, work.weights, work.composition)
     if not work.out.parent.is_dir():
         raise UsageError(f"{work.out}: its folder does not exist; make it first.")
     partial = work.out.with_name(work.out.name + ".partial")
@@ -136,6 +138,7 @@ def _chosen(
             out=Path(folder, "choices.jsonl"),
             method=work.method,
             weights=work.weights,
+            composition=work.composition,
             heard=None if ranks is None else Measured(ranks=ranks),
             watch=keep,
         ).problems

@@ -26,7 +26,8 @@ def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="Folder of a run.")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Folder of another run.")],
     html: Annotated[
-        Path | None, typer.Option(help="Also write RUN_B's report with the comparison in it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write RUN_B's report with the comparison in it."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write here, not where answers look.")
     ] = None,

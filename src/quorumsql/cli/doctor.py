@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 2 when it could do more than read.")

@@ -15,10 +15,14 @@ from quorumsql.cli.evaluate_options import Options, with_options
 
 __all__ = ["register"]
 
-DbDir = Annotated[Path | None, typer.Option(help="Folder that holds NAME/NAME.sqlite.")]
+DbDir = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Folder that holds NAME/NAME.sqlite.")
+]
 Db = Annotated[
     str | None,
-    typer.Option(help="The database; {db_id} in a URL stands for a question's database."),
+    typer.Option(
+        metavar="URL", help="The database; {db_id} in a URL stands for a question's database."
+    ),
 ]
 
 
@@ -34,7 +38,9 @@ def register(app: typer.Typer) -> None:
 
 def spider(
     options: Options,
-    db_dir: Annotated[Path, typer.Option(help="Folder that holds NAME/NAME.sqlite.")],
+    db_dir: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder that holds NAME/NAME.sqlite.")
+    ],
 ) -> None:
     """Answer the questions of a file in Spider's format and score the answers.
 
@@ -61,6 +67,7 @@ def bird(
     repeats: Annotated[
         int,
         typer.Option(
+            metavar="N",
             help="How often R-VES times a right answer and its gold (officially 100); 0: no R-VES.",
             min=0,
             max=10_000,
@@ -95,7 +102,9 @@ def sql_eval(
     db_dir: DbDir = None,
     load: Annotated[
         Path | None,
-        typer.Option(help="Folder of NAME.sql: make missing databases on the server first."),
+        typer.Option(
+            metavar="FOLDER", help="Folder of NAME.sql: make missing databases on the server first."
+        ),
     ] = None,
 ) -> None:
     """Answer the questions of Defog's SQL-Eval and score the answers.
@@ -117,7 +126,9 @@ def sql_eval(
 
 def jsonl(
     options: Options,
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
 ) -> None:
     """Answer your own questions about your own database and score the answers.
 

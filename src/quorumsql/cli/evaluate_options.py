@@ -22,19 +22,25 @@ __all__ = ["Options", "with_options"]
 class Options:
     """What all benchmarks can be told."""
 
-    questions: Annotated[Path, typer.Option(help="The file of questions.")]
-    out: Annotated[Path, typer.Option(help="The run's folder; an unfinished run continues.")]
-    limit: Annotated[int | None, typer.Option(help="Only the first so many questions.", min=1)] = (
-        None
-    )
-    workers: Annotated[int, typer.Option(help="How many questions to answer at a time.", min=1)] = 1
+    questions: Annotated[Path, typer.Option(metavar="FILE", help="The file of questions.")]
+    out: Annotated[
+        Path, typer.Option(metavar="RUN", help="The run's folder; an unfinished run continues.")
+    ]
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="Only the first so many questions.", min=1)
+    ] = None
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="How many questions to answer at a time.", min=1)
+    ] = 1
     executor: Annotated[
         Literal["processes", "ray"], typer.Option(help="Where: on this machine, or on Ray.")
     ] = "processes"
     generators: Annotated[
-        str | None, typer.Option(help="Names of generators, separated by commas.")
+        str | None, typer.Option(metavar="A,B", help="Names of generators, separated by commas.")
     ] = None
-    model: Annotated[str | None, typer.Option(help="The language model to answer with.")] = None
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The language model to answer with.")
+    ] = None
     effort: Annotated[
         Literal["low", "medium", "high"] | None,
         typer.Option(help="How much work an answer may take."),
@@ -42,23 +48,31 @@ class Options:
     slices: Annotated[
         list[str] | None,
         typer.Option(
-            "--slice", help="Report accuracy of a part, e.g. 'joins > 1 and subquery = 0'."
+            "--slice",
+            metavar="FILTER",
+            help="Report accuracy of a part, e.g. 'joins > 1 and subquery = 0'.",
         ),
     ] = None
-    compare: Annotated[Path | None, typer.Option(help="Folder of a run to compare with.")] = None
+    compare: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Folder of a run to compare with.")
+    ] = None
     save_baseline: Annotated[
-        Path | None, typer.Option(help="Write what is right to this file.")
+        Path | None, typer.Option(metavar="FILE", help="Write what is right to this file.")
     ] = None
     baseline: Annotated[
         Path | None,
-        typer.Option(help="Exit with 1 when something of this file is no longer right."),
+        typer.Option(
+            metavar="FILE", help="Exit with 1 when something of this file is no longer right."
+        ),
     ] = None
     allow_lost: Annotated[
-        int, typer.Option(help="So many questions of the baseline may be lost.", min=0)
+        int, typer.Option(metavar="N", help="So many questions of the baseline may be lost.", min=0)
     ] = 0
     fail_under: Annotated[
         float | None,
-        typer.Option(help="Exit with 1 when accuracy is below this share.", min=0.0, max=1.0),
+        typer.Option(
+            metavar="SHARE", help="Exit with 1 when accuracy is below this share.", min=0.0, max=1.0
+        ),
     ] = None
     gold_as_prediction: Annotated[
         bool, typer.Option("--gold-as-prediction", help="Score the gold queries: the ceiling.")

@@ -180,9 +180,10 @@ def _tell_absent(tasks: Sequence[Task]) -> None:
 
 def _tell(changes: Changes) -> None:
     from quorumsql.cli.output import printable
+    from quorumsql.evals.figures import percent
 
     typer.echo(
-        f"Since the baseline ({changes.before:.1%}): {len(changes.gained)} gained, "
+        f"Since the baseline ({percent(changes.before)}): {len(changes.gained)} gained, "
         f"{len(changes.lost)} lost, {changes.new} new, {changes.gone} gone.",
         err=True,
     )
@@ -195,17 +196,17 @@ def _tell(changes: Changes) -> None:
 
 def _print(summary: Summary, out: Path, *, as_json: bool) -> None:
     """Show the summary: JSON on stdout, or a table there and the report's place on stderr."""
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from quorumsql.cli.output import lined, page, printable
     from quorumsql.evals.summary import rows_of_summary
 
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
-        table = Table("figure", "value", title=Text(str(out)))
+        table = lined("figure", "value", title=printable(str(out)))
         for name, value in rows_of_summary(summary):
             table.add_row(Text(name), Text(value))
-        Console().print(table)
+        with page() as console:
+            console.print(table)
     typer.echo(f"Every question: {out / 'report.html'}", err=True)

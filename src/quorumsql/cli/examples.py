@@ -25,13 +25,18 @@ __all__ = ["register"]
 Store = Annotated[
     Path | None, typer.Option(metavar="FILE", help="This store instead of the user's own.")
 ]
-Database = Annotated[str, typer.Option(help="The database: a URL or the path of a file.")]
+Database = Annotated[
+    str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of `examples` to the program."""
-    group = typer.Typer(help="Keep solved questions to learn from.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Keep solved questions: to be answered so again, and to learn from.",
+        no_args_is_help=True,
+    )
     group.command("add")(add)
     group.command("import")(import_file)
     group.command("list")(list_all)
@@ -67,10 +72,12 @@ def import_file(
         Path, typer.Argument(help="JSON list or JSON lines with question and sql (or query, SQL).")
     ],
     db: Annotated[
-        str | None, typer.Option(help="The database of all, where the file names none.")
+        str | None,
+        typer.Option(metavar="URL", help="The database of all, where the file names none."),
     ] = None,
     db_dir: Annotated[
-        Path | None, typer.Option(help="Folder with NAME/NAME.sqlite for each db_id.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder with NAME/NAME.sqlite for each db_id."),
     ] = None,
     approved: Annotated[
         bool, typer.Option("--approved", help="Approve all of them at once.")
@@ -95,16 +102,17 @@ def list_all(store: Store = None, as_json: Json = False) -> None:
     if as_json:
         sys.stdout.write(json.dumps([_object(one) for one in examples], ensure_ascii=False) + "\n")
         return
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table("id", "database", "approved", "question", "skeleton")
+    from quorumsql.cli.output import lined, page, printable
+
+    table = lined("id", "database", "approved", "question", "skeleton")
     for one in examples:
         mark = "yes" if one.approved else "no"
         texts = (one.id, one.database, mark, one.shot.question, one.shot.skeleton)
-        table.add_row(*(Text(text) for text in texts))
-    Console().print(table)
+        table.add_row(*(Text(printable(text)) for text in texts))
+    with page() as console:
+        console.print(table)
 
 
 def approve(
@@ -128,8 +136,8 @@ def remove(
 
 
 def _store(path: Path | None) -> ExampleStore:
-    from quorumsql.assemble import examples_path
     from quorumsql.cli.settings import settings_of
+    from quorumsql.solved import examples_path
     from quorumsql.stores.examples import ExampleStore
 
     return ExampleStore(path or examples_path(settings_of()))

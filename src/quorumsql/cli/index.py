@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Forget what is there first.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -26,9 +26,13 @@ def register(app: typer.Typer) -> None:
 
 
 def mcp(
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
     transport: Annotated[Transport, typer.Option(help="How clients reach the server.")] = "stdio",
-    host: Annotated[str, typer.Option(help="Address for http; of this machine.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Address for http; of this machine.")
+    ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(metavar="N", min=1, max=65_535, help="Port for http, path /mcp.")
     ] = 8421,

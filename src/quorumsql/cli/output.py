@@ -22,9 +22,8 @@ from quorumsql.cli.warned import gathered
 from quorumsql.domain import Answer, Execution, Failure, Rows
 
 __all__ = [
-    *("ENDLESS", "count", "page", "printable", "shape", "show_answer", "show_failure", "show_rows"),
-    "show_sql",
-    "why_none",
+    *("ENDLESS", "count", "lined", "page", "printable", "shape", "show_answer", "show_failure"),
+    *("show_rows", "show_sql", "why_none"),
 ]
 
 WIDEST_CELL = 48
@@ -55,6 +54,19 @@ def page(*, whole: bool = False) -> Iterator[Console]:
         yield console
     sys.stdout.write(capture.get())
     sys.stdout.flush()
+
+
+def lined(*heads: str, title: str = "") -> Table:
+    """Return an empty table in the one style of all of them; figures stand in `add_column`s."""
+    return Table(
+        *heads,
+        title=Text(title, style="bold") if title else None,
+        title_justify="left",
+        show_edge=False,
+        pad_edge=False,
+        header_style="bold",
+        safe_box=True,
+    )
 
 
 def printable(text: str) -> str:
@@ -124,7 +136,7 @@ def show_rows(console: Console, rows: Rows, *, limit: int) -> None:
     shown = [[_cell(value) for value in row] for row in rows.rows[:limit]]
     heads = [_cut(Text(printable(name), style="bold")) for name in rows.columns]
     widths = _widths(heads, shown, room=console.width)
-    table = Table(show_edge=False, pad_edge=False, header_style="bold", safe_box=True)
+    table = lined()
     for position, width in enumerate(widths):
         side = "right" if _is_numeric(rows, position) else "left"
         table.add_column(

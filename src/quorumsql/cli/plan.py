@@ -32,10 +32,9 @@ def dollars(usd: float | None) -> str:
 
 def show_plan(lines: Sequence[Planned]) -> None:
     """Print a plan as a table."""
-    from rich.console import Console
-    from rich.table import Table
+    from quorumsql.cli.output import lined, page
 
-    table = Table("stage", "who", "model", title="At most, before anything is spent")
+    table = lined("stage", "who", "model", title="At most, before anything is spent")
     for name in ("calls", "input tokens", "output tokens", "cost"):
         table.add_column(name, justify="right")
     for line in lines:
@@ -45,4 +44,5 @@ def show_plan(lines: Sequence[Planned]) -> None:
     table.add_section()
     sums = [f"{whole[key]:,}" for key in ("calls", "input_tokens", "output_tokens")]
     table.add_row("all", "", "", *sums, dollars(whole["usd"]))
-    Console().print(table)
+    with page() as console:
+        console.print(table)

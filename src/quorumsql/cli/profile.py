@@ -29,7 +29,9 @@ def register(app: typer.Typer) -> None:
 
 
 def profile(
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
     table: Annotated[str, typer.Option(metavar="NAME", help="Show only this table.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -24,9 +24,11 @@ def register(app: typer.Typer) -> None:
 
 
 def schema(
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
     format: Annotated[
-        str, typer.Option("--format", help="One of mschema, ddl, compact.")
+        str, typer.Option("--format", metavar="FORMAT", help="One of mschema, ddl, compact.")
     ] = "mschema",
     question: Annotated[
         str, typer.Option(metavar="Q", help="Show only what this question would be shown.")

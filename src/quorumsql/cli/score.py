@@ -20,6 +20,37 @@ __all__ = ["register"]
 
 _SHOWN = 10
 
+Metric = Annotated[
+    Literal["spider", "spider-exact", "bird", "bird-ves", "sql-eval", "strict"],
+    typer.Option(
+        metavar="METRIC",
+        help="By whose rules: spider, spider-exact, bird (EX and soft F1), bird-ves (R-VES, "
+        "too), sql-eval or strict.",
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="For bird, sql-eval and strict: a URL, {db_id} standing for a name."
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write a verdict per question, a JSON object per line; interrupted, the same "
+        "command goes on.",
+    ),
+]
+Seconds = Annotated[
+    float,
+    typer.Option(metavar="S", help="How long one statement may run.", min=0.001, max=86_400.0),
+]
+Repeats = Annotated[
+    int,
+    typer.Option(metavar="N", help="bird-ves: how often statements are timed.", min=1, max=10_000),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command `score` to the program."""
@@ -27,43 +58,31 @@ def register(app: typer.Typer) -> None:
 
 
 def score(
-    metric: Annotated[
-        Literal["spider", "spider-exact", "bird", "bird-ves", "sql-eval", "strict"],
-        typer.Option(
-            help="By whose rules: spider, spider-exact, bird (EX and soft F1), bird-ves (R-VES, "
-            "too), sql-eval or strict."
-        ),
+    metric: Metric,
+    gold: Annotated[
+        Path, typer.Option(metavar="FILE", help="Gold: lines of SQL, tab, database; JSON; CSV.")
     ],
-    gold: Annotated[Path, typer.Option(help="Gold: lines of SQL, tab, database; JSON; CSV.")],
-    pred: Annotated[Path, typer.Option(help="Predictions: lines of SQL, JSON, JSON lines, CSV.")],
-    db_dir: Annotated[Path | None, typer.Option(help="Folder that holds NAME/NAME.sqlite.")] = None,
-    db: Annotated[
-        str | None,
-        typer.Option(help="For bird, sql-eval and strict: a URL, {db_id} standing for a name."),
+    pred: Annotated[
+        Path, typer.Option(metavar="FILE", help="Predictions: lines of SQL, JSON, JSON lines, CSV.")
+    ],
+    db_dir: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder that holds NAME/NAME.sqlite.")
     ] = None,
+    db: Url = None,
     tables: Annotated[
-        Path | None, typer.Option(help="Spider's tables.json: exact-set match, too.")
-    ] = None,
-    out: Annotated[
         Path | None,
-        typer.Option(
-            help="Write a verdict per question, a JSON object per line; interrupted, the same "
-            "command goes on."
-        ),
+        typer.Option(metavar="FILE", help="Spider's tables.json: exact-set match, too."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="How many processes.", min=1)] = 2,
-    seconds: Annotated[
-        float, typer.Option(help="How long one statement may run.", min=0.001, max=86_400.0)
-    ] = 60.0,
+    out: Out = None,
+    workers: Annotated[int, typer.Option(metavar="N", help="How many processes.", min=1)] = 2,
+    seconds: Seconds = 60.0,
     keep_distinct: Annotated[
         bool, typer.Option("--keep-distinct", help="Spider: DISTINCT counts.")
     ] = False,
     plug_value: Annotated[
         bool, typer.Option("--plug-value", help="Spider: fill in the values of gold.")
     ] = False,
-    repeats: Annotated[
-        int, typer.Option(help="bird-ves: how often statements are timed.", min=1, max=10_000)
-    ] = 100,
+    repeats: Repeats = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score predictions made by anyone as the official script of a benchmark does.
@@ -114,12 +133,11 @@ def _print(found: Scored, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found.summary(), indent=2))
         return
-    from rich.table import Table
     from rich.text import Text
 
-    from quorumsql.cli.output import page
+    from quorumsql.cli.output import lined, page
 
-    table = Table("figure", "value")
+    table = lined("figure", "value")
     for name, value in found.rows():
         table.add_row(Text(name), Text(value))
     with page() as console:

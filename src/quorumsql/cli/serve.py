@@ -28,11 +28,12 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     db: Annotated[
-        list[str] | None, typer.Option(help="A database: a URL or a path. May be repeated.")
+        list[str] | None,
+        typer.Option(metavar="URL", help="A database: a URL or a path. May be repeated."),
     ] = None,
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="Port.")] = 8420,
     host: Annotated[
-        str, typer.Option(help="Address; one that others reach needs tokens.")
+        str, typer.Option(metavar="HOST", help="Address; one that others reach needs tokens.")
     ] = "127.0.0.1",
     demo: Annotated[
         bool, typer.Option("--demo", help="Serve the sample company of quorum demo.")

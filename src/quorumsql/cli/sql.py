@@ -30,7 +30,9 @@ def register(app: typer.Typer) -> None:
 
 def sql(
     statement: Annotated[str, typer.Argument(help="One statement; - reads it from stdin.")],
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     timeout: Annotated[
         float | None, typer.Option(metavar="S", min=0.01, help="Seconds it may run.")

@@ -16,6 +16,63 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Folder in Spider's format; QUORUM_DATA/spider by default."
+    ),
+]
+Share = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE", help="Each pass reads this share of the questions.", min=0.01, max=1.0
+    ),
+]
+Fold = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Learn from half 0 or 1 of the databases only.", min=0, max=1),
+]
+Start = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Start from these, not from MiniLM: shipped, a folder, a members.pt. They learn "
+        "at half the rates.",
+    ),
+]
+Blend = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="How far to move from --weights (0) to the newly trained weights (1).",
+        min=0.0,
+        max=1.0,
+    ),
+]
+Fit = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="The run that votes and reading are weighed on; no lesson is about it.",
+    ),
+]
+Members = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Folder of members' weights: the reader starts from them, and they are calibrated "
+        "with it. Without, it starts from those of the package.",
+    ),
+]
+ReaderStart = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Go on from this reader, at half the rates: shipped, a graph, or the reader.pt of "
+        "an earlier training.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands `train …` to the program."""
@@ -26,45 +83,29 @@ def register(app: typer.Typer) -> None:
 
 
 def embedded(
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, log and weights.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder in Spider's format; QUORUM_DATA/spider by default.")
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for checkpoints, log and weights.")
+    ],
+    data: Data = None,
+    passes: Annotated[
+        int | None, typer.Option(metavar="N", help="Passes over the questions.", min=1)
     ] = None,
-    passes: Annotated[int | None, typer.Option(help="Passes over the questions.", min=1)] = None,
     synthetic: Annotated[
         int | None,
         typer.Option(metavar="N", help="Synthetic questions beside the real ones.", min=0),
     ] = None,
-    share: Annotated[
-        float | None,
-        typer.Option(help="Each pass reads this share of the questions.", min=0.01, max=1.0),
-    ] = None,
-    fold: Annotated[
-        int | None,
-        typer.Option(help="Learn from half 0 or 1 of the databases only.", min=0, max=1),
-    ] = None,
+    share: Share = None,
+    fold: Fold = None,
     form: Annotated[
-        list[str] | None, typer.Option(help="Train this member only: columns, tables or plan.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Train this member only: columns, tables or plan."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Another order, and other synthetic questions.")
+        int | None, typer.Option(metavar="N", help="Another order, and other synthetic questions.")
     ] = None,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="Start from these, not from MiniLM: shipped, a folder, a members.pt. They learn "
-            "at half the rates."
-        ),
-    ] = None,
-    blend: Annotated[
-        float | None,
-        typer.Option(
-            help="How far to move from --weights (0) to the newly trained weights (1).",
-            min=0.0,
-            max=1.0,
-        ),
-    ] = None,
+    accelerator: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
+    weights: Start = None,
+    blend: Blend = None,
     measure: Annotated[bool, typer.Option(help="Measure on the databases held out.")] = True,
 ) -> None:
     """Train the embedded members, export them, and measure them on databases held out.
@@ -96,39 +137,31 @@ def embedded(
 
 
 def selector(
-    out: Annotated[Path, typer.Option(help="Folder for lessons, checkpoint, log and weights.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder in Spider's format; QUORUM_DATA/spider by default.")
-    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="Folder for lessons, checkpoint, log and weights."),
+    ],
+    data: Data = None,
     run: Annotated[
         list[Path] | None,
-        typer.Option(help="A run over train.json by members that had not seen its databases."),
-    ] = None,
-    fit: Annotated[
-        Path | None,
-        typer.Option(help="The run that votes and reading are weighed on; no lesson is about it."),
-    ] = None,
-    members: Annotated[
-        Path | None,
         typer.Option(
-            help="Folder of members' weights: the reader starts from them, and they are calibrated "
-            "with it. Without, it starts from those of the package."
+            metavar="RUN", help="A run over train.json by members that had not seen its databases."
         ),
     ] = None,
-    reader: Annotated[
-        Path | None,
-        typer.Option(
-            help="Go on from this reader, at half the rates: shipped, a graph, or the reader.pt of "
-            "an earlier training."
-        ),
+    fit: Fit = None,
+    members: Members = None,
+    reader: ReaderStart = None,
+    passes: Annotated[
+        int | None, typer.Option(metavar="N", help="Passes over the lessons.", min=1)
     ] = None,
-    passes: Annotated[int | None, typer.Option(help="Passes over the lessons.", min=1)] = None,
     frozen_layers: Annotated[
         int | None,
-        typer.Option(help="The reader's first layers that stay as they are.", min=0, max=5),
+        typer.Option(
+            metavar="N", help="The reader's first layers that stay as they are.", min=0, max=5
+        ),
     ] = None,
     loss: Annotated[
-        str | None, typer.Option(help="plain, samples (the default) or ensemble.")
+        str | None, typer.Option(metavar="NAME", help="plain, samples (the default) or ensemble.")
     ] = None,
 ) -> None:
     """Train the reader that chooses among candidates, and weigh it against their votes.

@@ -6,6 +6,7 @@ What is not covered: the search (`evals.tune`), and how pools are recorded (`eva
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +28,28 @@ __all__ = ["register"]
 
 _SHOWN = 10
 
+PoolFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Candidates, a JSON object per line.")
+]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="Instead of a pool: the folder of a run of quorum eval."),
+]
+GoldFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Right SQL by id; without, the consensus is the teacher."),
+]
+Calls = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="Calls that a question may take on average.", min=1.0),
+]
+Within = Annotated[
+    float,
+    typer.Option(
+        metavar="POINTS", help="Accuracy (points) you would give up for fewer calls.", min=0.0
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command `tune` to the program."""
@@ -34,26 +57,21 @@ def register(app: typer.Typer) -> None:
 
 
 def tune(
-    out: Annotated[Path, typer.Option(help="Folder for the front and the configuration.")],
-    pool: Annotated[Path | None, typer.Option(help="Candidates, a JSON object per line.")] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for the front and the configuration.")
+    ],
+    pool: PoolFile = None,
     db_dir: Annotated[
-        Path | None, typer.Option(help="Folder that holds NAME/NAME.sqlite, for a pool.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder that holds NAME/NAME.sqlite, for a pool."),
     ] = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Instead of a pool: the folder of a run of quorum eval.")
-    ] = None,
-    gold: Annotated[
-        Path | None, typer.Option(help="Right SQL by id; without, the consensus is the teacher.")
-    ] = None,
+    run: RunFolder = None,
+    gold: GoldFile = None,
     most: Annotated[
         int, typer.Option(metavar="N", help="Consider at most N members.", min=1, max=64)
     ] = 16,
-    calls: Annotated[
-        float | None, typer.Option(help="Calls that a question may take on average.", min=1.0)
-    ] = None,
-    within: Annotated[
-        float, typer.Option(help="Accuracy (points) you would give up for fewer calls.", min=0.0)
-    ] = 0.5,
+    calls: Calls = None,
+    within: Within = 0.5,
     latency: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help='Milliseconds of a call: {"NAME": MS}.'),
@@ -62,9 +80,9 @@ def tune(
         str | None,
         typer.Option(metavar="URL", help="Instead: name members for this new database."),
     ] = None,
-    members: Annotated[int, typer.Option(help="How many, for --for-db.", min=1)] = 3,
+    members: Annotated[int, typer.Option(metavar="N", help="How many, for --for-db.", min=1)] = 3,
     cohesion: Annotated[
-        float, typer.Option(help="What agreement among them is worth, for --for-db.")
+        float, typer.Option(metavar="X", help="What agreement among them is worth, for --for-db.")
     ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -83,12 +101,18 @@ def tune(
     from quorumsql.evals.tune_write import write_all
 
     judged = recorded.right is not None
-    write_all(out, front, choice, rater, about=str(pool or run), judged=judged)
+    names = write_all(out, front, choice, rater, about=str(pool or run), judged=judged)
     if as_json:
         sys.stdout.write((out / "front.json").read_text(encoding="utf-8"))
     else:
         _show(front, choice, judged=judged)
-        typer.echo(f"{out}: front.svg, front.json, weights.json, quorum.toml", err=True)
+        typer.echo(f"{out}: {', '.join(names)}", err=True)
+        if "quorum.toml" not in names:
+            typer.echo(
+                "No member is a generator of quorum, so there is no quorum.toml; to choose among "
+                f"theirs: quorum choose --composition {shlex.quote(str(out / 'composition.json'))}",
+                err=True,
+            )
 
 
 def _recorded(
@@ -110,7 +134,7 @@ def _recorded(
         return of_run(run)
     if db_dir is None or pool is None:
         raise UsageError("A pool must be run: give the folder of its databases with --db-dir.")
-    total = _lines(pool)
+    total, said = _lines(pool), list[str]()
     columns = (TextColumn("recording"), MofNCompleteColumn(), TimeElapsedColumn())
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
@@ -121,7 +145,10 @@ def _recorded(
             out=out / "recorded.jsonl",
             gold=read_gold(gold) if gold is not None else None,
             watch=lambda: progress.advance(bar),
+            tell=said.append,
         )
+    for words in said:
+        typer.echo(words, err=True)
     for number, words in problems[:_SHOWN]:
         typer.echo(f"{pool}:{number}: left out: {words}", err=True)
     if len(problems) > _SHOWN:
@@ -182,12 +209,12 @@ def _for_database(
 
 
 def _show(front: Front, choice: Composition, *, judged: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from quorumsql.cli.output import lined, page, printable
+    from quorumsql.evals.figures import percent
 
     best = len(front.compositions)
     beaten = "this one" if best == 1 else f"these {best}"
-    table = Table(title=f"{front.rated:,} combinations rated; none beats {beaten}")
+    table = lined(title=f"{front.rated:,} combinations rated; none beats {beaten}")
     table.add_column("accuracy" if judged else "consensus", justify="right")
     table.add_column("held out", justify="right")
     table.add_column("calls", justify="right")
@@ -197,14 +224,15 @@ def _show(front: Front, choice: Composition, *, judged: bool) -> None:
     for one in front.compositions:
         risk = "" if one.risk is None else f" {one.risk:g}"
         table.add_row(
-            f"{one.accuracy:.1%}",
-            "–" if one.held_out is None else f"{one.held_out:.1%}",
+            percent(one.accuracy),
+            percent(one.held_out),
             f"{one.calls:.1f}",
             f"{one.latency:.1f}",
             one.selector + risk,
-            ("▸ " if one == choice else "") + ", ".join(one.members),
+            ("▸ " if one == choice else "") + printable(", ".join(one.members)),
         )
-    Console().print(table)
+    with page() as console:  # names of a pool are text of others: no markup, no control characters
+        console.print(table)
 
 
 def _milliseconds(path: Path) -> Mapping[str, float]:

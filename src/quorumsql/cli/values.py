@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def values(
     phrase: Annotated[str, typer.Argument(help="Words to look up; - reads them from stdin.")],
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Print at most N hits.")] = 20,
 ) -> None:

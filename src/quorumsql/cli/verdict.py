@@ -23,6 +23,7 @@ from quorumsql.errors import UnknownName, UsageError
 if TYPE_CHECKING:
     from quorumsql.config import Settings
     from quorumsql.domain import Answer
+    from quorumsql.proposals import Proposals
     from quorumsql.stores.history import Asked, History
     from quorumsql.stores.verdicts import Verdict, VerdictStore
 
@@ -39,7 +40,9 @@ def register(app: typer.Typer) -> None:
 
 
 def verdict(
-    db: Annotated[str, typer.Option(help="The database: a URL or the path of a file.")],
+    db: Annotated[
+        str, typer.Option(metavar="URL", help="The database: a URL or the path of a file.")
+    ],
     word: Annotated[Word | None, typer.Argument(help="right or wrong.")] = None,
     answer: Annotated[
         str | None,
@@ -60,7 +63,6 @@ def verdict(
     From five verdicts on, confidence on this database moves towards them.
     """
     _check(word, sql, list_all=list_all, undo=undo)
-    from quorumsql.cli.proposals import withdraw
     from quorumsql.cli.settings import settings_of
 
     settings = settings_of()
@@ -72,7 +74,7 @@ def verdict(
         said = _undone(records, answer)
         outcome: dict[str, Any] = {
             **{"verdict": None, "undone": _word(said), "question": said.question},
-            "withdrawn": withdraw(settings, db, said, records.verdicts.all(), ""),
+            "withdrawn": _proposals(settings, db).withdraw(said, records.verdicts.all()),
         }
         message = f"Taken back: {_word(said)}."
     else:
@@ -181,17 +183,16 @@ def _said(
 ) -> dict[str, Any]:
     """Keep a verdict; return what was kept, and what became of examples."""
     from quorumsql.api import connect
-    from quorumsql.cli.proposals import propose, withdraw
     from quorumsql.stores.history import now
     from quorumsql.stores.verdicts import Verdict
 
     earlier = [v for v in records.verdicts.all() if (v.who, v.id) == (records.who, entry.id)]
     with connect(url, settings=settings) as database:
-        dialect = database.dialect
+        proposals = _proposals(settings, url, database.dialect)
         if sql is not None and word is None:
             word = "right" if _agrees(database.sql(entry.sql or ""), database.sql(sql)) else "wrong"
         solved = sql if sql is not None else entry.sql if word == "right" else None
-        example = propose(settings, url, database, entry.question, solved) if solved else ""
+        example = proposals.propose(database.learn, entry.question, solved) if solved else ""
     shipped = entry.shipped if entry.shipped is not None else entry.confidence
     made = Verdict(
         at=now(),
@@ -208,10 +209,17 @@ def _said(
     records.verdicts.add(made)
     records.history.mark(entry.id, verdict=word)
     standing = list(records.verdicts.all())
-    gone = [withdraw(settings, url, one, standing, dialect) for one in earlier]
+    gone = [proposals.withdraw(one, standing) for one in earlier]
     named = {"verdict": word, "answer": entry.id, "question": entry.question}
     made_of_it = {"proposed": bool(example), "example": example or None, "withdrawn": any(gone)}
     return {**named, **made_of_it}
+
+
+def _proposals(settings: Settings, url: str, dialect: str = "") -> Proposals:
+    from quorumsql.config import database_home
+    from quorumsql.proposals import Proposals
+
+    return Proposals(settings=settings, home=database_home(settings, url).name, dialect=dialect)
 
 
 def _of_examples(outcome: dict[str, Any]) -> str:
@@ -302,14 +310,13 @@ def _object(entry: Asked) -> dict[str, Any]:
 
 
 def _show(entries: Sequence[Asked]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    from quorumsql.cli.output import page, printable
+    from quorumsql.cli.output import lined, page, printable
 
-    table = Table("id", "verdict", "confidence", "question")
+    table = lined("id", "verdict", "confidence", "question")
     for one in entries:
-        sure = "" if one.confidence is None else f"{one.confidence:.0%}"
+        sure = "" if one.confidence is None else f"{100 * one.confidence:.0f} %"
         cells = (one.id, one.verdict or "", sure, printable(one.question))
         table.add_row(*(Text(cell) for cell in cells))
     with page() as console:

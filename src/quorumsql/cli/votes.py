@@ -23,6 +23,7 @@ RULES: Final = {
     "unanimous": "first choices agree",
     "vote": "by vote",
     "judged": "chosen by reading",
+    "approved": "an approved example asks the same",
     "none": "nothing to vote on",
     "follow-up": "changed from the answer before",
 }

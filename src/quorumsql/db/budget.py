@@ -14,7 +14,7 @@ from itertools import chain, islice
 from typing import Literal
 
 from quorumsql.domain import Digest, Execution, Failure, Limits, Row, Rows
-from quorumsql.results import Digester
+from quorumsql.results import Digester, size_of
 
 __all__ = ["STEPS_PER_TICK", "Budget", "Running", "collect", "size_of", "stopped"]
 
@@ -142,16 +142,6 @@ def _digest(kept: Sequence[Row], row: Row, left: Iterable[Row], most: int) -> Di
     for one in chain(kept, islice(chain((row,), left), most)):
         digester.add(one)
     return digester.digest()
-
-
-def size_of(row: Row) -> int:
-    """Return about how many bytes `row` takes."""
-    return sum(
-        [
-            len(v) if isinstance(v, (str, bytes)) else size_of(v) if isinstance(v, tuple) else 8
-            for v in row
-        ]
-    )
 
 
 def _too_large(limits: Limits) -> Failure:

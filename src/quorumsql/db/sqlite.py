@@ -77,6 +77,7 @@ class SqliteDatabase:
         self._running = Running()
         self._closed = False
         self._schema: Schema | None = None
+        self._views: Mapping[str, str] = {}
         self._read(Budget(limits=limits), lambda _: None)
 
     @property
@@ -99,6 +100,9 @@ class SqliteDatabase:
             if self._schema is None:
                 budget = Budget(limits=replace(self._limits, seconds=float("inf")))
                 self._schema = self._read(budget, self._describe)
+                self._views = {
+                    t.name.lower(): t.definition for t in self._schema.tables if t.is_view
+                }
             return self._schema
 
     def execute(self, sql: str, *, limits: Limits | None = None) -> Execution:
@@ -107,7 +111,7 @@ class SqliteDatabase:
         Raises:
             DatabaseError: the database is locked, damaged, gone or closed.
         """
-        refusal = guard.check(sql, dialect=self.dialect)
+        refusal = guard.check(sql, dialect=self.dialect, views=self._views)
         if refusal is not None:
             return refusal
         given = limits or self._limits
@@ -314,6 +318,8 @@ def _rows_until(reader: Reader, sql: str, budget: Budget, *, most: int) -> Itera
         if is_of_database(error):
             raise
         failure(error, budget, reader.refused, None)  # brings back a swallowed Ctrl-C
+    except MemoryError:
+        return  # a view whose program would be too long: it shows no rows here
 
 
 def _declared_types(connection: Connection, table: str) -> Mapping[str, str]:

@@ -115,7 +115,9 @@ def failure(
         case sqlite3.SQLITE_NOMEM | sqlite3.SQLITE_FULL:
             return Failure(kind="cap", message=f"The statement needs too much room: {error}.")
         case _ if refused:
-            return Failure(kind="refused", message=f"Refused: {refused} is not allowed.")
+            words = f"Refused: {refused} is not allowed."
+            # What was refused when the time was up was only still being compiled.
+            return stopped(budget) if budget.stopped else Failure(kind="refused", message=words)
         case None if "one statement at a time" in str(error):
             return Failure(kind="refused", message="Refused: only one statement may run.")
         case _:

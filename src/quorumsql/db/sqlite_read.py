@@ -8,7 +8,11 @@ of SQLite's virtual machine, or because somebody cancelled it.
 Nothing can interrupt one call of a built-in function, and many long values take memory. The limit
 on the length of a value bounds both. It is set for each statement (`sqlite_program`).
 
-What is not covered: the time and memory that SQLite takes to compile a statement.
+While SQLite compiles a statement, nothing interrupts it before version 3.41 but the authorizer,
+which it asks about each name: when the budget is spent, that refuses. A program has a longest
+length, too. What a statement can grow to on its way there is for `guard.expansion`.
+
+What is not covered: the time and memory between two questions to the authorizer.
 """
 
 from __future__ import annotations
@@ -42,6 +46,10 @@ _DENIED_FUNCTIONS: Final = frozenset(
     | {"regexp", "sqlar_uncompress", "sqlite_log", "writefile", "zipfile"}
 )
 """Built-in or commonly compiled-in functions that reach files, code or the log."""
+
+_LONGEST_PROGRAM: Final = 400_000
+"""Instructions; a list of 40,000 numbers makes 100,000. Longer ones do not fit into memory, says
+SQLite, after some seconds."""
 
 _ACTIONS: Final = {
     getattr(sqlite3, f"SQLITE_{name}"): name.replace("_", " ")
@@ -84,6 +92,7 @@ class Reader:
         """How many bytes a value could have in the last statement."""
         self.could_be_longer = False
         """Whether they could have more if the statement ran `bounded`."""
+        self._budget: Budget | None = None
         self._path = path
         self._connection = self._restricted()
         self._formatting: sqlite3.Connection | None = None
@@ -104,6 +113,7 @@ class Reader:
             sqlite3.Error: the statement, or the database, is bad.
         """
         self.refused = ""
+        self._budget = budget
         connection = self._bounding() if bounded else self._usual(sql)
         most = budget.limits.bytes
         # Until it runs, nothing is computed, and the catalogue's long statements may be read.
@@ -150,6 +160,7 @@ class Reader:
             (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 1_000_000),
             (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
             (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
+            (sqlite3.SQLITE_LIMIT_VDBE_OP, _LONGEST_PROGRAM),
         ):
             connection.setlimit(limit, value)
         _connect_virtual_tables(connection)
@@ -158,6 +169,9 @@ class Reader:
     def _authorize(
         self, action: int, first: str | None, second: str | None, _db: str | None, _by: str | None
     ) -> int:
+        if self._budget is not None and self._budget.is_over():
+            self.refused = "going on after the end"
+            return sqlite3.SQLITE_DENY
         if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _DENIED_FUNCTIONS:
             self.refused = f"the function {second}"
             return sqlite3.SQLITE_DENY

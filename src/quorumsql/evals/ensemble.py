@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
 from typing import Final
@@ -63,10 +63,11 @@ class Ensemble:
     def __init__(self, settings: Settings, *, descriptions: bool = False) -> None:
         """Keep the settings; nothing is loaded before the first database opens.
 
+        Questions that the user has solved answer nothing here: they may be the benchmark's own.
         With `descriptions`, generators also read what BIRD's CSV files beside a database say
         about its columns.
         """
-        self._settings = settings
+        self._settings = replace(settings, members=replace(settings.members, recall=False))
         self._descriptions = descriptions
 
     @contextmanager

@@ -5,13 +5,18 @@ strict); row order counts only when the gold's outermost query orders.
 
 Intervals are percentile bootstraps that draw whole databases, because questions about one
 database succeed and fail together (Cameron, Gelbach, Miller 2008, "Bootstrap-Based
-Improvements for Inference with Clustered Errors", the pairs cluster bootstrap).
+Improvements for Inference with Clustered Errors", the pairs cluster bootstrap). Drawing again what
+was seen cannot show what was not: where three of three answers are right, every draw is. So the
+interval of a share is never narrower than Wilson's (1927), and on fewer than `FEW` questions that
+of a mean is not either, nor that of a difference narrower than the one of Bonett and Price (2012,
+"Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired Data").
 
 What is not covered: the official metrics of Spider, BIRD and SQL-Eval.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
@@ -25,6 +30,7 @@ from quorumsql.results import same_result
 from quorumsql.sql import is_ordered
 
 __all__ = [
+    "FEW",
     "SCORING_LIMITS",
     "Estimate",
     "Scorer",
@@ -32,7 +38,12 @@ __all__ = [
     "mcnemar",
     "paired_difference",
     "percentile",
+    "wilson",
 ]
+
+FEW = 30
+"""Of fewer questions a bootstrap says too little."""
+_Z = 1.959964  # 95 %
 
 SCORING_LIMITS = Limits(seconds=60.0, rows=1_000_000, bytes=512 * 1024 * 1024)
 _SAMPLES = 10_000
@@ -99,7 +110,12 @@ def accuracy(correct: Sequence[float], clusters: Sequence[str]) -> Estimate:
 
     With a single cluster there is nothing to draw but its questions, so they are drawn.
     """
-    return _estimate(np.asarray(correct, dtype=np.float64), clusters)
+    values = np.asarray(correct, dtype=np.float64)
+    found, count = _estimate(values, clusters), len(values)
+    is_share = bool(np.isin(values, (0.0, 1.0)).all())
+    if not count or not (is_share or count < FEW) or not 0 <= values.min() <= values.max() <= 1:
+        return found
+    return _widened(found, wilson(found.value, count))
 
 
 def paired_difference(
@@ -109,7 +125,25 @@ def paired_difference(
     if len(first) != len(second):
         raise ValueError("paired outcomes must be about the same questions")
     one, two = (np.asarray(outcomes, dtype=np.float64) for outcomes in (first, second))
-    return _estimate(one - two, clusters)
+    found, count = _estimate(one - two, clusters), len(one)
+    if not 0 < count < FEW or float(np.abs(one - two).max()) > 1:
+        return found
+    gained, lost = (
+        (float(np.maximum(side, 0).sum()) + 1) / (count + 2) for side in (one - two, two - one)
+    )
+    reach = _Z * math.sqrt((gained + lost - (gained - lost) ** 2) / (count + 2))
+    return _widened(found, (max(gained - lost - reach, -1.0), min(gained - lost + reach, 1.0)))
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share of `count` questions.
+
+    Of other means between 0 and 1 it is too wide rather than too narrow.
+    """
+    scale = 1 + _Z**2 / count
+    middle = (share + _Z**2 / (2 * count)) / scale
+    reach = math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2)) * _Z / scale
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
@@ -128,6 +162,11 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which `share` of `values` lie (linear between neighbours)."""
     return float(np.quantile(np.asarray(values, dtype=np.float64), share))
+
+
+def _widened(found: Estimate, bounds: tuple[float, float]) -> Estimate:
+    low, high = min(found.low, bounds[0]), max(found.high, bounds[1])
+    return Estimate(value=found.value, low=min(low, found.value), high=max(high, found.value))
 
 
 def _estimate(values: NDArray[np.float64], clusters: Sequence[str]) -> Estimate:

@@ -19,17 +19,18 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from quorumsql.disk import encodable, write_atomically
 from quorumsql.domain import Attempt, Candidate, Limits, Schema
 from quorumsql.errors import DatabaseError, UnknownName, UsageError
-from quorumsql.evals.pool_lines import Databases, PoolLine, read_pool
+from quorumsql.evals.pool_lines import Databases, PoolLine, Proposal, read_pool
 from quorumsql.ports import Database, Selector
 from quorumsql.shipped import selector_of_pools
 from quorumsql.sql import normalise
 from quorumsql.stages.choose import Majority
+from quorumsql.stages.composed import UNNAMED, load_composed
 from quorumsql.stages.consensus import Consensus
 from quorumsql.stages.crossmax import Fused
 from quorumsql.stages.execute import POOL_LIMITS, execute_all
@@ -46,15 +47,16 @@ __all__ = [
 class Method:
     """A way to choose. `make` is given what is known of generators, which may be nothing.
 
-    `named` methods look generators up by name and need to know something of them; `rated` ones
-    take it from the pool's consensus where nothing is known; those that `read` need question and
-    schema.
+    Where there are `members`, candidates of others are left aside. `named` methods look generators
+    up by name and need to know something of them; `rated` ones take it from the pool's consensus
+    where nothing is known; those that `read` need question and schema.
     """
 
     make: Callable[[Measured], Selector]
     named: bool = False
     rated: bool = False
     reads: bool = False
+    members: frozenset[str] = frozenset()
 
 
 METHODS: Mapping[str, Method] = {
@@ -97,6 +99,7 @@ def choose_pool(
     out: Path,
     method: str = "trained",
     weights: Path | None = None,
+    composition: Path | None = None,
     heard: Measured | None = None,
     limits: Limits = POOL_LIMITS,
     watch: Callable[[Chosen], None] = lambda _: None,
@@ -109,16 +112,17 @@ def choose_pool(
         out: the file of choices; an earlier one stays as it is until this one is whole.
         method: a name in `METHODS`.
         weights: what was measured of generators, for the methods that use it.
+        composition: which generators have a vote and how it counts, in place of a method.
         heard: what `consensus` found of a whole pool that this is a part of.
         limits: what one candidate may cost.
         watch: told every choice as it is made.
 
     Raises:
         UnknownName: no such method.
-        UsageError: `pool` or `weights` cannot be read, `databases` is no folder, `out` cannot be
-            written, or the method needs weights.
+        UsageError: `pool`, `weights` or `composition` cannot be read, `databases` is no folder,
+            `out` cannot be written, or the method needs weights.
     """
-    how, known = known_of(method, weights)
+    how, known = known_of(method, weights, composition)
     known = heard or known
     if not out.parent.is_dir():
         raise UsageError(f"{out}: its folder does not exist; make it first.")
@@ -128,8 +132,7 @@ def choose_pool(
         opened = Databases(databases, stack)
         if how.rated and weights is None and heard is None:
             known = Measured(ranks=consensus(pool, opened, limits=limits))
-        named = how.named or bool(known.ranks)
-        chooser = _Chooser(opened, how.make(known), named=named, reads=how.reads, limits=limits)
+        chooser = _Chooser(opened, how, known, limits=limits)
 
         def lines() -> Iterator[str]:
             for number, line in read_pool(pool):
@@ -145,13 +148,19 @@ def choose_pool(
     return PoolReport(lines=counts["lines"], problems=tuple(problems), unread=counts["unread"])
 
 
-def known_of(method: str, weights: Path | None = None) -> tuple[Method, Measured]:
-    """Return a method by its name in `METHODS`, and what is known of generators.
+def known_of(
+    method: str, weights: Path | None = None, composition: Path | None = None
+) -> tuple[Method, Measured]:
+    """Return a method by its name in `METHODS`, or a composition; and what is known of generators.
 
     Raises:
         UnknownName: there is no such method.
-        UsageError: it needs weights and there are none, or they cannot be read.
+        UsageError: it needs weights and there are none, or a file cannot be read.
     """
+    if composition is not None:
+        found = load_composed(composition)
+        members = frozenset(found.members)
+        return Method(make=lambda _: found, named=True, members=members), Measured()
     if method not in METHODS:
         raise UnknownName("method", method, METHODS)
     if METHODS[method].named and weights is None:
@@ -213,19 +222,20 @@ class _Chooser:
     def __init__(
         self,
         databases: Databases,
-        selector: Selector,
+        how: Method,
+        known: Measured,
         *,
-        named: bool,
-        reads: bool,
         limits: Limits,
     ) -> None:
-        self._databases, self._selector, self._limits = databases, selector, limits
-        self._named, self._reads = named, reads
+        self._databases, self._selector, self._limits = databases, how.make(known), limits
+        self._named, self._reads = how.named or bool(known.ranks), how.reads
+        self._members = how.members
 
     def choose(self, line: PoolLine) -> tuple[Chosen, str | None]:
         """Return the choice for a line, and what was wrong with the line, if anything."""
         if not line.proposals:
             return _nothing(line), line.problem
+        line = _of_members(line, self._members)
         database = self._databases.get(line.db_id)
         if isinstance(database, str):
             return _most_written(line, "sqlite"), _joined(line, database if line.db_id else None)
@@ -256,6 +266,19 @@ class _Chooser:
     def _problem(self, line: PoolLine) -> str | None:
         missing = self._reads and not line.question.text.strip()
         return _joined(line, "no 'question' to choose by" if missing else None)
+
+
+def _of_members(line: PoolLine, members: frozenset[str]) -> PoolLine:
+    """The line with one proposal of each member; whole where there is none, which is a problem."""
+    if not members:
+        return line
+    first: dict[str, Proposal] = {}
+    for name, sql in line.proposals:
+        if (name or UNNAMED) in members:
+            first.setdefault(name, (name, sql))
+    if not first:
+        return replace(line, problem=_joined(line, "no candidate of the composition's members"))
+    return replace(line, proposals=tuple(first.values()))
 
 
 def _joined(line: PoolLine, problem: str | None) -> str | None:

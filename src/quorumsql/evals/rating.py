@@ -6,10 +6,8 @@ winner is worth the share of votes that the same result has among generators of 
 those that voted for it, or clones would rate each other. Names up to the first "-", "/" or "#" are
 one family.
 
-A cascade asks members in order of their rank and stops once the first result leads so clearly that
-the rest will hardly change it: the chance that it is behind in the long run, by the beta
-distribution of its votes against those of the next (adaptive consistency: Aggarwal et al. 2023,
-arXiv 2305.11860), is below what was asked for.
+A cascade asks members in order of their rank and stops once the lead of the first result is safe
+(`stages.composed`).
 
 What is not covered: confidence, and questions that nobody answers; these are wrong.
 """
@@ -18,15 +16,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 import numpy.typing as npt
 
 from quorumsql.evals.recorded import Recorded
+from quorumsql.stages.composed import lead_is_safe
 from quorumsql.stages.gem import gem_weights, shared_errors
 
-__all__ = ["Rater", "Stopped", "family", "lead_is_safe"]
+__all__ = ["Rater", "Stopped", "family"]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -150,14 +148,3 @@ class Rater:
         without_best = votes.sum(axis=0) - votes.max(axis=0)
         found: Floats = without_best / max(len(kinds) - 1, 1)
         return found
-
-
-def lead_is_safe(first: int, second: int, risk: float) -> bool:
-    """Whether `first` votes against `second` for the next leave at most `risk` of being behind.
-
-    The chance that the true share of the first among the two is below a half, from a flat prior:
-    P(Beta(first + 1, second + 1) < 1/2), a binomial tail.
-    """
-    total = first + second + 1
-    behind = sum(comb(total, k) for k in range(first + 1, total + 1)) / 2**total
-    return first > second and behind <= risk

@@ -3,7 +3,8 @@
 Each different statement of each question runs once; what is kept is which candidates have the same
 result, and, where gold is given, which are right. From then on any sub-ensemble can be rated
 without a database, let alone a model. Lines are written as they come, so that an interrupted
-recording goes on where it was. What was recorded with gold serves without it too.
+recording goes on where it was. What was recorded with gold serves without it too; a question whose
+gold is another one since is judged anew.
 
 What is not covered: several candidates of one generator for one question; the first counts.
 """
@@ -33,6 +34,7 @@ from quorumsql.evals.summary import best_votes
 from quorumsql.evals.unfinished import appending, begun
 from quorumsql.ports import Database
 from quorumsql.stages.choose import by_length, group, ran
+from quorumsql.stages.composed import UNNAMED
 
 __all__ = ["Recorded", "of_run", "read_gold", "record_pool"]
 
@@ -92,6 +94,7 @@ def record_pool(
     out: Path,
     gold: Mapping[str, str] | None = None,
     watch: Callable[[], None] = lambda: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Recorded, tuple[tuple[int, str], ...]]:
     """Run a pool's candidates, or read what an earlier run of the same pool found.
 
@@ -101,22 +104,28 @@ def record_pool(
         out: file of what was found, JSON lines; one of this pool is continued, others refused.
         gold: right SQL by question, see `read_gold`.
         watch: called after each question.
+        tell: told, in words, what of an earlier run does not count any longer.
 
     Returns:
         What was recorded, and which lines were left out, with the reason.
 
     Raises:
-        ConfigError: `out` is no recording of this pool, or a line of it is damaged.
+        ConfigError: `out` is no recording of this pool on these databases, or a line of it is
+            damaged.
         UsageError: a file cannot be read or written, another process is recording to `out`, or
             nothing in the pool can be used.
     """
-    known = _continued(out, {"pool": _digest(pool)}, judged=gold is not None)
+    made_of = {"pool": _digest(pool), "databases": str(databases.resolve())}
+    known = _continued(out, made_of, judged=gold is not None)
+    other = 0
     problems: list[tuple[int, str]] = []
     records: list[Mapping[str, Any]] = []
     with ExitStack() as stack:
         recorder = _Recorder(Databases(databases, stack), gold)
         file = stack.enter_context(appending(out))
         for number, line in read_pool(pool):
+            if recorder.judges_otherwise(line, known.get(number)):
+                other += "gold" in known.pop(number)
             record = known.get(number) or {"line": number, **recorder.record(line)}
             if "problem" in record:  # not kept: tried again by the next run
                 problems.append((number, record["problem"]))
@@ -126,6 +135,9 @@ def record_pool(
                     file.write(encodable(json.dumps(record, ensure_ascii=False)) + "\n")
                     file.flush()
             watch()
+    if other:
+        have = "question has" if other == 1 else "questions have"
+        tell(f"{other} {have} other gold than when it was recorded: judged anew.")
     if not records:
         raise UsageError(
             f"{pool}: no question in it can be used: {(problems or [(0, 'empty')])[0][1]}."
@@ -182,10 +194,18 @@ class _Recorder:
         except DatabaseError as error:
             return {"problem": str(error)}
 
+    def judges_otherwise(self, line: PoolLine, record: Mapping[str, Any] | None) -> bool:
+        """Whether a record was judged by another gold query than there is now.
+
+        One that does not say by which is from before records said so.
+        """
+        gold = self._gold_of(line)
+        return record is not None and gold is not None and record.get("gold") != _mark(gold)
+
     def _of(self, line: PoolLine, database: Database, gold: str | None) -> dict[str, Any]:
         first: dict[str, Candidate] = {}
         for one in run_candidates(line, database):
-            first.setdefault(one.generator or "?", one)
+            first.setdefault(one.generator or UNNAMED, one)
         names, pool = list(first), list(first.values())
         voters = [place for place, one in enumerate(pool) if ran(one)]
         parts = group(pool, voters, dialect=database.dialect)
@@ -201,6 +221,7 @@ class _Recorder:
             scorer = self._scorers.setdefault(line.db_id, Scorer(database))
             right = {n for n, part in enumerate(parts) if scorer.correct(gold, pool[part[0]].sql)}
             record["right"] = [name for name, home in record["groups"].items() if home in right]
+            record["gold"] = _mark(gold)
         return record
 
     def _gold_of(self, line: PoolLine) -> str | None:
@@ -230,6 +251,11 @@ def _recorded(records: Sequence[Mapping[str, Any]], judged: bool) -> Recorded:
         empty=empty,
         right=right if judged else None,
     )
+
+
+def _mark(gold: str) -> str:
+    """What tells one gold query from another."""
+    return hashlib.sha256(encodable(gold).encode()).hexdigest()[:16]
 
 
 def _digest(pool: Path) -> str:

@@ -6,7 +6,8 @@ and the share of it that is right.
 
 Source: Guo et al. 2017, "On Calibration of Modern Neural Networks" (reliability diagram and
 expected calibration error); Nixon et al. 2019, "Measuring Calibration in Deep Learning" (bins of
-equal mass); Brier 1950; Wilson 1927 for the intervals of single bins.
+equal mass); Brier 1950; Wilson 1927 for the intervals of single bins. Of fewer than `FEW` answers
+the calibration error has no interval.
 
 What is not covered: fitting; `stages.calibrate` does that, on other questions.
 """
@@ -21,13 +22,12 @@ from typing import Any, Final
 import numpy as np
 
 from quorumsql.evals.bootstrap import Floats, intervals
-from quorumsql.evals.metrics import accuracy
+from quorumsql.evals.metrics import FEW, accuracy, wilson
 from quorumsql.evals.predictions import Prediction
 
 __all__ = ["reliability"]
 
 _BINS: Final = 10
-_Z: Final = 1.959964  # 95 %
 
 
 def reliability(predictions: Sequence[Prediction]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def reliability(predictions: Sequence[Prediction]) -> dict[str, Any]:
         "bins": [_bin(part) for part in bins],
         "histogram": [tenths.count(place) for place in range(_BINS)],
         "ece": ece,
-        "ece_ci95": list(around),
+        "ece_ci95": list(around) if len(ranked) >= FEW else None,
         "brier": brier.value,
         "brier_ci95": [brier.low, brier.high],
     }
@@ -85,14 +85,11 @@ def _calibration_error(
 def _bin(part: Sequence[Prediction]) -> dict[str, Any]:
     count = len(part)
     share = sum(p.correct for p in part) / count
-    middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-    reach = math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-    reach *= _Z / (1 + _Z**2 / count)
     return {
         "from": part[0].confidence,
         "to": part[-1].confidence,
         "n": count,
         "confidence": math.fsum(p.confidence for p in part) / count,
         "execution_accuracy": share,
-        "ci95": [max(0.0, middle - reach), min(1.0, middle + reach)],
+        "ci95": list(wilson(share, count)),
     }

@@ -19,6 +19,7 @@ from typing import Any
 from quorumsql.disk import encodable
 from quorumsql.evals.compare import Comparison
 from quorumsql.evals.diagnose import ERRORS
+from quorumsql.evals.figures import percent, points, spread, spread_of_points
 from quorumsql.evals.predictions import Prediction
 from quorumsql.evals.report_charts import bar, interval
 from quorumsql.evals.report_generators import (
@@ -27,7 +28,7 @@ from quorumsql.evals.report_generators import (
     members_section,
 )
 from quorumsql.evals.report_items import Packed, pack
-from quorumsql.evals.report_markup import filter_button, percent, quoted, section, spread, table
+from quorumsql.evals.report_markup import filter_button, quoted, section, table
 from quorumsql.evals.summary import Summary
 
 __all__ = ["render_report", "title_of"]
@@ -118,7 +119,7 @@ def _figures(summary: Summary) -> str:
     figures = [
         (
             percent(summary["execution_accuracy"]),
-            f"execution accuracy, 95 % interval {percent(low)} to {percent(high)}"
+            f"execution accuracy, 95 % interval {spread((low, high))}"
             + interval(summary["execution_accuracy"], low, high),
         ),
         (f"{summary['correct']} of {summary['n']}", "questions right"),
@@ -128,7 +129,7 @@ def _figures(summary: Summary) -> str:
     for key, words in beside:
         if key in summary:
             found = summary[key]
-            text = f"{words}, 95 % interval {spread(*found['ci95'])}"
+            text = f"{words}, 95 % interval {spread(found['ci95'])}"
             figures.append((percent(found["value"]), text))
     if latency:
         text = f"median answer, 95th percentile {latency['p95']:.0f} ms"
@@ -149,14 +150,14 @@ def _comparison(comparison: Comparison | None) -> str:
     one, two = comparison.accuracies
     difference = comparison.difference
     rows = [
-        (escape(name), percent(each.value), spread(each.low, each.high))
+        (escape(name), percent(each.value), spread((each.low, each.high)))
         for name, each in zip(comparison.names, (one, two), strict=True)
     ]
     rows.append(
         (
             "difference, paired",
-            percent(difference.value, sign="+"),
-            f"{percent(difference.low, sign='+')} to {percent(difference.high, sign='+')}",
+            points(difference.value),
+            spread_of_points((difference.low, difference.high)),
         )
     )
     return section(
@@ -204,7 +205,7 @@ def _part_row(expression: str, name: str, part: Mapping[str, Any]) -> tuple[str,
     figures = percent(value)
     if value is not None:
         low, high = part["ci95"]
-        figures += f' <span class="dim">{spread(low, high)}</span>{interval(value, low, high)}'
+        figures += f' <span class="dim">{spread((low, high))}</span>{interval(value, low, high)}'
     return filter_button(expression, name), figures, str(part["correct"]), str(part["n"])
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from quorumsql.evals.figures import percent, spread, whole
 from quorumsql.evals.report_charts import interval, reliability_diagram
-from quorumsql.evals.report_markup import percent, section, spread, table
+from quorumsql.evals.report_markup import section, table
 from quorumsql.evals.summary import BOUNDS, Summary
 
 __all__ = ["confidence_section", "contributions_section", "members_section"]
@@ -24,13 +25,13 @@ def confidence_section(summary: Summary) -> str:
     low, high = found["brier_ci95"]
     note = (
         f'<p class="note">Expected calibration error {percent(found["ece"])} '
-        f"({spread(*found['ece_ci95'])}; ten bins of as many answers each), Brier score "
+        f"({spread(found['ece_ci95'])}; ten bins of as many answers each), Brier score "
         f"{found['brier']:.3f} ({low:.3f} to {high:.3f}). The dashed line is perfect calibration; "
         "the shaded bars show how many answers have that confidence.</p>"
     )
     rows = [
         (
-            f"at most {point['risk']:.0%} wrong",
+            f"at most {whole(point['risk'])} wrong",
             _figure(point["coverage"], point["ci95"]),
             "–" if point["confidence"] is None else percent(point["confidence"]),
             str(point["n"]),
@@ -66,11 +67,11 @@ def contributions_section(summary: Summary) -> str:
     agreed, apart = summary["unanimity"], summary["contributions"]
     said = (
         f"<p>Unanimous on {agreed['n']} questions, {percent(agreed['rate'])} "
-        f"({spread(*agreed['ci95'])})"
+        f"({spread(agreed['ci95'])})"
     )
     if agreed["accuracy_ci95"] is not None:
         said += f", and then right on {percent(agreed['accuracy'])} "
-        said += f"({spread(*agreed['accuracy_ci95'])})"
+        said += f"({spread(agreed['accuracy_ci95'])})"
     said += f".{_saved(summary)} On the other {apart['n']}:</p>"
     rows = [_contribution(name, each) for name, each in apart["generators"].items()]
     header = ("", "wrote the answer", "has its result", "right", "alone right", "right with")
@@ -97,7 +98,7 @@ def _contribution(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
         each = found[key]
         if each["ci95"] is None:
             return "–"
-        return f'{percent(each["value"])} <span class="dim">{spread(*each["ci95"])}</span>'
+        return f'{percent(each["value"])} <span class="dim">{spread(each["ci95"])}</span>'
 
     with_others = ", ".join(f"{key} {percent(value)}" for key, value in found["right_with"].items())
     shares = (share(key) for key in ("answers", "agrees", "right", "alone"))
@@ -105,5 +106,5 @@ def _contribution(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _figure(value: float, ci95: tuple[float, float]) -> str:
-    words = f'{percent(value)} <span class="dim">{spread(*ci95)}</span>'
+    words = f'{percent(value)} <span class="dim">{spread(ci95)}</span>'
     return words + interval(value, *ci95)

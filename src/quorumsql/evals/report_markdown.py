@@ -13,9 +13,9 @@ from typing import Any
 
 from quorumsql.disk import encodable
 from quorumsql.evals.compare import Comparison
+from quorumsql.evals.figures import percent, points, spread, spread_of_points, whole
 from quorumsql.evals.predictions import Prediction, Preview
 from quorumsql.evals.report import title_of
-from quorumsql.evals.report_markup import percent, spread
 from quorumsql.evals.summary import Summary, rows_of_summary
 
 __all__ = ["render_comparison", "render_markdown"]
@@ -61,11 +61,11 @@ def render_comparison(comparison: Comparison) -> str:
     one, two = comparison.accuracies
     difference = comparison.difference
     rows = [
-        (name, percent(each.value), f"{percent(each.low)} to {percent(each.high)}")
+        (name, percent(each.value), spread((each.low, each.high)))
         for name, each in zip(comparison.names, (one, two), strict=True)
     ]
-    bounds = f"{percent(difference.low, sign='+')} to {percent(difference.high, sign='+')}"
-    rows.append(("difference, paired", percent(difference.value, sign="+"), bounds))
+    bounds = spread_of_points((difference.low, difference.high))
+    rows.append(("difference, paired", points(difference.value), bounds))
     flipped = [
         (
             pair.second.index,
@@ -96,8 +96,7 @@ def render_comparison(comparison: Comparison) -> str:
 def _parts(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
     rows = []
     for name, part in parts:
-        low, high = part["ci95"] or (None, None)
-        bounds = f"{percent(low)} to {percent(high)}"
+        bounds = "–" if part["ci95"] is None else spread(part["ci95"])
         rows.append((name, percent(part["execution_accuracy"]), bounds, part["n"]))
     return _table(("", "accuracy", "95 % interval", "questions"), rows)
 
@@ -108,7 +107,7 @@ def _reliability(summary: Summary) -> str:
         return "No question has a verdict.\n"
     rows = [
         (
-            f"{b['from']:.0%} to {b['to']:.0%}",
+            f"{100 * b['from']:.0f} to {whole(b['to'])}",
             percent(b["confidence"]),
             percent(b["execution_accuracy"]),
             b["n"],
@@ -119,12 +118,12 @@ def _reliability(summary: Summary) -> str:
     return "\n".join(
         [
             _table(("confidence", "mean", "right", "answers"), rows),
-            f"Expected calibration error {percent(found['ece'])} ({spread(*found['ece_ci95'])}), "
+            f"Expected calibration error {percent(found['ece'])} ({spread(found['ece_ci95'])}), "
             f"Brier score {found['brier']:.3f} ({low:.3f} to {high:.3f}).\n",
             _table(
                 ("wrong answers, at most", "questions answered", "95 % interval", "questions"),
                 [
-                    (f"{p['risk']:.0%}", percent(p["coverage"]), spread(*p["ci95"]), p["n"])
+                    (whole(p["risk"]), percent(p["coverage"]), spread(p["ci95"]), p["n"])
                     for p in summary["coverage_at_risk"]
                 ],
             ),

@@ -1,4 +1,4 @@
-"""Small pieces of the report's page: sections, tables, buttons, figures as people read them.
+"""Small pieces of the report's page: sections, tables, buttons.
 
 What is given as a cell or a body is markup already; everything else is escaped here.
 
@@ -10,12 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["filter_button", "percent", "quoted", "section", "spread", "table"]
-
-
-def percent(share: float | None, *, sign: str = "") -> str:
-    """Return a share as people read it."""
-    return "–" if share is None else format(100 * share, f"{sign}.1f") + " %"
+__all__ = ["filter_button", "quoted", "section", "table"]
 
 
 def section(title: str, body: str) -> str:
@@ -31,11 +26,6 @@ def filter_button(expression: str, words: str) -> str:
 def quoted(text: str) -> str:
     """Return text as filter expressions write it."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def spread(low: float, high: float) -> str:
-    """Return an interval as people read it."""
-    return f"{percent(low)} to {percent(high)}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, name: str = "") -> str:

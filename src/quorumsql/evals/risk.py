@@ -4,7 +4,7 @@ Answers are given from the surest downwards. The coverage at a risk is the large
 questions that can be answered so that at most that share of the answers is wrong.
 
 Source: Geifman, El-Yaniv 2017, "Selective Classification for Deep Neural Networks" (risk and
-coverage).
+coverage). Intervals are never narrower than Wilson's.
 
 What is not covered: a promise for other questions. The threshold here is the best one in hindsight;
 `--max-error` (`stages.guarantee`) keeps a promise.
@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from quorumsql.evals.bootstrap import Floats, intervals
+from quorumsql.evals.metrics import wilson
 from quorumsql.evals.predictions import Prediction
 
 __all__ = ["RISKS", "coverage_at_risk"]
@@ -51,7 +52,13 @@ def coverage_at_risk(predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
         return np.stack(shares, axis=1)
 
     values = answered(np.ones((1, len(ranked))))[0]
-    bounds = intervals([p.db_id for p in ranked], answered)
+    bounds = [
+        (min(low, least), max(high, most))
+        for value, (low, high) in zip(
+            values, intervals([p.db_id for p in ranked], answered), strict=True
+        )
+        for least, most in [wilson(float(value), len(ranked))]
+    ]
     return [
         {
             "risk": risk,

@@ -151,6 +151,12 @@ def _claim(out: Path, config: Config) -> None:
         raise ConfigError(f"{path}: is not a run's configuration; choose another --out.")
     for key in sorted(wanted.keys() | found.keys()):
         if wanted.get(key) != found.get(key):
+            if key == "questions_sha256" and found.get(key) is not None:
+                raise ConfigError(
+                    f"{out} holds a run with what {wanted.get('questions')} was before it changed: "
+                    "its answers and verdicts may be about other questions or gold. Choose another "
+                    "--out, or remove the folder."
+                )
             raise ConfigError(
                 f"{out} holds a run with {key} = {_short(found.get(key))}, this one has "
                 f"{_short(wanted.get(key))}: choose another --out, or remove the folder."

@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from quorumsql.disk import encodable, write_atomically
 from quorumsql.errors import ConfigError, UsageError
+from quorumsql.evals.figures import count, percent, with_spread
 from quorumsql.evals.metrics import Estimate, accuracy
 from quorumsql.evals.score_files import Job
 from quorumsql.evals.score_items import Item, Options, Verdict
@@ -94,15 +95,15 @@ class Scored:
         }
         for name, found in figures.items():
             if found is not None:
-                yield name, f"{found.value:.1%}  [{found.low:.1%}, {found.high:.1%}]"
+                yield name, with_spread(found.value, (found.low, found.high))
         if self.unscored:
-            yield "ceiling", f"{1 - len(self.unscored) / len(self.verdicts):.1%}"
-        for status, count in Counter(v.status for v in self.verdicts).most_common():
-            yield status, f"{count}"
+            yield "ceiling", percent(1 - len(self.unscored) / len(self.verdicts))
+        for status, times in Counter(v.status for v in self.verdicts).most_common():
+            yield status, f"{times}"
         for level in _HARDNESS:
             part = [v for v in self.verdicts if v.hardness == level]
             if part:
-                yield f"{level}, {len(part)} questions", _parts(part)
+                yield f"{level}, {count(len(part), 'question')}", _parts(part)
 
     def _share(self, found: Sequence[float | None]) -> Estimate | None:
         if all(one is None for one in found):
@@ -240,12 +241,12 @@ def _line(verdict: Verdict) -> str:
 def _parts(part: Sequence[Verdict]) -> str:
     shares = []
     if any(v.exec is not None for v in part):
-        shares.append(f"execution {sum(v.exec is True for v in part) / len(part):.1%}")
+        shares.append(f"execution {percent(sum(v.exec is True for v in part) / len(part))}")
     if any(v.exact is not None for v in part):
-        shares.append(f"exact {sum(v.exact is True for v in part) / len(part):.1%}")
+        shares.append(f"exact {percent(sum(v.exact is True for v in part) / len(part))}")
     if any(v.f1 is not None for v in part):
-        shares.append(f"soft F1 {sum(v.f1 or 0.0 for v in part) / len(part):.1%}")
+        shares.append(f"soft F1 {percent(sum(v.f1 or 0.0 for v in part) / len(part))}")
     if any(v.reward is not None for v in part):
         ves = efficiency([v.reward or 0.0 for v in part])
-        shares.append(f"R-VES {sum(ves) / len(part):.1%}")
+        shares.append(f"R-VES {percent(sum(ves) / len(part))}")
     return ", ".join(shares)

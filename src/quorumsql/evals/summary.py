@@ -16,6 +16,14 @@ from typing import Any, Final, TypeAlias
 
 from quorumsql.domain import Usage
 from quorumsql.evals.agreement import best_votes, ensemble, estimated
+from quorumsql.evals.figures import (
+    count,
+    percent,
+    points,
+    spread_of_points,
+    whole,
+    with_spread,
+)
 from quorumsql.evals.filters import Filter
 from quorumsql.evals.metrics import accuracy, percentile
 from quorumsql.evals.predictions import Prediction
@@ -111,10 +119,9 @@ def _share(outcomes: Sequence[bool]) -> float | None:
 
 def rows_of_summary(summary: Summary) -> list[tuple[str, str]]:
     """Return what people read first, as (figure, value) pairs of text."""
-    low, high = _pair(summary["ci95"])
     rows = [
         ("questions", f"{summary['n']}"),
-        ("ensemble", f"{_percent(summary['execution_accuracy'])}  [{low}, {high}]"),
+        ("ensemble", with_spread(summary["execution_accuracy"], summary["ci95"])),
     ]
     for key, words in (("soft_f1", "soft F1"), ("r_ves", "R-VES")):
         if key in summary:
@@ -122,7 +129,7 @@ def rows_of_summary(summary: Summary) -> list[tuple[str, str]]:
     rows.extend(_rows_of_generators(summary))
     rows.append(("unscored", f"{summary['unscored']}"))
     if summary["unscored"]:
-        rows.append(("ceiling", _percent(summary["ceiling"])))
+        rows.append(("ceiling", percent(summary["ceiling"])))
     rows.append(("abstained", f"{summary['abstained']}"))
     rows.extend(_rows_of_confidence(summary))
     rows.extend(_rows_of_parts(summary))
@@ -146,7 +153,9 @@ def _rows_of_generators(summary: Summary) -> list[tuple[str, str]]:
             rows.append((key.replace("_", " "), _interval(summary[key])))
     for key in ("ensemble_minus_best_member", "ensemble_minus_majority"):
         if key in summary:
-            rows.append((key.replace("_", " "), _interval(summary[key], sign="+")))
+            found = summary[key]
+            words = f"{points(found['value'])}  ({spread_of_points(found['ci95'])})"
+            rows.append((key.replace("_", " "), words))
     unanimity = _mapping(summary.get("unanimity"))
     if unanimity:
         rate = {"value": unanimity["rate"], "ci95": unanimity["ci95"]}
@@ -154,7 +163,7 @@ def _rows_of_generators(summary: Summary) -> list[tuple[str, str]]:
         rows += [("unanimous", _interval(rate)), ("right when unanimous", _interval(right))]
     calls = _mapping(summary.get("calls"))
     if calls and calls["made"] < calls["of"]:
-        words = f"{_percent(calls['saved'])}  ({calls['made']} of {calls['of']} made)"
+        words = f"{percent(calls['saved'])}  ({calls['made']} of {calls['of']} made)"
         rows.append(("calls saved", words))
     return rows
 
@@ -162,15 +171,17 @@ def _rows_of_generators(summary: Summary) -> list[tuple[str, str]]:
 def _rows_of_confidence(summary: Summary) -> list[tuple[str, str]]:
     """How many questions can be answered at a risk, and whether confidence is honest."""
     rows = [
-        (f"answered at most {point['risk']:.0%} wrong", _interval(point, key="coverage"))
+        (
+            f"answered at most {whole(point['risk'])} wrong",
+            with_spread(point["coverage"], point["ci95"]),
+        )
         for point in summary["coverage_at_risk"]
     ]
     found = summary["reliability"]
     if found["n"]:
-        low, high = _pair(found["ece_ci95"])
-        rows.append(("calibration error", f"{_percent(found['ece'])}  [{low}, {high}]"))
+        rows.append(("calibration error", with_spread(found["ece"], found["ece_ci95"])))
         low, high = (f"{bound:.3f}" for bound in found["brier_ci95"])
-        rows.append(("Brier score", f"{found['brier']:.3f}  [{low}, {high}]"))
+        rows.append(("Brier score", f"{found['brier']:.3f}  ({low} to {high})"))
     return rows
 
 
@@ -180,9 +191,8 @@ def _rows_of_parts(summary: Summary) -> list[tuple[str, str]]:
     asked = [(part["filter"], part) for part in summary["slices"]]
     rows = []
     for name, part in (*parts, *asked):
-        low, high = _pair(part["ci95"])
-        value = f"{_percent(part['execution_accuracy'])}  [{low}, {high}]"
-        rows.append((f"{name}, {part['n']} questions", value))
+        value = with_spread(part["execution_accuracy"], part["ci95"])
+        rows.append((f"{name}, {count(part['n'], 'question')}", value))
     return rows
 
 
@@ -190,16 +200,6 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _pair(value: object) -> tuple[str, str]:
-    low, high = value if isinstance(value, list) else (None, None)
-    return _percent(low), _percent(high)
-
-
-def _interval(figures: object, *, key: str = "value", sign: str = "") -> str:
+def _interval(figures: object) -> str:
     known = _mapping(figures)
-    low, high = (_percent(bound, sign=sign) for bound in known["ci95"] or (None, None))
-    return f"{_percent(known[key], sign=sign)}  [{low}, {high}]"
-
-
-def _percent(value: object, *, sign: str = "") -> str:
-    return format(100 * value, f"{sign}.1f") + " %" if isinstance(value, int | float) else "–"
+    return with_spread(known["value"], known["ci95"])

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from quorumsql.errors import MissingExtra
 from quorumsql.evals.rating import Floats, Rater
 from quorumsql.evals.recorded import Recorded
+from quorumsql.stages.composed import Kind
 
 __all__ = ["RISKS", "Composition", "Front", "Plan", "chosen", "halves", "search", "shrunk"]
 
@@ -61,7 +62,7 @@ class Composition:
     """
 
     members: tuple[str, ...]
-    selector: str
+    selector: Kind
     risk: float | None = None
     accuracy: float
     calls: float
@@ -202,7 +203,7 @@ class _Searcher:
         return replace(one, held_out=float(self._rater.outcomes(winners).mean()))
 
     def _voted(
-        self, members: Members, selector: str, weights: Floats
+        self, members: Members, selector: Kind, weights: Floats
     ) -> tuple[Composition, Floats]:
         accuracy, calls, latency = self._of_members(members, weights)
         one = Composition(

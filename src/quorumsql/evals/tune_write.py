@@ -1,7 +1,9 @@
 """Write what a search found: the front as JSON and as a picture, the choice as configuration.
 
-`quorum.toml` holds what `quorum ask --config` reads. Generators that quorum does not have, such as
-published systems of a pool, stand in it as a comment.
+`composition.json` is what `quorum choose --composition` reads, whoever the generators are.
+`quorum.toml` holds what `quorum ask --config` reads; generators that quorum does not have, such as
+published systems of a pool, stand in it as a comment, and where there are no others the file is not
+written.
 
 What is not covered: searching (`evals.tune`).
 """
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,16 @@ from typing import Any
 import numpy as np
 
 from quorumsql.disk import write_atomically
+from quorumsql.errors import UsageError
 from quorumsql.evals.rating import Rater
 from quorumsql.evals.tune import Composition, Front
+from quorumsql.stages.composed import Composed, save_composed
 from quorumsql.stages.session import NAMES
 from quorumsql.stages.weighted import Measured, rank_weights, save_measured
 
-__all__ = ["as_toml", "drawn", "measured", "write_all"]
+__all__ = ["as_toml", "composed", "drawn", "measured", "write_all"]
 
+_BY_US = "# Written by quorum tune"
 _WIDTH, _HEIGHT, _EDGE = 640, 380, 56
 _COLOURS = {
     "majority": "#3b6ea5",
@@ -36,8 +41,10 @@ _COLOURS = {
 
 def write_all(
     folder: Path, front: Front, choice: Composition, rater: Rater, *, about: str, judged: bool
-) -> None:
-    """Write front.json, front.svg, weights.json and quorum.toml into a folder.
+) -> tuple[str, ...]:
+    """Write what was found into a folder, and return the names of the files.
+
+    Where the choice has no generator of quorum, a `quorum.toml` of an earlier search is removed.
 
     Raises:
         UsageError: a file cannot be written.
@@ -54,7 +61,14 @@ def write_all(
     write_atomically(folder / "front.svg", [drawn(front.compositions, choice, judged=judged)])
     known = measured(front, rater)
     save_measured(known, folder / "weights.json")
-    write_atomically(folder / "quorum.toml", [as_toml(choice, known, about=about)])
+    save_composed(composed(choice, known), folder / "composition.json")
+    names = ("front.svg", "front.json", "weights.json", "composition.json")
+    settings = folder / "quorum.toml"
+    if any(map(_is_ours, choice.members)):
+        write_atomically(settings, [as_toml(choice, known, about=about)])
+        return (*names, settings.name)
+    _removed(settings)
+    return names
 
 
 def measured(front: Front, rater: Rater) -> Measured:
@@ -63,12 +77,23 @@ def measured(front: Front, rater: Rater) -> Measured:
     return Measured(ranks={name: place for place, name in enumerate(front.ranked)}, gem=gem)
 
 
+def composed(choice: Composition, known: Measured) -> Composed:
+    """Return a composition as `quorum choose` applies it."""
+    weights = _weights(choice, known)
+    return Composed(
+        members=choice.members,
+        selector=choice.selector,
+        risk=choice.risk,
+        weights={name: weights[name] for name in choice.members if name in weights},
+    )
+
+
 def as_toml(choice: Composition, known: Measured, *, about: str) -> str:
     """Return the configuration of a composition."""
     ours = [name for name in choice.members if _is_ours(name)]
     foreign = [name for name in choice.members if not _is_ours(name)]
     lines = [
-        f"# Written by quorum tune from {_plain(about)}.",
+        f"{_BY_US} from {_plain(about)}.",
         f"# {choice.accuracy:.1%} with {choice.calls:.1f} calls per question, "
         f"chosen by {choice.selector}.",
     ]
@@ -76,7 +101,7 @@ def as_toml(choice: Composition, known: Measured, *, about: str) -> str:
         lines.append(f"# Not generators of quorum: {_plain(', '.join(foreign))}.")
     if ours:
         lines.append(f"generators = [{', '.join(map(_quoted, ours))}]")
-    weights = {"weighted": rank_weights(known.ranks), "gem": known.gem}.get(choice.selector, {})
+    weights = _weights(choice, known)
     lines += _trust({name: weights[name] for name in ours if name in weights})
     if choice.selector == "cascade" and sum(name.startswith("embedded/") for name in ours) > 1:
         lines += ["", "[members]", 'cascade = "auto"']
@@ -146,6 +171,24 @@ def _point(one: Composition, x: float, y: float, marked: bool) -> str:
         f'<g><title>{html.escape(words)}</title>{ring}<circle cx="{x}" cy="{y}" r="4.5" '
         f'fill="{_COLOURS[one.selector]}"/></g>'
     )
+
+
+def _weights(choice: Composition, known: Measured) -> Mapping[str, float]:
+    """What the votes count by, of all generators; empty where they all count alike."""
+    if choice.selector == "weighted":
+        return rank_weights(known.ranks)
+    return known.gem if choice.selector == "gem" else {}
+
+
+def _removed(settings: Path) -> None:
+    """Remove settings that an earlier search wrote: they are not what was found."""
+    try:
+        if settings.read_text(encoding="utf-8").startswith(_BY_US):
+            settings.unlink()
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{settings}: of an earlier search, cannot go: {error}.") from error
 
 
 def _trust(weights: dict[str, float]) -> list[str]:

@@ -13,6 +13,7 @@ from calendar import monthrange
 from collections.abc import Sequence
 from datetime import date
 
+import sqlglot
 from sqlglot import exp
 
 from quorumsql.domain import Column, Hit
@@ -33,6 +34,13 @@ _LEAST = 0.8
 _COMPARED: dict[str, type[exp.Binary]] = {
     ">": exp.GT, ">=": exp.GTE, "<": exp.LT, "<=": exp.LTE, "=": exp.EQ,
 }  # fmt: skip
+_AGAIN = {
+    "sqlite": ("STRFTIME('%m', {})", "STRFTIME('%w', {})", "1234560"),
+    "postgres": ("EXTRACT(MONTH FROM {})", "EXTRACT(ISODOW FROM {})", "1234567"),
+    "duckdb": ("MONTH({})", "ISODOW({})", "1234567"),
+    "mysql": ("MONTH({})", "WEEKDAY({})", "0123456"),
+}
+"""The month and the day of the week of a date, and how the days from Monday on are numbered."""
 
 
 def period(scope: Scope, words: str) -> exp.Select | None:
@@ -41,6 +49,8 @@ def period(scope: Scope, words: str) -> exp.Select | None:
     if bounds is None:
         return None
     day = scope.day(born=scope.of_birth)
+    if bounds.months or bounds.weekdays:
+        return None if day is None else _again(scope, day, bounds)
     if day is not None:
         _forget(scope, day, bounds)
         if bounds.first:
@@ -86,7 +96,7 @@ def value(scope: Scope, words: str) -> exp.Select | None:
     return scope.tree
 
 
-def _is(column: exp.Column, values: Sequence[exp.Expr], *, negative: bool) -> exp.Expr:
+def _is(column: exp.Expr, values: Sequence[exp.Expr], *, negative: bool) -> exp.Expr:
     if len(values) > 1:
         among = exp.In(this=column, expressions=list(values))
         return exp.Not(this=among) if negative else among
@@ -185,6 +195,32 @@ def _years(scope: Scope, bounds: Period) -> exp.Select | None:
     if end:
         _keep(scope, exp.LT(this=year.copy(), expression=exp.Literal.number(end.year)))
     return scope.tree
+
+
+def _again(scope: Scope, day: exp.Column, bounds: Period) -> exp.Select:
+    """Months of every year, or days of every week; those said before are forgotten."""
+    dialect = scope.dialect if scope.dialect in _AGAIN else "sqlite"
+    month, weekday, days = _AGAIN[dialect]
+    form = (month if bounds.months else weekday).format(day.sql(dialect=scope.dialect))
+    part = sqlglot.parse_one(form, read=scope.dialect)
+    found = [f"{n:02}" for n in bounds.months] or [days[n - 1] for n in bounds.weekdays]
+    texts = dialect == "sqlite"  # its parts of dates are texts
+    values = [exp.Literal.string(one) if texts else _literal(int(one)) for one in found]
+    said = [one for one in _parts(scope.tree) if _bare(one.this) != _bare(part)]
+    scope.tree.set("where", exp.Where(this=exp.and_(*said, copy=False)) if said else None)
+    return _keep(scope, _is(part, values, negative=False))
+
+
+def _bare(part: exp.Expr | None) -> str:
+    """A part of a date as it is read, whatever is quoted and whether its table is named."""
+    if part is None:
+        return ""
+    bare = part.copy()
+    for column in bare.find_all(exp.Column):
+        column.set("table", None)
+    for name in bare.find_all(exp.Identifier):
+        name.set("quoted", False)
+    return bare.sql().lower()
 
 
 def _keep(scope: Scope, condition: exp.Expr) -> exp.Select:

@@ -1,16 +1,18 @@
 """Time ranges in plain words: "in March 2024", "since Q2 2023", "the last 30 days".
 
     a time        2024, 2024-05, 2024-05-03, March 2024, May 3rd, 2024, 3 May 2024, Q1 2024,
-                  first quarter of 2024, this year, last month, today, yesterday
+                  first quarter of 2024, this year, last month, last weekend, today, yesterday,
+                  two years ago: the whole of that year
     a range       in, during, on … a time; since, after, before, until … a time;
                   between … and …, from … to …
     counted back  the last 30 days, the past two years
+    again         in May, on Mondays, on weekends: of every year, in every week
 
 `phrase` finds one in a question; `period` reads it.
 
 What is not covered: dates written in numbers in another order (03/05/2024 is another day on either
-side of an ocean), months without a year, weekdays, seasons, fiscal years, "two years ago" and
-"next month".
+side of an ocean), two months or days of the week at once, seasons, hours, fiscal years and "next
+month".
 """
 
 from __future__ import annotations
@@ -49,14 +51,27 @@ _DAY = rf"(?:{_MONTH_DAY}|{_NUMBER}(?: of)? {_NAME}),? {_YEAR}"
 _MONTH = rf"(?:month of )?{_NAME},? (?:of )?{_YEAR}"
 _QUARTER = rf"(?:q[1-4]|(?:{'|'.join(_QUARTERS)}) quarter),? (?:of |in )?{_YEAR}"
 _QUARTER_LAST = rf"{_YEAR}[ -]q[1-4]"
-_CURRENT = r"(?:this|current|last|previous) (?:week|month|quarter|year)|today|yesterday"
+_WEEKDAYS = tuple("monday tuesday wednesday thursday friday saturday sunday".split())
+_WEEKDAY = rf"(?:{'|'.join(_WEEKDAYS)})"
+_UNIT = r"(?:day|week|month|quarter|year)"
+_CURRENT = (
+    rf"(?:this|current|last|previous) (?:week(?:end)?|month|quarter|year|{_WEEKDAY})|today|"
+    rf"yesterday|(?:{COUNTS}|an?) {_UNIT}s? ago"
+)
 _WORDED = rf"(?:{_DAY}|{_MONTH}|{_QUARTER}|{_QUARTER_LAST}|{_CURRENT}|{_YEAR_MONTH}(?!-?\d))"
 """Times that embedded generators cannot write, unlike a year and a day in numbers."""
 _POINT = rf"(?:{_ISO}|{_WORDED}|{_YEAR})"
 _PART = rf"(?:{_POINT}|{_MONTH_DAY}|{_NAME}|q[1-4])"
 _SIDES = r"since|after|before|until|till|up to|starting(?: in| from| on)?|from"
-_PAST = rf"(?:last|past|previous) (?:(?:{COUNTS}) (?:day|week|month|quarter|year)s?)"
-_PAST_ONE = r"past (?:day|week|month|quarter|year)"
+_PAST = rf"(?:last|past|previous) (?:(?:{COUNTS}) {_UNIT}s?)"
+_PAST_ONE = rf"past {_UNIT}"
+_EVERY_MONTH = rf"(?:in|during|every|each) (?:the )?(?:month of )?(?:{_NAME})(?!\w)"
+_EVERY_DAY = (
+    rf"(?:on|every|each) (?:an? |any |every )?{_WEEKDAY}s?|"
+    r"(?:on|at|during|over) (?:the |a )?weekends?|(?:on|during) (?:weekdays|workdays|working days)"
+)
+_AGAIN = rf"(?:{_EVERY_MONTH}(?!,? (?:of )?\d)|(?:{_EVERY_DAY}))"
+"""What comes again every year, or every week: no day says when it begins."""
 _LEAD = r"(?:only )?(?:those |the ones )?(?:placed |made )?"
 _IN = r"(?:in|for|during|from|of|on|within|over|throughout)"
 
@@ -72,13 +87,17 @@ _RANGE = _spaced(
     rf"(?P<end>{_POINT})"
 )
 _BACK = _spaced(rf"(?:{_IN} )?(?:the )?(?P<back>{_PAST}|{_PAST_ONE})")
-_HARD = _spaced(rf"{_WORDED}|{_PAST}|{_PAST_ONE}")
+_MONTH_AGAIN = _spaced(_EVERY_MONTH)
+_DAY_AGAIN = _spaced(_EVERY_DAY)
+_HARD = _spaced(rf"{_WORDED}|{_PAST}|{_PAST_ONE}|{_AGAIN}")
+_BARE = _spaced(_YEAR)
 _ANY = _spaced(
     r"(?<![\w/'’.-])(?:"
     rf"(?:between|from) (?:the )?{_PART} (?:and|to|until|till|through) (?:the )?{_POINT}|"
-    rf"(?:{_SIDES}) (?:the )?{_POINT}(?: on\b| onwards?)?|"
+    rf"(?:{_SIDES}) (?:the )?(?:year )?{_POINT}(?: on\b| onwards?)?|"
     rf"(?:{_IN} )?(?:the )?(?:{_PAST}|{_PAST_ONE})|"
-    rf"(?:{_IN} (?:the )?|the )?{_WORDED})(?:['’]s)?(?![\w/-])"
+    rf"(?:{_IN} (?:the )?|the )?{_WORDED}|{_AGAIN}|"
+    rf"{_IN} (?:the )?(?:year )?{_YEAR})(?:['’]s)?(?![\w/-])"
 )
 _YEAR_MONTH_ALONE = _spaced(_YEAR_MONTH)
 _OPEN_BEFORE = _spaced(
@@ -97,21 +116,30 @@ _NOW = re.compile(r"\b(?:have|has|exists?|still|currently|are there|is there|now
 """What is so today did not begin today: "how many employees do we have today"."""
 _OPEN_AFTER = _spaced(
     rf"^\W*(?:(?:and|or|to|with|vs|versus|than|compared|until|through)\b\W+"
-    rf"(?:\w+ )?(?:the )?(?:{_PART}|(?:{_PAST})|{_PAST_ONE})|"
+    rf"(?:\w+ )?(?:the )?(?:{_PART}|{_WEEKDAY}|(?:{_PAST})|{_PAST_ONE})|"
     r"(?:vs|versus|than|compared|of|for which|with data)\b)"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """From the day `first` to the day before `end`; None where it is open."""
+    """From the day `first` to the day before `end`; None where it is open.
+
+    Or these months of every year, or these days of every week, where Monday is 1.
+    """
 
     first: date | None = None
     end: date | None = None
+    months: tuple[int, ...] = ()
+    weekdays: tuple[int, ...] = ()
 
 
-def phrase(text: str, today: date, states: Collection[str] = frozenset()) -> tuple[int, int] | None:
+def phrase(
+    text: str, today: date, states: Collection[str] = frozenset(), *, years: bool = False
+) -> tuple[int, int] | None:
     """Return where the only time of a question stands that generators cannot write.
+
+    With `years`, years count too: generators may have written them, but not as a time.
 
     None where there are two, or where it is compared, excluded, measured from or only a piece of
     what is said: "than last year", "except May 2024", "days since May 2024", "by March 2024".
@@ -123,7 +151,11 @@ def phrase(text: str, today: date, states: Collection[str] = frozenset()) -> tup
     >>> text[start:end]
     'in March 2024'
     """
-    found = [one for one in _ANY.finditer(text) if _HARD.search(one[0])]
+    found = [
+        one
+        for one in _ANY.finditer(text)
+        if _HARD.search(one[0]) or (years and _BARE.search(one[0]))
+    ]
     if len(found) != 1:
         return None
     start, end = found[0].span()
@@ -150,15 +182,30 @@ def period(words: str, today: date) -> Period | None:
     """Return the time range that the words mean, if they mean one; no day that does not exist."""
     words = " ".join(words.lower().replace("’", "'").split()).removesuffix("'s")
     words = re.sub(rf"^{_LEAD}", "", words)
+    words = re.sub(rf"\b(?:the )?year (?={_YEAR}$)", "", words)
     try:
         return (
-            _between(words, today)
+            _again(words)
+            or _between(words, today)
             or _sided(words, today)
             or _back(words, today)
             or _at(words, today)
         )
     except ValueError:  # 2024-02-31
         return None
+
+
+def _again(words: str) -> Period | None:
+    if _MONTH_AGAIN.fullmatch(words):
+        name = words.removesuffix(".").split()[-1]
+        return Period(months=(_MONTHS[name],))
+    if not _DAY_AGAIN.fullmatch(words):
+        return None
+    name = words.split()[-1].removesuffix("s")
+    if name == "weekend":
+        return Period(weekdays=(6, 7))
+    whole = tuple(range(1, 6))
+    return Period(weekdays=(_WEEKDAYS.index(name) + 1,) if name in _WEEKDAYS else whole)
 
 
 def _at(words: str, today: date) -> Period | None:
@@ -245,13 +292,21 @@ def _in_numbers(words: str) -> Period:
 
 
 def _current(words: str, today: date) -> Period:
-    """Today, yesterday, this or the last week, month, quarter or year."""
+    """Today, yesterday, or this or an earlier week, month, quarter, year or day of the week."""
     which, _, unit = words.partition(" ")
-    back = which not in {"today", "this", "current"}
-    if not unit:
+    back = int(which not in {"today", "this", "current"})
+    if unit.endswith(" ago"):
+        unit, back = unit.split()[0].removesuffix("s"), number(which) or 1
+    if unit in {"", "day"}:
         return _days(today - timedelta(days=back), 1)
+    monday = today - timedelta(days=today.weekday() + 7 * back)
     if unit == "week":
-        return _days(today - timedelta(days=today.weekday() + 7 * back), 7)
+        return _days(monday, 7)
+    if unit == "weekend":
+        return _days(monday + timedelta(days=5), 2)
+    if unit in _WEEKDAYS:  # "last Friday" is of this week where that is over
+        day = monday + timedelta(days=_WEEKDAYS.index(unit))
+        return _days(day + timedelta(days=7 * (back and day + timedelta(days=7) < today)), 1)
     if unit == "year":
         return _months(today.year - back, 1, 12)
     count = 3 if unit == "quarter" else 1

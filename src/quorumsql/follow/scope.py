@@ -13,10 +13,11 @@ from sqlglot import exp
 
 from quorumsql.domain import Column, ForeignKey, Hit, Schema, Table
 
-__all__ = ["Scope", "parts_of", "plain"]
+__all__ = ["Scope", "is_dated", "parts_of", "plain"]
 
 _LABELS = ("name", "fullname", "lastname", "title", "label")
 """What rows are called by, best first: an employee's title is not who it is."""
+_ISO = re.compile(r"\s*\d{4}-\d\d")
 _BORN = re.compile(r"birth|born|dob", re.IGNORECASE)
 _DATED = frozenset("date dates day days time at on of the dt datetime timestamp utc".split())
 """Words in names of columns that only say that they hold dates."""
@@ -136,7 +137,7 @@ class Scope:
             return next((column for _, _, column in found), None)
         return self._joined(
             lambda t: sorted(
-                (c for c in t.columns if c.kind == "date" and not _BORN.search(c.name)),
+                (c for c in t.columns if is_dated(c) and not _BORN.search(c.name)),
                 key=lambda c: -self._said(t, c)[0],
             )[:1]
         )
@@ -145,9 +146,9 @@ class Scope:
         """The statement's own columns of dates, most likely meant first, with how likely.
 
         Before others come those whose name says what the question does ("shipped"), that the
-        statement names, that are called as their table and the question ("order date"), and those
-        of a table that refers to another: a customer's orders are what happens. A date that is
-        to be missing lies in no time.
+        statement names, those of the table whose numbers are added up, that are called as their
+        table and the question ("order date"), and those of a table that refers to another: a
+        customer's orders are what happens. A date that is to be missing lies in no time.
         """
         named = {plain(one.name) for one in self.tree.find_all(exp.Column)}
         missing = {
@@ -156,6 +157,7 @@ class Scope:
             if isinstance(one.expression, exp.Null) and not isinstance(one.parent, exp.Not)
         }
         own = list(self.tables())
+        measured = self._measured()
         found = []
         for written, stored in own:
             others = {other.name for _, other in own if other is not stored}
@@ -164,12 +166,33 @@ class Scope:
                 for key in self.schema.foreign_keys
             )
             for one in stored.columns:
-                fits = one.kind == "date" and bool(_BORN.search(one.name)) is born
+                fits = is_dated(one) and bool(_BORN.search(one.name)) is born
                 if fits and plain(one.name) not in missing:
                     own_words, table_words = self._said(stored, one)
-                    key = (own_words, int(plain(one.name) in named), table_words, int(refers))
+                    key = (
+                        own_words,
+                        int(plain(one.name) in named),
+                        int(written.alias_or_name.lower() in measured),
+                        table_words,
+                        int(refers),
+                    )
                     found.append((key, one, _column(one.name, written)))
         return sorted(found, key=lambda item: [-part for part in item[0]])
+
+    def _measured(self) -> frozenset[str]:
+        """What the tables are called whose numbers are shown added up, or their average."""
+        own = list(self.tables())
+        found = set()
+        for item in self.tree.expressions:
+            for one in item.find_all(exp.Sum, exp.Avg):
+                for column in one.find_all(exp.Column):
+                    found |= {
+                        written.alias_or_name.lower()
+                        for written, stored in own
+                        if column.table.lower() in {"", written.alias_or_name.lower()}
+                        and stored.column(column.name) is not None
+                    }
+        return frozenset(found)
 
     def _said(self, stored: Table, column: Column) -> tuple[int, int]:
         """How many words of a column's name the question says: its own, and those of its table."""
@@ -371,6 +394,15 @@ def _told_by(table: Table) -> tuple[str, str] | None:
     label = next((named[one] for one in wanted if one in named), None)
     keys = [c.name for c in table.columns if c.primary_key]
     return None if label is None or len(keys) != 1 else (label, keys[0])
+
+
+def is_dated(column: Column) -> bool:
+    """Return whether the column holds dates that compare: no years, nor texts as 8/29/2013."""
+    some = column.examples
+    odd = all(
+        isinstance(one, int) or (isinstance(one, str) and not _ISO.match(one)) for one in some
+    )
+    return column.kind == "date" and not (some and odd)
 
 
 def _names(table: Table, column: Column) -> set[str]:

@@ -14,8 +14,10 @@ expensive.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
+from types import MappingProxyType
+from typing import Final
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
@@ -25,6 +27,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from quorumsql.dialects import known_dialect
 from quorumsql.domain import Failure
 from quorumsql.guard.catalogues import inside_of_engine
+from quorumsql.guard.expansion import expands_too_far
 from quorumsql.guard.fields import call_as_field
 from quorumsql.guard.functions import is_denied, is_pure
 from quorumsql.guard.layout import LONGEST, bracketed_limits, nested_too_deeply, oddity
@@ -33,20 +36,35 @@ from quorumsql.guard.types import bad_type
 
 __all__ = ["check", "parse"]
 
+_NO_VIEWS: Final[Mapping[str, str]] = MappingProxyType({})
 
-def check(sql: str, *, dialect: str, functions: Collection[str] = ()) -> Failure | None:
+
+def check(
+    sql: str,
+    *,
+    dialect: str,
+    functions: Collection[str] = (),
+    views: Mapping[str, str] = _NO_VIEWS,
+) -> Failure | None:
     """Return None when `sql` may run, otherwise why not: `refused`, or `error` if it is no SQL.
 
     Args:
         sql: the text as it would reach the engine.
         dialect: sqlglot's name of the engine's SQL; an unknown one gets the strictest rules.
         functions: names of further functions that the user vouches for.
+        views: definitions of views by their names in lower case: they count as if written.
     """
-    found = parse(sql, dialect=dialect, functions=functions)
+    found = parse(sql, dialect=dialect, functions=functions, views=views)
     return found if isinstance(found, Failure) else None
 
 
-def parse(sql: str, *, dialect: str, functions: Collection[str] = ()) -> exp.Expr | Failure:
+def parse(
+    sql: str,
+    *,
+    dialect: str,
+    functions: Collection[str] = (),
+    views: Mapping[str, str] = _NO_VIEWS,
+) -> exp.Expr | Failure:
     """Return the tree of `sql` when it may run, otherwise the failure that `check` returns."""
     if len(sql) > LONGEST:
         return _refusal(f"the statement has {len(sql):,} characters, more than {LONGEST:,}")
@@ -60,7 +78,10 @@ def parse(sql: str, *, dialect: str, functions: Collection[str] = ()) -> exp.Exp
         trees = known.parser().parse(bracketed_limits(tokens), sql)
         tree = next(tree for tree in trees if tree is not None)
         vouched = frozenset(name.lower() for name in functions)
-        return _check_tree(tree, dialect, vouched) or tree
+        failure = _check_tree(tree, dialect, vouched)
+        if failure is None and expands_too_far(tree, dialect, views):
+            failure = _refusal(TOO_FAR)
+        return failure or tree
     except ParseError as error:
         return Failure(kind="error", message=_where(error))
     except SqlglotError as error:
@@ -253,6 +274,10 @@ def _where(error: ParseError) -> str:
     return f"The SQL cannot be parsed{place}: {' '.join(what.split())}."
 
 
+TOO_FAR = (
+    "parts of the statement repeat each other so many times that planning it alone would take "
+    "minutes: name a part in WITH … AS MATERIALIZED, or repeat it less often"
+)
 TOO_DEEP = "The SQL is nested too deeply to be checked."
 
 STARTS = frozenset({"SELECT", "WITH", "VALUES", "FROM", "TABLE", "("})

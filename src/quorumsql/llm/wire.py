@@ -24,6 +24,8 @@ _CONTEXT = re.compile(
     r"(prompt|input) is too long|reduce the length|maximum.{0,30}tokens.{0,40}(prompt|input)",
     re.I,
 )
+_LOOKED_AT = 4_000
+"""So many characters at either end of a complaint say what it is about; some hold megabytes."""
 
 
 class Unusable(Exception):
@@ -115,7 +117,7 @@ def refused(status: int, message: str, body: Mapping[str, Any]) -> Set[str]:
     The ones that it names; all of them when it names none, since some say only "bad request".
     """
     sent = {wish for wish in (*WISHES, "max_tokens", "max_completion_tokens") if wish in body}
-    text = message.lower()
+    text = _ends(message).lower()
     if "max_completion_tokens" in text and "max_tokens" in sent:
         return {"max_tokens"}
     named = {wish for wish in sent if re.search(rf"(?<![a-z_]){wish}(?![a-z_])", text)}
@@ -128,7 +130,14 @@ def refused(status: int, message: str, body: Mapping[str, Any]) -> Set[str]:
 
 def too_long(status: int, message: str) -> bool:
     """Whether a complaint is about the length of the prompt."""
-    return status == 413 or bool(_CONTEXT.search(message))
+    return status == 413 or bool(_CONTEXT.search(_ends(message)))
+
+
+def _ends(message: str) -> str:
+    """The beginning and the end of a message; between them some services repeat the request."""
+    if len(message) <= 2 * _LOOKED_AT:
+        return message
+    return f"{message[:_LOOKED_AT]} … {message[-_LOOKED_AT:]}"
 
 
 def error_message(body: object) -> str:

@@ -28,7 +28,7 @@ __all__ = [
     "voted",
 ]
 
-Rule: TypeAlias = Literal["unanimous", "vote", "judged", "none"]
+Rule: TypeAlias = Literal["unanimous", "vote", "judged", "approved", "none"]
 SLIGHT = 0.1
 """What weighs so little beside the heaviest of its group is not shown for it, however short: it may
 have left out a condition that all rows happen to meet."""

@@ -13,11 +13,11 @@ What is not covered: times that generators cannot write; they are added after th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from quorumsql.domain import Attempt, Candidate, Choice, Execution, Group, Rows, Schema
+from quorumsql.domain import Attempt, Candidate, Choice, Execution, Group, Hit, Rows, Schema
 from quorumsql.results import same_result
 from quorumsql.stages.missing import supplied
 from quorumsql.stages.nulls import without_nulls
@@ -33,6 +33,7 @@ def completed(
     question: str,
     schema: Schema,
     run: Callable[[str], Execution],
+    hits: Sequence[Hit] = (),
 ) -> tuple[tuple[Candidate, ...], Choice]:
     """Return candidates and choice, the chosen result finished where it stops short.
 
@@ -45,6 +46,7 @@ def completed(
         question: where it does not end in "by …", "per …" or "for each …", no row is split.
         schema: all of the database, since a table that is referred to may have to be joined.
         run: runs one statement.
+        hits: stored values that the question mentions.
 
     Raises:
         DatabaseError: the database itself is gone.
@@ -52,7 +54,7 @@ def completed(
     chosen = choice.candidate
     if chosen is None:
         return candidates, choice
-    supply = partial(supplied, question=question, schema=schema, run=run)
+    supply = partial(supplied, question=question, schema=schema, run=run, hits=hits)
     found = finished(candidates, choice, chosen, supply, run, surely=True)
     candidates, choice = found or (candidates, choice)
     words = last_words(question, schema)

@@ -32,6 +32,8 @@ _FEW = re.compile(r"\b(?:\d+|top|bottom|first|last|one|two|three|five|ten)\b")
 class Demand:
     """What is demanded of a column: one of these `values`, where None is no value at all.
 
+    Or any other value, where it is not `wanted`.
+
     `said` are the words of the question that demand it, `rest` are all others. `negative` is
     whether nothing else in the question is denied: what a statement denies then stands for them.
     """
@@ -42,6 +44,7 @@ class Demand:
     said: str
     rest: str
     negative: bool
+    wanted: bool = True
 
 
 def outermost(tree: exp.Expr) -> exp.Select | None:
@@ -84,7 +87,7 @@ def demanded(tree: exp.Expr, demand: Demand, schema: Schema) -> exp.Select | Non
     change.show()
     if len(kept) < len(parts) or change.shown_alone:
         change.leave_others(kept)
-    return select.where(*kept, change.condition(), copy=False)
+    return select.where(*kept, *_flat(change.condition()), copy=False)
 
 
 class _Change:
@@ -169,6 +172,14 @@ class _Change:
     def condition(self) -> exp.Expr:
         """The condition itself."""
         column = self._column(self.demand.column.name)
+        if not self.demand.wanted:
+            unlike: list[exp.Expr] = [
+                exp.Not(this=exp.Is(this=column.copy(), expression=exp.Null()))
+                if value is None
+                else exp.NEQ(this=column.copy(), expression=exp.convert(value))
+                for value in self.demand.values
+            ]
+            return exp.and_(*unlike, copy=False)
         each: list[exp.Expr] = [
             exp.Is(this=column.copy(), expression=exp.Null())
             if value is None

@@ -3,11 +3,14 @@
 Spider, which embedded generators learned from, has no IS NULL. They write NOT IN, or compare with
 a value that nobody named. The words tell the column, and the rows whether it lacks values at all.
 
-Flags come with it (`flags`): their conditions are forgotten as often.
+Two columns are read at once: "without a phone or an email", "no phone but an email".
+
+Flags come with it (`flags`), and values that stand before what they are said of (`stated`): their
+conditions are forgotten as often.
 
 What is not covered: words that name a table ("customers without orders" is NOT IN, and right),
-columns that always have a value, two things missing at once, and missing values of other tables
-than those that the statement reads.
+columns that always have a value, three things missing at once, either of two ("missing a phone or
+an email"), and missing values of other tables than those that the statement reads.
 """
 
 from __future__ import annotations
@@ -15,17 +18,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from quorumsql.domain import Column, Execution, Rows, Schema, Table
+from quorumsql.domain import Column, Execution, Hit, Rows, Schema, Table
 from quorumsql.follow.scope import plain
 from quorumsql.sql import declared_kind
 from quorumsql.stages.asked import ENDS, denies_only_there, plainly, words_of
 from quorumsql.stages.demand import Demand, demanded, outermost, read_tables
 from quorumsql.stages.flags import flagged
+from quorumsql.stages.stated import stated
 
 __all__ = ["supplied"]
 
@@ -38,6 +43,28 @@ _AFTER = re.compile(
     r"(?P<x>(?:\w+ ){0,2}\w+) (?:is|are|was|were) (?:null|missing|empty|unknown|blank|"
     r"not (?:known|set|given|specified|recorded|available|provided))\b"
 )
+_ARTICLES = "a|an|any|the|their|known|recorded|registered"
+_NONE = (
+    r"(?:not|never) (?:have|has|had|got)|no|without|lack|lacks|lacking|(?:(?:with|has|have|had) )?"
+    r"neither"
+)
+_PAIR = re.compile(
+    rf"\b(?:{_NONE})(?: (?:{_ARTICLES}))* (?P<x>\w+(?: \w+){{0,2}}?)(?: ,)? (?P<how>or|nor|and|but)"
+    r"(?P<mid>(?: (?:a|an|any|the|their|no|without|not|do|does|who|that|with|have|has|having))*) "
+    r"(?P<y>\w+(?: \w+){0,2})"
+)
+"""Two columns, the first one without values: "without a phone or an email"."""
+_BUT = re.compile(
+    rf"\b(?:with|have|has|having|had)(?: (?:{_ARTICLES}))* (?P<y>\w+(?: \w+){{0,2}}?)(?: ,)? "
+    r"(?:but|and)(?: (?:who|that|which|do|does))* "
+    r"(?:no|without|not have|not has|lack|lacks|lacking)"
+    rf"(?: (?:{_ARTICLES}))* (?P<x>\w+(?: \w+){{0,2}})"
+)
+"""Two columns, the second one without values: "with a phone but no email"."""
+_BUT_SOME = re.compile(r"^(?: ,)? but (?=(?:an?|the|some|with|have|has)\b)")
+"""No date but a discount: what is there is not denied."""
+_HAVING = frozenset("with have has having".split())
+_DENYING = frozenset("no without not".split())
 _UNDONE = re.compile(
     r"\b(?:(?:not|never)(?: (?:yet|been|be|being|still))* |yet to be |un ?)(?P<x>\w{3,})\b"
 )
@@ -63,9 +90,14 @@ class _Phrase:
 
 
 def supplied(
-    sql: str, *, question: str, schema: Schema, run: Callable[[str], Execution]
+    sql: str,
+    *,
+    question: str,
+    schema: Schema,
+    run: Callable[[str], Execution],
+    hits: Sequence[Hit] = (),
 ) -> str | None:
-    """Return the statement with the condition on missing values, or on a flag, that it lacks.
+    """Return the statement with the condition on missing values, a flag or a value that it lacks.
 
     None where the question asks for none, or the statement has it.
 
@@ -74,6 +106,7 @@ def supplied(
         question: in plain words.
         schema: what the database holds.
         run: runs one statement, to see whether a column lacks values and what a flag holds.
+        hits: stored values that the question mentions.
 
     Raises:
         DatabaseError: the database itself is gone.
@@ -84,16 +117,79 @@ def supplied(
     except (SqlglotError, RecursionError):
         return None
     changed: exp.Expr = tree
-    for rule in (flagged, _missing):
+    said = partial(stated, hits=hits, question=question)
+    rules: tuple[Callable[..., Demand | tuple[Demand, ...] | None], ...]
+    rules = (flagged, said, _both, _missing)
+    for rule in rules:
         select = outermost(changed)
         if select is None:
             return None
-        demand = rule(changed, text, read_tables(select, schema, text), schema, run)
-        found = None if demand is None else demanded(changed.copy(), demand, schema)
-        changed = changed if found is None else found
+        wanted = rule(changed, text, read_tables(select, schema, text), schema, run)
+        for demand in wanted if isinstance(wanted, tuple) else (wanted,):
+            found = None if demand is None else demanded(changed.copy(), demand, schema)
+            changed = changed if found is None else found
     if changed is tree:
         return None
     return changed.sql(dialect=schema.dialect, unsupported_level=ErrorLevel.IGNORE)
+
+
+def _both(
+    tree: exp.Expr,
+    text: str,
+    tables: Sequence[Table],
+    schema: Schema,
+    run: Callable[[str], Execution],
+) -> tuple[Demand, ...]:
+    """The two columns of which the question wants one to have no value, and says what of the other.
+
+    Nothing where the words are no columns, or the statement asks of both.
+    """
+    for start, end, parts in _pairs(text):
+        if not denies_only_there(text, start, end):
+            continue
+        found: list[Demand] = []
+        for words, lacks in parts:
+            phrase = _Phrase(start, end, words, False)
+            named = {(t.name, c.name): (t, c) for t in tables for c in _columns(t, phrase, schema)}
+            if len(named) != 1:
+                break
+            ((table, column),) = named.values()
+            values = _absent(table, column, schema.dialect, run)
+            if not values:
+                break
+            rest = f"{text[:start]} {text[end:]}"
+            found.append(
+                Demand(
+                    table=table, column=column, values=values, said=text[start:end], rest=rest,
+                    negative=True, wanted=lacks,
+                )
+            )  # fmt: skip
+        if len(found) == 2 and found[0].column is not found[1].column:
+            asked = {one.this.name for one in tree.find_all(exp.Is)}
+            # What is there last: a condition that denies would be taken for what was written of it.
+            parted = tuple(sorted(found, key=lambda one: not one.wanted))
+            return () if {one.column.name for one in found} <= asked else parted
+    return ()
+
+
+def _pairs(text: str) -> Iterator[tuple[int, int, tuple[tuple[tuple[str, ...], bool], ...]]]:
+    """Two names and whether each is to lack a value, with where they stand; longest names first."""
+    for pattern in (_PAIR, _BUT):
+        for found in pattern.finditer(text):
+            last = "y" if pattern is _PAIR else "x"
+            how = found["how"] if pattern is _PAIR else "but"
+            middle = set(found["mid"].split()) if pattern is _PAIR else set()
+            has = how == "but" or (bool(middle & _HAVING) and not middle & _DENYING)
+            if how == "but" and middle & _DENYING:
+                continue  # "no phone but not an email"
+            first = found["x" if last == "y" else "y"].split()
+            words = found[last].split()
+            for n in range(len(words), 0, -1):
+                end = found.start(last) + len(" ".join(words[:n]))
+                if _ends(text, end, ENDS):
+                    one, other = tuple(first), tuple(words[:n])
+                    lacks = (True, not has) if last == "y" else (False, True)
+                    yield found.start(), end, ((one, lacks[0]), (other, lacks[1]))
 
 
 def _missing(
@@ -107,7 +203,8 @@ def _missing(
     if any(isinstance(one.expression, exp.Null) for one in tree.find_all(exp.Is)):
         return None
     for phrase in _phrases(text):
-        if not denies_only_there(text, phrase.start, phrase.end):
+        after = _BUT_SOME.sub(" ", text[phrase.end :])
+        if not denies_only_there(text[: phrase.end] + after, phrase.start, phrase.end):
             continue
         found = {(t.name, c.name): (t, c) for t in tables for c in _columns(t, phrase, schema)}
         if len(found) != 1 or _is_stored(tree, phrase, text):
@@ -136,6 +233,8 @@ def _phrases(text: str) -> Iterator[_Phrase]:
                 yield _Phrase(found.start(), end, tuple(words[:n]), False)
     for found in _AFTER.finditer(text):
         words = found["x"].split()
+        if {"and", "or", "nor"} & {*words, *text[: found.start()].split()[-1:]}:
+            continue  # of two columns, nobody knows whether both
         for n in range(len(words), 0, -1):
             yield _Phrase(found.start(), found.end(), tuple(words[-n:]), False)
     for found in _UNDONE.finditer(text):
@@ -178,6 +277,9 @@ def _columns(table: Table, phrase: _Phrase, schema: Schema) -> list[Column]:
     same = [c for c in some if whole in {plain(c.name), plain(f"{table.bare_name} {c.name}")}]
     if same:
         return same
+    dated = [c for c in some if c.kind == "date" and _stems(words_of(c.name)) == _stems(wanted)]
+    if dated and len(wanted) > 1:  # the shipping date is shipped_date
+        return dated
     shorter = [w for w in wanted if w not in _GENERAL] or wanted
     starts = [c for c in table.columns if words_of(c.name)[: len(shorter)] == shorter]
     fits = [c for c in starts if c in some]
@@ -210,6 +312,10 @@ def _is_done(column: Column, word: str) -> bool:
     stem = _stem(word)
     done = word != "expired" and word.endswith(("ed", "en", "id", "nt", "ld", "lt", "ht"))
     return done and len(stem) > 2 and _stem(rest[0]) == stem
+
+
+def _stems(words: Sequence[str]) -> list[str]:
+    return [_stem(word) for word in words]
 
 
 def _stem(word: str) -> str:

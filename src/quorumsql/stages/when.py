@@ -3,7 +3,7 @@
 "How many orders were placed in March 2024?" is asked as "How many orders were placed?", and what
 was chosen is then changed by the rule of follow-ups that reads "in March 2024" (`follow.kept`). So
 is "older than 65" where only days of birth are known. Generators write a year and a day in numbers
-by themselves; these are left to them.
+by themselves; these are left to them, but for a year that they wrote beside a key (`keeping`).
 
 What is not covered: questions that name two such times or compare one with another, and statements
 the rule cannot change. Those are asked as they are.
@@ -21,13 +21,14 @@ from sqlglot import exp
 
 from quorumsql.domain import Candidate, Choice, Execution, Hit, Schema, Table
 from quorumsql.follow import Kept, kept
-from quorumsql.follow.dates import phrase
-from quorumsql.follow.scope import parts_of, plain
+from quorumsql.follow.dates import period, phrase
+from quorumsql.follow.scope import is_dated, parts_of, plain
 from quorumsql.sql import quote
 from quorumsql.stages.complete import finished
 from quorumsql.stages.demand import naming
+from quorumsql.stages.keeping import misread
 
-__all__ = ["Apart", "Timed", "set_apart", "timed"]
+__all__ = ["Apart", "Timed", "set_apart", "timed", "year_apart"]
 
 _AGE = re.compile(
     r"(?:\b(?:who|that|and)\s+)?(?:\b(?:are|is|were)\s+)?\b(?:older|younger)\s+than\s+\d+"
@@ -35,7 +36,7 @@ _AGE = re.compile(
     re.IGNORECASE,
 )
 _BORN = re.compile(r"birth|born|dob", re.IGNORECASE)
-_PARTS = re.compile(r"year|month|quarter|week|period|season", re.IGNORECASE)
+_PARTS = re.compile(r"year|month|quarter|week|day|period|season", re.IGNORECASE)
 _HOW_MANY = re.compile(
     r"^(how many (?:\w+ )?(?!\w+ed\b|(?:are|were|is|was|did)\b)\w+)(?: (?:are|were))?$",
     re.IGNORECASE,
@@ -66,7 +67,29 @@ class Timed:
     warning: str = ""
 
 
-def set_apart(text: str, schema: Schema, hits: Sequence[Hit], *, today: date) -> Apart | None:
+def year_apart(
+    text: str,
+    sql: str,
+    schema: Schema,
+    hits: Sequence[Hit],
+    *,
+    today: date,
+    run: Callable[[str], Execution],
+) -> Apart | None:
+    """Return the question in two where `sql`, written for all of it, takes its year for no time.
+
+    Raises:
+        DatabaseError: the database itself is gone.
+    """
+    apart = set_apart(text, schema, hits, today=today, years=True)
+    if apart is None or not misread(apart.phrase, apart.rest, sql, schema, run):
+        return None
+    return apart
+
+
+def set_apart(
+    text: str, schema: Schema, hits: Sequence[Hit], *, today: date, years: bool = False
+) -> Apart | None:
     """Return the question in two, or None where generators had better see all of it.
 
     Args:
@@ -74,10 +97,11 @@ def set_apart(text: str, schema: Schema, hits: Sequence[Hit], *, today: date) ->
         schema: without a column of dates nothing is set apart.
         hits: stored values that the question mentions: "May 2024" may be one.
         today: the day that "last month" is counted from.
+        years: whether a year is set apart too.
     """
     columns = [column for table in schema.tables for column in table.columns]
-    days = [column for column in columns if column.kind == "date"]
-    found = phrase(text, today, _states(schema)) if days else None
+    days = [column for column in columns if is_dated(column)]
+    found = phrase(text, today, _states(schema), years=years) if days else None
     if found is None and any(_BORN.search(column.name) for column in days):
         found = _age(text, [column.name for column in columns])
     if found is None or _is_stored(found, hits, schema):
@@ -184,10 +208,13 @@ def _stored(written: exp.Expr, schema: Schema) -> Table | None:
 
 
 def _warning(made: Kept, apart: Apart) -> str:
+    when = period(apart.phrase, apart.today)
+    again = when is not None and (when.months or when.weekdays)
+    every = "" if not again else " of every year" if when and when.months else " in every week"
     if not made.others:
-        return ""
+        return f"{apart.phrase!r} was taken to be{every}." if every else ""
     others = " or ".join(made.others)
-    return f"{apart.phrase!r} was taken to mean {made.column}, not {others}."
+    return f"{apart.phrase!r} was taken to mean {made.column}{every}, not {others}."
 
 
 def _age(text: str, names: Sequence[str]) -> tuple[int, int] | None:

@@ -15,11 +15,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from quorumsql.errors import UnknownName
+from quorumsql.errors import UnknownName, UsageError
 from quorumsql.prompts.write import Shot
 from quorumsql.stores.records import add_records, read_records
 
-__all__ = ["Example", "ExampleStore"]
+__all__ = ["Example", "ExampleStore", "OwnExamples"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +114,30 @@ class ExampleStore:
 
     def _records(self) -> Iterator[Mapping[str, Any]]:
         return (one for one in read_records(self._path) if isinstance(one.get("id"), str))
+
+
+class OwnExamples:
+    """The approved examples of one database, read again when their file has changed."""
+
+    def __init__(self, store: ExampleStore, *, home: str, database: str) -> None:
+        """Take the store; examples without a home belong to the databases of that name."""
+        self._store, self._home, self._database = store, home, database
+        self._known: tuple[tuple[int, int], tuple[Shot, ...]] = ((0, 0), ())
+
+    def approved(self) -> Sequence[Shot]:
+        """Return the shots, oldest first; a file that cannot be read holds none."""
+        try:
+            found = self._store.path.stat()
+            stamp = (found.st_mtime_ns, found.st_size)
+            if self._known[0] != stamp:
+                self._known = (stamp, tuple(one.shot for one in self._store.all() if self._is(one)))
+        except (OSError, UsageError):
+            return ()
+        return self._known[1]
+
+    def _is(self, example: Example) -> bool:
+        own = example.home == self._home if example.home else example.database == self._database
+        return example.approved and own
 
 
 def _identity(shot: Shot, database: str) -> str:

@@ -179,7 +179,6 @@ class _Growing:
     def write(self, known: Known, sealed: int, *, nested: bool) -> None:
         replaced = self._take_small_ones(known)
         path, size, words = self.keys.write(known.path)
-        path.chmod(0o600)
         letters = "".join(letter for letter, _ in self._letters.most_common(_LETTERS))
         row = (path.name, size, words, letters)
         if nested:

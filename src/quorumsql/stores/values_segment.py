@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from quorumsql.disk import private
 from quorumsql.hashes import Hashes
 
 __all__ = ["Segment", "SegmentWriter", "key_files"]
@@ -98,7 +99,7 @@ class SegmentWriter:
         bits = _filter_of(hashes)
         path = index.with_name(f"{index.stem}-{secrets.token_hex(6)}.keys")
         try:
-            with path.open("xb") as file:
+            with open(path, "xb", opener=private) as file:
                 for part in (bits.astype("<u8"), hashes.astype("<u8"), owners.astype("<u4")):
                     file.write(part.data)
                 file.flush()

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from quorumsql.api import Connection
 from quorumsql.domain import Answer, Schema
 from quorumsql.errors import UsageError
+from quorumsql.proposals import Proposals
 from quorumsql.said import VERDICTS, votes_for
 from quorumsql.stores.history import now
 from quorumsql.stores.verdicts import Verdict, VerdictStore
@@ -101,7 +102,11 @@ async def mark(
 
 @router.post("/v1/runs/{run}/verdict")
 async def verdict(run: EntryId, body: Said, request: Request) -> dict[str, Any]:
-    """Say whether an answer is right. A right one is proposed as an example, to be approved."""
+    """Say whether an answer is right. A right one is proposed as an example, to be approved.
+
+    Of two verdicts of one person on one answer the later counts; what the earlier one proposed is
+    withdrawn, unless somebody has approved it.
+    """
     pool: Pool = request.app.state.pool
     runs: Runs = request.app.state.runs
     person = person_of(request)
@@ -110,16 +115,26 @@ async def verdict(run: EntryId, body: Said, request: Request) -> dict[str, Any]:
     answer = found.answer
     if answer is None or not answer.sql:
         raise UsageError("Only answers to questions get a verdict.")
-    said = _verdict(found, answer, person.name, body)
-    if said is not None:
-        store = VerdictStore(pool.home(found.database) / VERDICTS)
-        await asyncio.to_thread(store.add, said)
     word = "right" if body.right else "wrong"
-    await asyncio.to_thread(
-        lambda: history_of(pool, person, found.database).mark(found.id, verdict=word)
-    )
-    proposed = body.right and await pool.use(person, found.database, _learner(answer))
-    return {"verdict": word, "proposed": bool(proposed)}
+
+    def kept(connection: Connection) -> dict[str, Any]:
+        home = pool.home(found.database)
+        proposals = Proposals(settings=pool.settings, home=home.name, dialect=connection.dialect)
+        store = VerdictStore(home / VERDICTS)
+        earlier = [one for one in store.all() if (one.who, one.id) == (person.name, found.id)]
+        said = _verdict(found, answer, person.name, body)
+        if said is not None:
+            store.add(said)
+        elif earlier:
+            store.undo(found.id, who=person.name, at=now())
+        history_of(pool, person, found.database).mark(found.id, verdict=word)
+        solved = answer.sql if body.right else None
+        proposed = solved and proposals.propose(connection.learn, answer.question, solved)
+        standing = list(store.all())
+        gone = [proposals.withdraw(one, standing) for one in earlier]
+        return {"verdict": word, "proposed": bool(proposed), "withdrawn": any(gone)}
+
+    return await pool.use(person, found.database, kept)
 
 
 def _verdict(run: Run, answer: Answer, who: str, said: Said) -> Verdict | None:
@@ -145,13 +160,6 @@ def _same_result(one: Answer, other: Answer) -> bool:
     """Whether two choices among the same candidates reach the same result."""
     pair = {one.choice.candidate, other.choice.candidate}
     return len(pair) == 1 or any(pair <= set(group.members) for group in one.choice.groups)
-
-
-def _learner(answer: Answer) -> Any:
-    def learn(connection: Connection) -> bool:
-        return connection.learn(answer.question, answer.sql or "")
-
-    return learn
 
 
 def _schema(name: str, schema: Schema) -> dict[str, Any]:

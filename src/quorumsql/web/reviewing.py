@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from quorumsql.assemble import examples_path
 from quorumsql.errors import ConfigError, UnknownName
 from quorumsql.explain import explain
+from quorumsql.solved import examples_path
 from quorumsql.stores.examples import Example, ExampleStore
 from quorumsql.web.asking import person_of
 from quorumsql.web.keeping import Name

@@ -126,8 +126,9 @@ function actions(story, context) {
     try {
       const said = await send(`${path}/verdict`, { right });
       for (const one of event.target.parentElement.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", String(one === event.target));
-      say(said.proposed ? "Thank you. It is proposed as an example, for somebody to approve." : "Thank you, noted.");
-      if (said.proposed) context.proposed();
+      const become = said.proposed ? "Thank you. It is proposed as an example, for somebody to approve." : "Thank you, noted.";
+      say(said.withdrawn ? `${become} The example that it proposed is withdrawn.` : become);
+      if (said.proposed || said.withdrawn) context.proposed();
     } catch (error) {
       say(error.message, true);
     }
