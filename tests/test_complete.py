@@ -117,6 +117,30 @@ def test_nothing_else_is_changed_for_nulls(database: Database, sql: str) -> None
     assert finished(database, sql, "Which are missing?") == sql
 
 
+@pytest.mark.parametrize(
+    ("sql", "question", "wanted"),
+    [
+        ('SELECT status FROM "order"', "orders per status",
+         'SELECT "order".status, COUNT(*) FROM "order" GROUP BY "order".status'),
+        ('SELECT DISTINCT status FROM "order"', "Orders by status",
+         'SELECT "order".status, COUNT(*) FROM "order" GROUP BY "order".status'),
+        ('SELECT status FROM "order"', "statuses per status", None),
+        ('SELECT status, id FROM "order"', "orders per status", None),
+        ("SELECT status, COUNT(*) FROM \"order\" WHERE status = 'paid' GROUP BY status",
+         "number of orders by status", 'SELECT status, COUNT(*) FROM "order" GROUP BY status'),
+        ("SELECT status, COUNT(*) FROM \"order\" WHERE id > 3 AND status = 'paid' GROUP BY status",
+         "orders over 3 by status",
+         'SELECT status, COUNT(*) FROM "order" WHERE id > 3 GROUP BY status'),
+        ("SELECT status, COUNT(*) FROM \"order\" WHERE status = 'paid' GROUP BY status",
+         "number of paid orders by status", None),
+    ],
+)  # fmt: skip
+def test_a_line_per_thing_counts_and_leaves_none_out(
+    database: Database, sql: str, question: str, wanted: str | None
+) -> None:
+    assert finished(database, sql, question) == (wanted or sql)
+
+
 def test_days_become_months(database: Database) -> None:
     daily = 'SELECT COUNT(*), placed_on FROM "order" GROUP BY placed_on'
     monthly = finished(database, daily, "number of orders per month")

@@ -2,8 +2,8 @@
 
 What there is to be one row of is said at the end of a question (`units`).
 
-What the words say is missing, or a flag of theirs, is asked for (`missing`). A result of nothing
-is looked at again: NULL may have made it so (`nulls`).
+What the words say is missing, or a flag of theirs, is asked for (`missing`), and ages are those of
+people (`ages`). A result of nothing is looked at again: NULL may have made it so (`nulls`).
 
 What was chosen is finished, not what was written: a selector that reads has never seen parts of
 dates, and its odds would say nothing.
@@ -19,9 +19,10 @@ from functools import partial
 
 from quorumsql.domain import Attempt, Candidate, Choice, Execution, Group, Hit, Rows, Schema
 from quorumsql.results import same_result
+from quorumsql.stages.ages import aged
 from quorumsql.stages.missing import supplied
 from quorumsql.stages.nulls import without_nulls
-from quorumsql.stages.units import grouped, last_words
+from quorumsql.stages.units import grouped, last_words, unnarrowed
 
 __all__ = ["completed", "finished"]
 
@@ -57,6 +58,11 @@ def completed(
     supply = partial(supplied, question=question, schema=schema, run=run, hits=hits)
     found = finished(candidates, choice, chosen, supply, run, surely=True)
     candidates, choice = found or (candidates, choice)
+    ages = partial(aged, question=question, schema=schema)
+    whole = partial(unnarrowed, question=question, hits=hits, schema=schema)
+    for mended in (ages, whole):
+        found = finished(candidates, choice, chosen, mended, run)
+        candidates, choice = found or (candidates, choice)
     words = last_words(question, schema)
     ways: list[Callable[[str], str | None]] = []
     if words is not None:

@@ -3,8 +3,8 @@
 Embedded generators cannot write parts of dates, and sometimes forget the last words of a question.
 The rules of follow-ups (`follow`) read those words, as if they had been said afterwards: "and by
 year?" So they do where "per month" came out as one row per day, or nothing tells the rows apart,
-and where "orders by month" came out as the orders. A year or a day at the very end ("per month in
-2024") hides nothing.
+and where "orders by month" came out as the orders, or "orders per channel" as their channels. A
+year or a day at the very end ("per month in 2024") hides nothing.
 
 What is not covered: other statements that show a column, sort or group: what they do with the last
 words is theirs; and words that name neither a part of a date nor a column or table.
@@ -13,16 +13,17 @@ words is theirs; and words that name neither a part of a date nor a column or ta
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from quorumsql.domain import Schema
+from quorumsql.domain import Hit, Schema
 from quorumsql.follow import edited
 from quorumsql.follow.scope import plain
 
-__all__ = ["grouped", "last_words"]
+__all__ = ["grouped", "last_words", "unnarrowed"]
 
 _DONE = re.compile(
     r"(?!grouped|listed|divided|separated|given)\w+(?:ed|en)|in|made|won|run|held|sold|taught|known|"
@@ -98,12 +99,54 @@ def grouped(sql: str, words: str, question: str, schema: Schema) -> str | None:
         return None
     if _UNIT.fullmatch(words) is not None and not _is_by_day(tree, schema):
         tree = _counted(tree, question) or tree
-    elif _UNIT.fullmatch(words) is None and not _is_unnamed(tree):
-        return None
+    elif _UNIT.fullmatch(words) is None and _shows_only(tree, words.removeprefix("by ")):
+        tree = _counted(tree, question) or tree
     if not _is_unnamed(tree) and not _is_by_day(tree, schema):
         return None
     changed = edited(tree.sql(dialect=schema.dialect), words, schema, about=question)
     return changed if changed and " GROUP BY " in changed else None
+
+
+def unnarrowed(sql: str, question: str, hits: Sequence[Hit], schema: Schema) -> str | None:
+    """Return the statement with all lines that it groups by; None where nothing is left out.
+
+    "Number of patients by gender" came out as those of the men: one line, of a value that
+    nobody said.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read=schema.dialect)
+    except (SqlglotError, RecursionError):
+        return None
+    where, group = tree.args.get("where"), tree.args.get("group")
+    if not isinstance(tree, exp.Select) or where is None or group is None:
+        return None
+    keys = {one.name.lower() for one in group.expressions if isinstance(one, exp.Column)}
+    said = {hit.column.lower() for hit in hits}
+    parts = list(where.this.flatten()) if isinstance(where.this, exp.And) else [where.this]
+    kept = [one for one in parts if not _is_guessed(one, keys - said, question)]
+    if len(kept) == len(parts):
+        return None
+    tree.set("where", exp.Where(this=exp.and_(*kept)) if kept else None)
+    return tree.sql(dialect=schema.dialect)
+
+
+def _is_guessed(condition: exp.Expr, keys: Collection[str], question: str) -> bool:
+    """Whether a key of the groups is held to one text that the question does not have."""
+    column, value = condition.args.get("this"), condition.args.get("expression")
+    if not isinstance(condition, exp.EQ) or not isinstance(value, exp.Literal):
+        return False
+    own = isinstance(column, exp.Column) and column.name.lower() in keys
+    return own and value.is_string and value.name.lower() not in question.lower()
+
+
+def _shows_only(tree: exp.Expr, what: str) -> bool:
+    """Whether there is one row per row, and nothing in it but what the words name."""
+    if not isinstance(tree, exp.Select) or len(tree.selects) != 1:
+        return False
+    if any(tree.args.get(part) for part in ("having", "order", "limit", "group")):
+        return False
+    shown = tree.selects[0]
+    return isinstance(shown, exp.Column) and plain(shown.name) == plain(what)
 
 
 def _counted(tree: exp.Expr, question: str) -> exp.Expr | None:
