@@ -135,6 +135,10 @@ def databases(
         ("Who is the youngest client?", CLIENTS + ' ORDER BY "DateOfBirth" LIMIT 1', [("Cid",)]),
         ("When was the youngest client born?", 'SELECT MIN("DateOfBirth") > \'2020-06-06\' FROM '
          '"Client"', [(True,)]),
+        ("What percentage of orders are open?", f"""{COUNT} WHERE "Status" = 'open'""", [(60.0,)]),
+        ("Share of orders per status",
+         'SELECT "Status", COUNT(*) FROM "SalesOrder" GROUP BY "Status"',
+         [("open", 60.0), ("paid", 40.0)]),
         ("Average age of clients", 'SELECT AVG("ClientID") FROM "Client"', [(AVERAGE_AGE,)]),
     ],
 )  # fmt: skip

@@ -49,6 +49,7 @@ from quorumsql.stages.recalibrate import recalibrated
 from quorumsql.stages.recall import Recall
 from quorumsql.stages.refine import refine
 from quorumsql.stages.retrieve import retrieve
+from quorumsql.stages.shares import undivided
 from quorumsql.stages.shorten import shorten
 from quorumsql.stages.when import Apart, set_apart, timed, year_apart
 from quorumsql.trace import Asked, Chosen, Linked, Trace, Warned
@@ -339,7 +340,9 @@ class Pipeline:
             trace.add(Warned(message=text))
         best = _best_guess(choice, candidates)
         sql, everything = best.sql if best else "", self._database.schema()
-        for text in remarks(question.text, sql, everything, _warned(trace)):
+        notes = (*remarks(question.text, sql, everything, _warned(trace)),
+                 *undivided(question.text, sql, everything))  # fmt: skip
+        for text in notes if choice.rule != "approved" else ():
             trace.add(Warned(message=text))
         effective = effective_number(candidates, choice, dialect=schema.dialect)
         shift = 0.0 if choice.rule == "approved" else self._shift()

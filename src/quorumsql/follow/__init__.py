@@ -27,7 +27,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from quorumsql.domain import Hit, Schema
+from quorumsql.domain import Column, Hit, Schema
 from quorumsql.follow.conditions import number, period, value
 from quorumsql.follow.dates import period as period_of
 from quorumsql.follow.scope import Scope
@@ -121,10 +121,10 @@ def kept(sql: str, text: str, schema: Schema, *, about: str, today: date) -> Kep
     born = rule is number or scopes[0].of_birth
     found = sorted(
         ((scope.days(born=born), scope) for scope in scopes),
-        key=lambda item: item[0][0][0] if item[0] else (),
+        key=lambda item: _likely(item[0]),
         reverse=True,
     )
-    best = [days for days, _ in found if days and days[0][0] == found[0][0][0][0]]
+    best = [days for days, _ in found if days and _likely(days) == _likely(found[0][0])]
     if len(best) > 1 or (not best and len(scopes) > 1):
         return None
     days, scope = found[0]
@@ -135,6 +135,11 @@ def kept(sql: str, text: str, schema: Schema, *, about: str, today: date) -> Kep
         column=days[0][1].name if days else "",
         others=tuple(dict.fromkeys(one.name for _, one, _ in days[1:])),
     )
+
+
+def _likely(days: Sequence[tuple[tuple[int, ...], Column, exp.Column]]) -> tuple[int, ...]:
+    """How likely a SELECT is the one that is meant; what it adds up tells only its own dates."""
+    return (*days[0][0][:2], *days[0][0][3:]) if days else ()
 
 
 def _select(sql: str, dialect: str) -> exp.Select | None:

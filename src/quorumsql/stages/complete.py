@@ -2,8 +2,9 @@
 
 What there is to be one row of is said at the end of a question (`units`).
 
-What the words say is missing, or a flag of theirs, is asked for (`missing`), and ages are those of
-people (`ages`). A result of nothing is looked at again: NULL may have made it so (`nulls`).
+What the words say is missing, or a flag of theirs, is asked for (`missing`), ages are those of
+people (`ages`), and shares are divided (`shares`). A result of nothing is looked at again: NULL may
+have made it so (`nulls`).
 
 What was chosen is finished, not what was written: a selector that reads has never seen parts of
 dates, and its odds would say nothing.
@@ -22,6 +23,7 @@ from quorumsql.results import same_result
 from quorumsql.stages.ages import aged
 from quorumsql.stages.missing import supplied
 from quorumsql.stages.nulls import without_nulls
+from quorumsql.stages.shares import divided
 from quorumsql.stages.units import grouped, last_words, unnarrowed
 
 __all__ = ["completed", "finished"]
@@ -58,21 +60,21 @@ def completed(
     supply = partial(supplied, question=question, schema=schema, run=run, hits=hits)
     found = finished(candidates, choice, chosen, supply, run, surely=True)
     candidates, choice = found or (candidates, choice)
-    ages = partial(aged, question=question, schema=schema)
-    whole = partial(unnarrowed, question=question, hits=hits, schema=schema)
-    for mended in (ages, whole):
-        found = finished(candidates, choice, chosen, mended, run)
-        candidates, choice = found or (candidates, choice)
+    ways: list[Callable[[str], str | None]] = [
+        lambda sql: aged(sql, question, schema),
+        lambda sql: unnarrowed(sql, question, hits, schema),
+    ]
     words = last_words(question, schema)
-    ways: list[Callable[[str], str | None]] = []
     if words is not None:
         ways.append(partial(grouped, words=words, question=question, schema=schema))
-    if _says_nothing(candidates[chosen].final.execution):
-        ways.append(partial(without_nulls, dialect=schema.dialect))
+    ways.append(lambda sql: divided(sql, question, schema))
     for way in ways:
         found = finished(candidates, choice, chosen, way, run)
-        if found is not None:
-            return found
+        candidates, choice = found or (candidates, choice)
+    if _says_nothing(candidates[chosen].final.execution):
+        better = partial(without_nulls, dialect=schema.dialect)
+        found = finished(candidates, choice, chosen, better, run)
+        candidates, choice = found or (candidates, choice)
     return candidates, choice
 
 
