@@ -15,12 +15,14 @@ from quorumsql.config import Settings
 from quorumsql.db import open_database
 from quorumsql.domain import Question
 from quorumsql.prompts.write import Shot
+from quorumsql.said import shift_of_verdicts, trust_of_verdicts
 from quorumsql.skeletons import skeleton_of
 from quorumsql.solved import examples_path
 from quorumsql.stages.recall import APPROVED, LIKE_APPROVED, Recall, Recalled
 from quorumsql.stages.retrieve import retrieve
 from quorumsql.stores.examples import ExampleStore, OwnExamples
 from quorumsql.stores.values import MemoryValueIndex
+from quorumsql.stores.verdicts import VerdictStore
 
 
 class Approved(list[Shot]):
@@ -208,6 +210,20 @@ def test_from_the_command_line(shop: Path, tmp_path: Path) -> None:
     assert answer["rows"] == [[1]] and answer["sql"] == sql.replace("Oslo", "Bergen")
     shown = quorum("ask", "--db", shop, "locals in oslo", env=home)
     assert "an approved example asks the same" in shown.stdout + shown.stderr
+
+
+def test_a_verdict_on_approved_sql_says_nothing_of_generators(shop: Path, tmp_path: Path) -> None:
+    home = {"QUORUM_HOME": str(tmp_path / "home")}
+    assert quorum("examples", "add", "--db", shop, "Locals", "SELECT 2", env=home).returncode == 0
+    assert parsed(quorum("ask", "--db", shop, "Locals", "--json", env=home))["rows"] == [[2]]
+    said = quorum("verdict", "wrong", "--db", shop, env=home)
+    assert "Its SQL came from an approved example" in said.stdout + said.stderr
+    listed = parsed(quorum("verdict", "--db", shop, "--list", "--json", env=home))
+    assert listed["database"]["seventy_becomes"] == 0.7
+    (kept,) = tmp_path.glob("home/**/verdicts.jsonl")
+    verdicts = list(VerdictStore(kept).all())
+    assert shift_of_verdicts(verdicts * 9, spread=1.0) == 0.0
+    assert trust_of_verdicts(verdicts * 9, ["a", "b"]) == {}
 
 
 def test_recalled_is_one_candidate_that_is_chosen() -> None:

@@ -6,13 +6,14 @@ What is not covered: keeping verdicts (`stores.verdicts`), what the shift means
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from quorumsql.domain import Answer
 from quorumsql.errors import UsageError
 from quorumsql.stages.portfolio import round_of, rounds_in, weights_after
 from quorumsql.stages.recalibrate import ENOUGH, shift_of
+from quorumsql.stages.recall import EXAMPLES
 from quorumsql.stores.verdicts import Verdict, VerdictStore
 
 __all__ = ["VERDICTS", "Said", "shift_of_verdicts", "trust_of_verdicts", "votes_for"]
@@ -61,13 +62,20 @@ class Said:
 
 def shift_of_verdicts(verdicts: Iterable[Verdict], *, spread: float) -> float:
     """Return the shift that these verdicts on one database are worth."""
-    return shift_of([(one.confidence, one.right) for one in verdicts], spread=spread)
+    told = [(one.confidence, one.right) for one in _of_generators(verdicts)]
+    return shift_of(told, spread=spread)
 
 
 def trust_of_verdicts(verdicts: Iterable[Verdict], names: Iterable[str]) -> Mapping[str, float]:
     """Return what votes count after these verdicts; nothing is said before there are enough."""
-    rounds = rounds_in({"shares": one.votes, "right": one.right} for one in verdicts if one.votes)
+    cast = (one for one in _of_generators(verdicts) if one.votes)
+    rounds = rounds_in({"shares": one.votes, "right": one.right} for one in cast)
     return weights_after(rounds, names) if len(rounds) >= ENOUGH else {}
+
+
+def _of_generators(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """Those on what generators wrote: approved SQL says nothing of how right they are."""
+    return (one for one in verdicts if EXAMPLES not in one.votes)
 
 
 def votes_for(answer: Answer) -> Mapping[str, float]:

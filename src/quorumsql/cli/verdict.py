@@ -183,6 +183,7 @@ def _said(
 ) -> dict[str, Any]:
     """Keep a verdict; return what was kept, and what became of examples."""
     from quorumsql.api import connect
+    from quorumsql.stages.recall import EXAMPLES
     from quorumsql.stores.history import now
     from quorumsql.stores.verdicts import Verdict
 
@@ -212,7 +213,8 @@ def _said(
     gone = [proposals.withdraw(one, standing) for one in earlier]
     named = {"verdict": word, "answer": entry.id, "question": entry.question}
     made_of_it = {"proposed": bool(example), "example": example or None, "withdrawn": any(gone)}
-    return {**named, **made_of_it}
+    approved = EXAMPLES in entry.votes and word == "wrong"
+    return {**named, **made_of_it, "from_approved": approved}
 
 
 def _proposals(settings: Settings, url: str, dialect: str = "") -> Proposals:
@@ -229,6 +231,11 @@ def _of_examples(outcome: dict[str, Any]) -> str:
         words += "\nThe example that it proposed is withdrawn."
     if example := outcome.get("example"):
         words += f"\nProposed as an example; put it to use with: quorum examples approve {example}"
+    if outcome.get("from_approved"):
+        words += (
+            "\nIts SQL came from an approved example, which stays until it is removed: see quorum "
+        )
+        words += "examples list, and quorum examples remove ID."
     return words
 
 

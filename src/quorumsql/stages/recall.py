@@ -24,14 +24,14 @@ from quorumsql.domain import Attempt, Candidate, Choice, Execution, Group, Hit, 
 from quorumsql.prompts.write import Shot
 from quorumsql.skeletons import skeleton_of
 
-__all__ = ["APPROVED", "LIKE_APPROVED", "Recall", "Recalled"]
+__all__ = ["APPROVED", "EXAMPLES", "LIKE_APPROVED", "Recall", "Recalled"]
 
 EXAMPLES: Final = "examples"
 """What the candidate's generator is called."""
 APPROVED: Final = 0.99
 """How sure an answer is whose SQL somebody approved for this very question."""
 LIKE_APPROVED: Final = 0.97
-"""The same with other values; `benchmarks/recall.py` measures it."""
+"""The same with other values. `benchmarks/recall.py` finds all right where only a value differs."""
 
 _SLOT = re.compile(r"<[^<>]+>")
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
