@@ -340,8 +340,8 @@ class Pipeline:
             trace.add(Warned(message=text))
         best = _best_guess(choice, candidates)
         sql, everything = best.sql if best else "", self._database.schema()
-        notes = (*remarks(question.text, sql, everything, _warned(trace)),
-                 *undivided(question.text, sql, everything))  # fmt: skip
+        said, _ = shorten(question.text, self._policy.max_question)
+        notes = (*remarks(said, sql, everything, _warned(trace)), *undivided(said, sql, everything))
         for text in notes if choice.rule != "approved" else ():
             trace.add(Warned(message=text))
         effective = effective_number(candidates, choice, dialect=schema.dialect)
