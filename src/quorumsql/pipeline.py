@@ -298,7 +298,7 @@ class Pipeline:
             return linked
 
     def _ran(self, drafts: Sequence[Candidate], session: Session) -> tuple[Candidate, ...]:
-        seconds = max(min(self._policy.seconds, session.seconds_left), 0.001)
+        seconds = max(min(self._policy.seconds, session.seconds_left), 0.25)  # it is paid for
         limits = replace(self._policy.limits, seconds=min(self._policy.limits.seconds, seconds))
         return refine(drafts, database=self._database, limits=limits, seconds=seconds)
 
