@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from command import complaint, quorum
-from evals_cases import QUESTIONS, make_benchmark
+from evals_cases import QUESTIONS
 from quorumsql.domain import Choice, Question, Schema
 from quorumsql.errors import UsageError
 from quorumsql.evals.rating import Rater
@@ -19,15 +19,12 @@ from quorumsql.evals.tune_write import composed, measured
 from quorumsql.stages.composed import Composed, Kind, load_composed
 from quorumsql.stages.weighted import rank_weights
 from scripted import ran
-from test_tune import LINES, random_pool
+from test_tune import LINES, random_pool, write_folder
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    make_benchmark(tmp_path)
-    lines = "".join(json.dumps(line) + "\n" for line in LINES)
-    (tmp_path / "pool.jsonl").write_text(lines, encoding="utf-8")
-    return tmp_path
+    return write_folder(tmp_path)
 
 
 FOREIGN = {"embedded/columns": "résd sql", "embedded/plan": "c3-gpt", "embedded/tables": "din"}

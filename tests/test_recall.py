@@ -61,6 +61,11 @@ def solved(index: MemoryValueIndex, question: str, sql: str, *, evidence: str = 
     return Shot(question=question, sql=sql, skeleton=skeleton, evidence=evidence)
 
 
+def approve_all(settings: Settings) -> None:
+    store = ExampleStore(examples_path(settings))
+    store.approve([one.id for one in store.all()])
+
+
 def recalled(index: MemoryValueIndex, text: str, *shots: Shot, evidence: str = "") -> str | None:
     question = Question(text=text, evidence=evidence)
     found = Recall(Approved(shots)).like(question, retrieve(question, index=index))
@@ -163,8 +168,7 @@ def test_what_was_corrected_is_answered_so_from_then_on(shop: Path, tmp_path: Pa
         assert before.choice.rule != "approved"
         database.learn(question, sql)
         assert database.ask(question).sql == before.sql  # nobody approved it
-        store = ExampleStore(examples_path(settings))
-        store.approve([one.id for one in store.all()])
+        approve_all(settings)
         after = database.ask("who are our regulars in Oslo")
         assert (after.sql, after.rows) == (sql, (("Cy",),))
         assert (after.confidence, after.choice.rule) == (APPROVED, "approved")
@@ -178,8 +182,7 @@ def test_other_values_are_told(shop: Path, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     with connect(str(shop), settings=settings) as database:
         database.learn("Regulars in Oslo", "SELECT name || '!' FROM customer WHERE city = 'Oslo'")
-        store = ExampleStore(examples_path(settings))
-        store.approve([one.id for one in store.all()])
+        approve_all(settings)
         answer = database.ask("Regulars in Bergen")
         assert answer.rows == (("Bo!",),) and answer.confidence == LIKE_APPROVED
         assert answer.warnings == (
@@ -191,8 +194,7 @@ def test_sql_that_runs_no_longer_is_told_and_passed_over(shop: Path, tmp_path: P
     settings = Settings(home=tmp_path / "home")
     with connect(str(shop), settings=settings) as database:
         database.learn("How many customers are there?", "SELECT COUNT(*) + 0 FROM customer")
-    store = ExampleStore(examples_path(settings))
-    store.approve([one.id for one in store.all()])
+    approve_all(settings)
     with sqlite3.connect(shop) as connection:
         connection.execute("ALTER TABLE customer RENAME TO client")
     with connect(str(shop), settings=settings) as database:
@@ -224,6 +226,22 @@ def test_a_verdict_on_approved_sql_says_nothing_of_generators(shop: Path, tmp_pa
     verdicts = list(VerdictStore(kept).all())
     assert shift_of_verdicts(verdicts * 9, spread=1.0) == 0.0
     assert trust_of_verdicts(verdicts * 9, ["a", "b"]) == {}
+
+
+def test_databases_of_one_name_do_not_share_solved_questions(shop: Path, tmp_path: Path) -> None:
+    home = {"QUORUM_HOME": str(tmp_path / "home")}
+    other = tmp_path / "other" / shop.name
+    other.parent.mkdir()
+    other.write_bytes(shop.read_bytes())
+    for path, sql in ((shop, "SELECT 1"), (other, "SELECT 2"), (other, "SELECT 1")):
+        added = quorum("examples", "add", "--db", path, "Locals", sql, env=home)
+        assert added.returncode == 0 and added.stdout.strip(), added
+    own = Settings(home=tmp_path / "home")
+    for path, sql in ((shop, "SELECT 1"), (other, "SELECT 1")):
+        with connect(str(path), settings=own) as database:
+            assert database.ask("locals").sql == sql
+    (first, *_) = ExampleStore(examples_path(own)).all()
+    assert {one.home for one in ExampleStore(examples_path(own)).all()} > {first.home}
 
 
 def test_recalled_is_one_candidate_that_is_chosen() -> None:

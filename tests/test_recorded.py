@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evals_cases import make_benchmark
 from quorumsql.errors import ConfigError
 from quorumsql.evals.recorded import read_gold, record_pool
-from test_tune import LINES
+from test_tune import write_folder
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    make_benchmark(tmp_path)
-    lines = "".join(json.dumps(line) + "\n" for line in LINES)
-    (tmp_path / "pool.jsonl").write_text(lines, encoding="utf-8")
-    return tmp_path
+    return write_folder(tmp_path)
 
 
 def test_other_gold_judges_a_recording_anew(folder: Path) -> None:

@@ -264,13 +264,17 @@ LINES: list[dict[str, Any]] = [
 ]
 
 
+def write_folder(path: Path) -> Path:
+    """A small benchmark and a pool about it."""
+    make_benchmark(path)
+    lines = "".join(json.dumps(line) + "\n" for line in LINES)
+    (path / "pool.jsonl").write_text(lines, encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    make_benchmark(tmp_path)
-    (tmp_path / "pool.jsonl").write_text(
-        "".join(json.dumps(line) + "\n" for line in LINES), encoding="utf-8"
-    )
-    return tmp_path
+    return write_folder(tmp_path)
 
 
 def test_a_pool_is_recorded_once_and_goes_on_where_it_was(folder: Path) -> None:

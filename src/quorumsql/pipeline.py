@@ -149,8 +149,7 @@ class Pipeline:
             return self._no_tables(question, trace)
         with trace.stage("retrieve"):
             hits = retrieve(asked, index=self._index)
-        known = self._recalled(asked, hits, trace)
-        if known is not None:
+        if (known := self._recalled(asked, hits, trace)) is not None:
             return self._answer(question, everything, hits, *known, trace)
         schema, candidates, choice = self._voted(asked, everything, hits, trace)
         if session is not None and not _sure(choice, session):
@@ -340,10 +339,11 @@ class Pipeline:
             trace.add(Warned(message=text))
         best = _best_guess(choice, candidates)
         sql, everything = best.sql if best else "", self._database.schema()
-        said, _ = shorten(question.text, self._policy.max_question)
-        notes = (*remarks(said, sql, everything, _warned(trace)), *undivided(said, sql, everything))
-        for text in notes if choice.rule != "approved" else ():
-            trace.add(Warned(message=text))
+        if choice.rule != "approved":
+            said, _ = shorten(question.text, self._policy.max_question)
+            for text in [*remarks(said, sql, everything, _warned(trace)),
+                         *undivided(said, sql, everything)]:  # fmt: skip
+                trace.add(Warned(message=text))
         effective = effective_number(candidates, choice, dialect=schema.dialect)
         shift = 0.0 if choice.rule == "approved" else self._shift()
         sure = recalibrated(choice.confidence, shift) if best else 0.0

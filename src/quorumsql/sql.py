@@ -29,6 +29,7 @@ __all__ = [
     "is_ordered",
     "names_in",
     "normalise",
+    "parsed",
     "quote",
     "quote_table",
     "tables_of",
@@ -42,7 +43,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def is_ordered(sql: str, dialect: str) -> bool:
     """Return whether the outermost query has an ORDER BY, so that the order of rows counts."""
-    tree = _parse(sql, dialect)
+    tree = parsed(sql, dialect)
     while isinstance(tree, exp.Subquery) and tree.args.get("order") is None:
         tree = tree.this
     return tree is not None and tree.args.get("order") is not None
@@ -54,7 +55,7 @@ def normalise(sql: str, dialect: str) -> str:
     Layout is white space, comments, a final semicolon, the case of keywords and, where the
     dialect ignores it, the case of names. SQL that does not parse has its white space collapsed.
     """
-    tree = _parse(sql, dialect)
+    tree = parsed(sql, dialect)
     if tree is None:
         return " ".join(sql.split()).rstrip("; ")
     known = known_dialect(dialect)
@@ -99,7 +100,7 @@ def tables_of(sql: str, dialect: str) -> tuple[str, ...]:
 
     Their order means nothing. Names that the statement itself defines in WITH are left out.
     """
-    tree = _parse(sql, dialect)
+    tree = parsed(sql, dialect)
     return tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
 
 
@@ -108,7 +109,7 @@ def has_conditions(sql: str, dialect: str) -> bool:
 
     What cannot be read is taken to do so.
     """
-    tree = _parse(sql, dialect)
+    tree = parsed(sql, dialect)
     kinds = (exp.Where, exp.Having, exp.Offset, exp.Except, exp.Intersect)
     return tree is None or tree.find(*kinds) is not None
 
@@ -118,7 +119,7 @@ def names_in(sql: str, dialect: str) -> tuple[tuple[str, ...], tuple[ColumnRef, 
 
     A column's `table` is "" where it is not qualified and its query reads more than one table.
     """
-    tree = _parse(sql, dialect)
+    tree = parsed(sql, dialect)
     if tree is None:
         return (), ()
     tables = tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
@@ -136,7 +137,7 @@ def tree_edges(sql: str, dialect: str) -> tuple[tuple[str, str], ...]:
     Aliases of tables, and the tables that columns are qualified with, are left out: they differ
     between statements that mean the same. A statement that does not parse is one edge by itself.
     """
-    tree = _parse(sql, dialect)
+    tree = parsed(sql, dialect)
     if tree is None:
         return (("", " ".join(sql.split()).lower()),)
     return tuple(
@@ -177,8 +178,8 @@ def _stored_tables(tree: exp.Expr | None) -> Iterator[exp.Table]:
             yield table
 
 
-def _parse(sql: str, dialect: str) -> exp.Expr | None:
-    """The tree of the only statement in `sql`, or None."""
+def parsed(sql: str, dialect: str) -> exp.Expr | None:
+    """Return the tree of the only statement in `sql`, or None."""
     try:
         read = known_dialect(dialect)
         trees = [tree for tree in sqlglot.parse(sql, read=read) if tree is not None]

@@ -60,7 +60,8 @@ def add(
 
     with connect(db, settings=settings_of()) as database:
         shot = _checked(database, question, statement, evidence)
-        new = _store(store).add([shot], database=database.name, approved=True)
+        home = _home(db)
+        new = _store(store).add([shot], database=database.name, approved=True, home=home)
     for example in new:
         typer.echo(example.id)
     if not new:
@@ -141,6 +142,14 @@ def _store(path: Path | None) -> ExampleStore:
     from quorumsql.stores.examples import ExampleStore
 
     return ExampleStore(path or examples_path(settings_of()))
+
+
+def _home(url: str) -> str:
+    """What tells this database from others of its name."""
+    from quorumsql.cli.settings import settings_of
+    from quorumsql.config import database_home
+
+    return database_home(settings_of(), url).name
 
 
 def _checked(database: Connection, question: str, sql: str, evidence: str = "") -> Shot:
@@ -234,7 +243,7 @@ def _solved_here(
                 shots.append(_checked(database, str(record["question"]), sql, evidence))
             except UsageError:
                 continue
-        new = store.add(shots, database=database.name, approved=approved)
+        new = store.add(shots, database=database.name, approved=approved, home=_home(place))
     return len(new), len(records) - len(shots)
 
 

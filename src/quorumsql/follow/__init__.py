@@ -23,16 +23,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Column, Hit, Schema
 from quorumsql.follow.conditions import number, period, value
 from quorumsql.follow.dates import period as period_of
 from quorumsql.follow.scope import Scope
 from quorumsql.follow.shape import count, group, limit, sort
-from quorumsql.sql import quote
+from quorumsql.sql import parsed, quote
 
 __all__ = ["Kept", "edited", "kept"]
 
@@ -143,10 +141,7 @@ def _likely(days: Sequence[tuple[tuple[int, ...], Column, exp.Column]]) -> tuple
 
 
 def _select(sql: str, dialect: str) -> exp.Select | None:
-    try:
-        tree = sqlglot.parse_one(sql, read=dialect)
-    except (SqlglotError, RecursionError):
-        return None
+    tree = parsed(sql, dialect)
     return tree if isinstance(tree, exp.Select) else None
 
 

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from quorumsql.domain import Column, ForeignKey, Hit, Schema, Table
 
-__all__ = ["Scope", "is_dated", "parts_of", "plain"]
+__all__ = ["Scope", "is_dated", "is_of_birth", "parts_of", "plain"]
 
 _LABELS = ("name", "fullname", "lastname", "title", "label")
 """What rows are called by, best first: an employee's title is not who it is."""
@@ -403,6 +403,11 @@ def is_dated(column: Column) -> bool:
         isinstance(one, int) or (isinstance(one, str) and not _ISO.match(one)) for one in some
     )
     return column.kind == "date" and not (some and odd)
+
+
+def is_of_birth(column: Column) -> bool:
+    """Return whether the column holds days of birth."""
+    return is_dated(column) and _BORN.search(column.name) is not None
 
 
 def _names(table: Table, column: Column) -> set[str]:

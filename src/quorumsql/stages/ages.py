@@ -13,14 +13,13 @@ import re
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Column, Schema, Table
-from quorumsql.follow.scope import is_dated, parts_of
+from quorumsql.follow.scope import is_of_birth, parts_of
+from quorumsql.sql import parsed
 
 __all__ = ["aged"]
 
-_BORN = re.compile(r"birth|born|dob", re.IGNORECASE)
 _OLD = {"oldest": False, "eldest": False, "youngest": True}
 """Whether the latest day of birth comes first."""
 _OLDEST = re.compile(rf"\b(?:{'|'.join(_OLD)})\b", re.IGNORECASE)
@@ -39,22 +38,17 @@ def aged(sql: str, question: str, schema: Schema) -> str | None:
     said = {word.lower() for word in _OLDEST.findall(question)}
     if not said and not _AVERAGE.search(question):
         return None
-    try:
-        tree = sqlglot.parse_one(sql, read=schema.dialect)
-    except (SqlglotError, RecursionError):
+    tree = parsed(sql, schema.dialect)
+    if tree is None:
         return None
     read = [t for t in map(schema.table, {x.name for x in tree.find_all(exp.Table)}) if t]
     if any("age" in parts_of(column.name) for table in read for column in table.columns):
         return None
-    born = {c.name.lower(): c for t in read for c in t.columns if _is_of_birth(c)}
+    born = {c.name.lower(): c for t in read for c in t.columns if is_of_birth(c)}
     changed = _sorted(tree, said, born) if len(said) == 1 else False
     if _AVERAGE.search(question):
         changed = _averaged(tree, read, schema.dialect) or changed
     return tree.sql(dialect=schema.dialect) if changed else None
-
-
-def _is_of_birth(column: Column) -> bool:
-    return is_dated(column) and _BORN.search(column.name) is not None
 
 
 def _sorted(tree: exp.Expr, said: set[str], born: dict[str, Column]) -> bool:
@@ -83,7 +77,7 @@ def _averaged(tree: exp.Expr, read: list[Table], dialect: str) -> bool:
     found = list(tree.find_all(exp.Avg))
     if len(read) != 1 or len(found) != 1 or dialect not in _YEARS:
         return False
-    days = [column.name for column in read[0].columns if _is_of_birth(column)]
+    days = [column.name for column in read[0].columns if is_of_birth(column)]
     if len(days) != 1:
         return False
     day = exp.column(days[0], quoted=not days[0].islower()).sql(dialect=dialect)

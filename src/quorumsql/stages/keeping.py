@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Column, Execution, Rows, Schema, Table
 from quorumsql.follow.scope import Scope, is_dated, parts_of, plain
+from quorumsql.sql import parsed
 from quorumsql.stages.units import last_words
 
 __all__ = ["misread", "remarks"]
@@ -82,7 +81,7 @@ def misread(
     Raises:
         DatabaseError: the database itself is gone.
     """
-    tree = _parsed(sql, schema.dialect)
+    tree = parsed(sql, schema.dialect)
     if tree is None:
         return False
     for year in _YEARS.findall(said):
@@ -103,7 +102,7 @@ def remarks(text: str, sql: str, schema: Schema, said: Sequence[str] = ()) -> It
         schema: what the database holds.
         said: what the person is told already.
     """
-    tree = _parsed(sql, schema.dialect)
+    tree = parsed(sql, schema.dialect)
     found = None if tree is None else _TIMES.search(text)
     if tree is None:
         return
@@ -125,13 +124,6 @@ def _by_which(unit: str, text: str, tree: exp.Select, schema: Schema) -> Iterato
         others = [one.name for other, one, _ in days if one is not column and other[0] >= key[0]]
         if others:
             yield f"The {unit} is that of {column.name}, not of {' or '.join(others)}."
-
-
-def _parsed(sql: str, dialect: str) -> exp.Expr | None:
-    try:
-        return sqlglot.parse_one(sql, read=dialect)
-    except (SqlglotError, RecursionError):
-        return None
 
 
 def _is_of(year: str, node: exp.Expr) -> bool:

@@ -20,13 +20,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import ErrorLevel
 
 from quorumsql.domain import Column, Execution, Hit, Rows, Schema, Table
 from quorumsql.follow.scope import plain
-from quorumsql.sql import declared_kind
+from quorumsql.sql import declared_kind, parsed
 from quorumsql.stages.asked import ENDS, denies_only_there, plainly, words_of
 from quorumsql.stages.demand import Demand, demanded, outermost, read_tables
 from quorumsql.stages.flags import flagged
@@ -112,9 +111,8 @@ def supplied(
         DatabaseError: the database itself is gone.
     """
     text = plainly(question)
-    try:
-        tree = sqlglot.parse_one(sql, read=schema.dialect)
-    except (SqlglotError, RecursionError):
+    tree = parsed(sql, schema.dialect)
+    if tree is None:
         return None
     changed: exp.Expr = tree
     said = partial(stated, hits=hits, question=question)

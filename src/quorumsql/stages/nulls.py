@@ -9,9 +9,10 @@ What is not covered: NULL on the left side, and lists that are no plain column.
 
 from __future__ import annotations
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import ErrorLevel
+
+from quorumsql.sql import parsed
 
 __all__ = ["without_nulls"]
 
@@ -21,9 +22,8 @@ def without_nulls(sql: str, dialect: str) -> str | None:
 
     None where there is no NOT IN over a column of another SELECT.
     """
-    try:
-        tree = sqlglot.parse_one(sql, read=dialect)
-    except (SqlglotError, RecursionError):
+    tree = parsed(sql, dialect)
+    if tree is None:
         return None
     lists = [found for node in tree.find_all(exp.In) if (found := _list(node)) is not None]
     for select in lists:

@@ -13,12 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Schema
 from quorumsql.follow.scope import is_dated, parts_of
+from quorumsql.sql import parsed
 
 __all__ = ["divided", "undivided"]
 
@@ -61,9 +60,8 @@ def _asked(sql: str, question: str, schema: Schema) -> exp.Select | None:
     """The statement, where a share is asked for that no column holds."""
     if not _PERCENT.search(question) and not _PART.search(question):
         return None
-    try:
-        tree = sqlglot.parse_one(sql, read=schema.dialect)
-    except (SqlglotError, RecursionError):
+    tree = parsed(sql, schema.dialect)
+    if tree is None:
         return None
     read = [t for t in map(schema.table, {x.name for x in tree.find_all(exp.Table)}) if t]
     stored = {part for table in read for c in table.columns for part in parts_of(c.name)}

@@ -15,13 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Hit, Schema
 from quorumsql.follow import edited
 from quorumsql.follow.scope import plain
+from quorumsql.sql import parsed
 
 __all__ = ["grouped", "last_words", "unnarrowed"]
 
@@ -93,9 +92,8 @@ def _is_named(word: str, schema: Schema) -> bool:
 
 def grouped(sql: str, words: str, question: str, schema: Schema) -> str | None:
     """Return the statement with one row per what `words` name; None where that makes no sense."""
-    try:
-        tree = sqlglot.parse_one(sql, read=schema.dialect)
-    except (SqlglotError, RecursionError):
+    tree = parsed(sql, schema.dialect)
+    if tree is None:
         return None
     if _UNIT.fullmatch(words) is not None and not _is_by_day(tree, schema):
         tree = _counted(tree, question) or tree
@@ -113,9 +111,8 @@ def unnarrowed(sql: str, question: str, hits: Sequence[Hit], schema: Schema) -> 
     "Number of patients by gender" came out as those of the men: one line, of a value that
     nobody said.
     """
-    try:
-        tree = sqlglot.parse_one(sql, read=schema.dialect)
-    except (SqlglotError, RecursionError):
+    tree = parsed(sql, schema.dialect)
+    if tree is None:
         return None
     where, group = tree.args.get("where"), tree.args.get("group")
     if not isinstance(tree, exp.Select) or where is None or group is None:

@@ -22,7 +22,7 @@ from sqlglot import exp
 from quorumsql.domain import Candidate, Choice, Execution, Hit, Schema, Table
 from quorumsql.follow import Kept, kept
 from quorumsql.follow.dates import period, phrase
-from quorumsql.follow.scope import is_dated, parts_of, plain
+from quorumsql.follow.scope import is_dated, is_of_birth, parts_of, plain
 from quorumsql.sql import quote
 from quorumsql.stages.complete import finished
 from quorumsql.stages.demand import naming
@@ -35,7 +35,6 @@ _AGE = re.compile(
     r"(?:\s+years(?:\s+old)?)?(?![\w.,-]\w)",
     re.IGNORECASE,
 )
-_BORN = re.compile(r"birth|born|dob", re.IGNORECASE)
 _PARTS = re.compile(r"year|month|quarter|week|day|period|season", re.IGNORECASE)
 _HOW_MANY = re.compile(
     r"^(how many (?:\w+ )?(?!\w+ed\b|(?:are|were|is|was|did)\b)\w+)(?: (?:are|were))?$",
@@ -102,7 +101,7 @@ def set_apart(
     columns = [column for table in schema.tables for column in table.columns]
     days = [column for column in columns if is_dated(column)]
     found = phrase(text, today, _states(schema), years=years) if days else None
-    if found is None and any(_BORN.search(column.name) for column in days):
+    if found is None and any(map(is_of_birth, days)):
         found = _age(text, [column.name for column in columns])
     if found is None or _is_stored(found, hits, schema):
         return None

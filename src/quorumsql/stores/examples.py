@@ -81,7 +81,7 @@ class ExampleStore:
         known = {example.id for example in self.all()}
         fresh: dict[str, Example] = {}
         for shot in shots:
-            name = _identity(shot, database)
+            name = _identity(shot, home or database)
             if name not in known:
                 fresh[name] = Example(
                     id=name, shot=shot, database=database, approved=approved, home=home
@@ -140,8 +140,8 @@ class OwnExamples:
         return example.approved and own
 
 
-def _identity(shot: Shot, database: str) -> str:
-    text = "\0".join((database, shot.question, shot.sql))
+def _identity(shot: Shot, where: str) -> str:
+    text = "\0".join((where, shot.question, shot.sql))
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
