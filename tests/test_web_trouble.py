@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from browser import note_what_is_said, opened, violations, what_was_said
 from web_server import TOKENS, Served, build_databases, served, tokens_toml
@@ -105,6 +105,51 @@ def test_going_on_from_an_answer(server: Served, chromium: Browser) -> None:
         status(page, "for example")
         page.locator("[aria-label='Go on'] a").click()
         expect(rows).to_have_count(5)
+        assert visit.complaints == []
+
+
+def test_an_answer_that_comes_late_does_not_replace_what_is_shown(
+    server: Served, chromium: Browser
+) -> None:
+    with opened(chromium, f"{server.url}/") as visit:
+        page, held = visit.page, list[Route]()
+
+        def hold_the_first(route: Route) -> None:
+            held.append(route)
+            if len(held) > 1:
+                route.continue_()
+
+        rows = page.locator("[aria-label=Answer] tbody tr")
+        ask(page, "Who lives where?")
+        expect(rows).to_have_count(5)
+        for sql, amount in (("SELECT 1 UNION SELECT 2", 2), ("VALUES (1), (2), (3)", 3)):
+            page.fill(".editor textarea", sql)
+            page.locator("#run-sql").click()
+            expect(rows).to_have_count(amount)
+        page.route(re.compile(r"/v1/runs/[^/]+$"), hold_the_first)
+        with page.expect_request(re.compile(r"/v1/runs/[^/]+$")):
+            page.go_back()
+        page.go_back()
+        expect(rows).to_have_count(5)
+        held[0].continue_()
+        page.wait_for_load_state("networkidle")
+        expect(rows).to_have_count(5)
+        assert visit.complaints == []
+
+
+def test_other_views_stay_while_an_answer_is_awaited(server: Served, chromium: Browser) -> None:
+    with opened(chromium, f"{server.url}/") as visit:
+        page = visit.page
+        page.select_option("#database", "slow")
+        ask(page, "Who lives where?")
+        expect(page.locator("#live")).to_contain_text("generate")
+        page.click("[data-view=history]")
+        expect(page.locator("#history")).to_be_visible()
+        expect(page.locator("[aria-label=Votes]")).to_be_attached()
+        expect(page.locator("#history")).to_be_visible()
+        assert page.evaluate("location.hash") == "#/history"
+        page.click("[data-view=ask]")
+        expect(page.locator("[aria-label=Votes]")).to_be_visible()
         assert visit.complaints == []
 
 

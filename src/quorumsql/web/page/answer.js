@@ -138,7 +138,7 @@ function actions(story, context) {
     make("button", { type: "button", text: "Wrong", "aria-pressed": "false", onclick: verdict(false) }),
   ] : [];
   const saving = button("☆ Save question", async () => {
-    await send(`/v1/history/${encodeURIComponent(story.run)}?database=${encodeURIComponent(story.database)}`, { saved: true }, "PATCH");
+    await send(`/v1/history/${encodeURIComponent(story.run)}?database=${encodeURIComponent(story.database)}`, { saved: true }, { method: "PATCH" });
     saving.textContent = "★ Saved";
     return "Saved: find it under History.";
   });

@@ -91,9 +91,21 @@ function decoded(text) {
   }
 }
 
+// One thing is shown at a time: what begins ends what went before, which then shows nothing more.
+function begin() {
+  state.stop?.abort();
+  state.stop = new AbortController();
+  byId("go").disabled = false;
+  return state.stop.signal;
+}
+
+function complain(error) {
+  if (error.name !== "AbortError") say(error.message, true);
+}
+
 // The page as it is before anything is asked.
 function clear() {
-  state.stop?.abort();
+  begin();
   state.used = [];
   state.run = null;
   state.question = "";
@@ -114,16 +126,16 @@ async function reopen(run) {
   try {
     await listenTo({ run });
   } catch (error) {
-    if (error.name === "AbortError") return;
-    if (!(error instanceof Problem) || error.status !== 404) return say(error.message, true);
+    if (!(error instanceof Problem) || error.status !== 404) return complain(error);
     await fromHistory(run);
   }
 }
 
 // The server has let go of the answer: its SQL is run again.
 async function fromHistory(run) {
+  const signal = begin();
   try {
-    const { entries } = await getJson(`/v1/history?${query({ database: state.database, limit: 500 })}`);
+    const { entries } = await getJson(`/v1/history?${query({ database: state.database, limit: 500 })}`, signal);
     const entry = entries.find((one) => one.id === run);
     if (!entry) return say("This answer is no longer kept. Ask again.", true);
     byId("question").value = entry.question;
@@ -131,7 +143,7 @@ async function fromHistory(run) {
     if (entry.sql) await runSql(entry.sql);
     else say("This answer is no longer kept. Ask again.");
   } catch (error) {
-    say(error.message, true);
+    complain(error);
   }
 }
 
@@ -146,13 +158,14 @@ async function ask(event) {
 }
 
 async function take(story, reading) {
+  const signal = begin();
   try {
-    const response = await request(`/v1/runs/${encodeURIComponent(story.run)}/reading`, { json: { reading } });
-    shownRun(await getJson(`/v1/runs/${encodeURIComponent(response.headers.get("quorum-run"))}`));
+    const response = await request(`/v1/runs/${encodeURIComponent(story.run)}/reading`, { json: { reading }, signal });
+    shownRun(await getJson(`/v1/runs/${encodeURIComponent(response.headers.get("quorum-run"))}`, signal));
     say("This is the reading that you mean.");
     byId("answer").focus();
   } catch (error) {
-    say(error.message, true);
+    complain(error);
   }
 }
 
@@ -161,14 +174,13 @@ async function askWith(json) {
   try {
     await listenTo({ json, key });
   } catch (error) {
-    if (error.name !== "AbortError") say(error.message, true);
+    complain(error);
   }
 }
 
-async function listenTo(begin) {
+async function listenTo(asked) {
   byId("ideas").hidden = true;
-  state.stop?.abort();
-  const stop = (state.stop = new AbortController());
+  const signal = begin();
   const live = byId("live");
   byId("answer").replaceChildren();
   live.replaceChildren();
@@ -187,7 +199,7 @@ async function listenTo(begin) {
     if (lost) say("Connected again.");
     lost = false;
     if (name === "run") {
-      if (!begin.json?.follows) byId("question").value = fields.question;
+      if (!asked.json?.follows) byId("question").value = fields.question;
       say("Asking the generators…");
     }
     if (name === "StageStarted") {
@@ -207,32 +219,33 @@ async function listenTo(begin) {
   live.className = "live";
   byId("go").disabled = true;
   try {
-    const run = await follow(begin, hear, (words) => {
+    const run = await follow(asked, hear, (words) => {
       lost = true;
       say(words, true);
-    }, stop.signal);
+    }, signal);
     if (last !== "answer" && last !== "result") throw new Problem(words || "The question was not answered.", 400);
-    const story = await getJson(`/v1/runs/${encodeURIComponent(run)}`);
+    const story = await getJson(`/v1/runs/${encodeURIComponent(run)}`, signal);
     byId("question").value = state.question = story.question;
     shownRun(story);
     if (story.answer) say(`Answered in ${((performance.now() - began) / 1000).toFixed(1)} s.`);
     else say("");
   } finally {
     clearInterval(clock);
-    if (state.stop === stop) byId("go").disabled = false;
+    if (!signal.aborted) byId("go").disabled = false;
   }
 }
 
 async function runSql(sql, asked = state.question) {
+  const signal = begin();
   say("Running…");
   try {
-    const found = await send("/v1/sql", { sql, database: state.database, question: asked });
+    const found = await send("/v1/sql", { sql, database: state.database, question: asked }, { signal });
     const { run, words, explanation, used, chart, ...result } = found;
     byId("live").replaceChildren();
     shownRun({ run, database: state.database, question: asked, words, explanation, used, chart, result });
     say(result.status === "ok" ? "Ran your SQL." : "The SQL did not run; it says why below.", result.status !== "ok");
   } catch (error) {
-    say(error.message, true);
+    complain(error);
   }
 }
 
@@ -244,7 +257,7 @@ function shownRun(story) {
   view("ask").setAttribute("href", here);
   state.question = story.question || "";
   entitle("ask");
-  if (location.hash !== here) history.pushState(null, "", here);
+  if (location.hash !== here && !byId("ask").hidden) history.pushState(null, "", here);
 }
 
 function showSchema() {
@@ -283,7 +296,7 @@ async function showHistory() {
 function entryOf(entry) {
   const change = async (marks) => {
     try {
-      await send(`/v1/history/${encodeURIComponent(entry.id)}?${query({ database: state.database })}`, marks, "PATCH");
+      await send(`/v1/history/${encodeURIComponent(entry.id)}?${query({ database: state.database })}`, marks, { method: "PATCH" });
       note(marks.removed ? "Removed." : marks.saved ? "Saved." : "No longer saved.");
     } catch (error) {
       note(error.message, true);
@@ -319,9 +332,10 @@ const showProposals = () => showReview(state.database, { note, runSql: lookAt, c
 async function lookAt(sql, question) {
   state.question = question;
   byId("question").value = question;
+  const before = state.run;
   await runSql(sql);
-  if (!location.hash.startsWith("#/review")) return route();
-  note(byId("status").textContent, true);
+  if (state.run !== before) location.hash = home();
+  else note(byId("status").textContent, true);
 }
 
 function setTheme(theme) {

@@ -30,6 +30,7 @@ export async function request(path, options = {}) {
   try {
     words = (await response.json()).error.message;
   } catch { /* a proxy's own page: the status must do */ }
+  options.signal?.throwIfAborted();
   if (response.status === 401) {
     await askForToken(words);
     return request(path, options);
@@ -37,8 +38,8 @@ export async function request(path, options = {}) {
   throw new Problem(words, response.status);
 }
 
-export const getJson = async (path) => (await request(path)).json();
-export const send = async (path, json, method = "POST") => (await request(path, { json, method })).json();
+export const getJson = async (path, signal) => (await request(path, { signal })).json();
+export const send = async (path, json, options) => (await request(path, { json, ...options })).json();
 export const query = (values) => new URLSearchParams(values).toString();
 
 let asking = null;

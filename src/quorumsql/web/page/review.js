@@ -10,7 +10,7 @@ export async function showReview(database, { note, runSql, changed }) {
     const { examples, waiting } = await getJson(`/v1/examples?${query({ database })}`);
     const judge = async (one, decision) => {
       try {
-        await send(`/v1/examples/${encodeURIComponent(one.id)}?${query({ database })}`, { decision }, "PATCH");
+        await send(`/v1/examples/${encodeURIComponent(one.id)}?${query({ database })}`, { decision }, { method: "PATCH" });
         note(decision === "approve" ? "Approved: models learn from it from now on." : "Rejected and removed.");
       } catch (error) {
         note(error.message, true);
