@@ -36,6 +36,7 @@ LAYERS = [
         "kept",
         "tokens",
         "objects",
+        "naming",
     },  # pure functions
     {
         "render",
@@ -45,6 +46,7 @@ LAYERS = [
         "charts",
         "follow",
         "words",
+        "synonyms",
     },  # pure functions that write SQL or names
     {"replies", "skeletons"},  # pure functions that read what models and people wrote
     {"prompts"},  # pure functions that write what models read

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from quorumsql.domain import Column, ColumnRef, ForeignKey, Hit, Schema, Table
+from quorumsql.naming import readable
 from quorumsql.neural.members import WEIGHTS
-from quorumsql.neural.tokenise import MAX_POSITIONS, Encoded, Tokeniser, pooling, readable
+from quorumsql.neural.tokenise import MAX_POSITIONS, Encoded, Tokeniser, pooling
 
 SCHEMA = Schema(
     name="s",

@@ -29,7 +29,7 @@ ONE_OF_EACH: tuple[Event, ...] = (
     Asked(question="Où est Zoë?", database="shop"),
     StageStarted(stage="link"),
     StageEnded(stage="link", ms=1.25),
-    Linked(tables=("city", "order"), columns=9, of_columns=30),
+    Linked(tables=("city", "order"), columns=9, of_columns=30, said={"town": "city"}),
     CandidateWritten(generator="a", sql="SELECT\n1", weight=0.5, guessed=True),
     CandidateExecuted(
         generator="a", sql="SELECT 1", status="ok", weight=1.0, row_count=1, columns=("1",)

@@ -52,6 +52,7 @@ from quorumsql.stages.retrieve import retrieve
 from quorumsql.stages.shares import undivided
 from quorumsql.stages.shorten import shorten
 from quorumsql.stages.when import Apart, set_apart, timed, year_apart
+from quorumsql.synonyms import Synonyms
 from quorumsql.trace import Asked, Chosen, Linked, Trace, Warned
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Pipeline:
             reader=reader,
         )
         self._prepared: Prepared | None = None
+        self._synonyms = Synonyms()
 
     def answer(self, question: Question, *, trace: Trace | None = None) -> Answer:
         """Answer `question`, or abstain and say why.
@@ -234,7 +236,8 @@ class Pipeline:
     ) -> tuple[Schema, tuple[Candidate, ...], Choice]:
         with trace.stage("link"):
             schema = self._part(asked, everything, hits)
-        trace.add(_linked(schema, everything))
+        said = self._synonyms.of(asked.text, schema, hits).said
+        trace.add(Linked.of(schema, everything, said))
         brief = Brief(question=asked, schema=schema, hits=within(hits, schema))
         return schema, *self._ballot.held(brief, everything, self._policy, trace)
 
@@ -260,7 +263,7 @@ class Pipeline:
 
         with trace.stage("link"):
             briefs = session.schemas(asked, everything, hits, lost, prepared=self._prepared)
-        trace.add(_linked(briefs[-1].schema, everything))
+        trace.add(Linked.of(briefs[-1].schema, everything))
         with trace.stage("generate"):
             drafts = session.write(briefs, lost)
         if failed and not drafts and not cheap:
@@ -422,14 +425,6 @@ def _sure(choice: Choice, session: Session) -> bool:
 
 def _warned(trace: Trace) -> tuple[str, ...]:
     return tuple(event.message for event in trace.events if isinstance(event, Warned))
-
-
-def _linked(schema: Schema, everything: Schema) -> Linked:
-    return Linked(
-        tables=tuple(table.name for table in schema.tables),
-        columns=sum(len(table.columns) for table in schema.tables),
-        of_columns=sum(len(table.columns) for table in everything.tables),
-    )
 
 
 def _best_guess(choice: Choice, candidates: Sequence[Candidate]) -> Candidate | None:

@@ -13,10 +13,10 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import IO, TypeAlias
 
-from quorumsql.domain import Candidate, Failure, Rows, Status
+from quorumsql.domain import Candidate, Failure, Rows, Schema, Status
 from quorumsql.errors import UsageError
 
 __all__ = [
@@ -62,11 +62,25 @@ class StageEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
-    """Schema linking kept `columns` of `of_columns` columns, in `tables`."""
+    """Schema linking kept `columns` of `of_columns` columns, in `tables`.
+
+    `said` are words of the question with those of the schema that they are taken for.
+    """
 
     tables: tuple[str, ...]
     columns: int
     of_columns: int
+    said: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, kept: Schema, everything: Schema, said: Mapping[str, str] | None = None) -> Linked:
+        """Return the event for `kept` of `everything`."""
+        return cls(
+            tables=tuple(table.name for table in kept.tables),
+            columns=sum(len(table.columns) for table in kept.tables),
+            of_columns=sum(len(table.columns) for table in everything.tables),
+            said=said or {},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,9 @@ def _show(console: Console, event: Event, longest: float) -> None:
             width = round(30 * event.ms / longest) if longest else 0
             say(f"{event.stage:<10} {event.ms:9.1f} ms  {'█' * width}")
         case Linked():
-            say(f"  {event.columns} of {event.of_columns} columns, in {', '.join(event.tables)}")
+            taken = "".join(f"; “{said}” means “{name}”" for said, name in event.said.items())
+            tables = ", ".join(event.tables)
+            say(f"  {event.columns} of {event.of_columns} columns, in {tables}{taken}")
         case CandidateExecuted():
             end = event.error or event.status
             if event.status in {"ok", "empty"}:

@@ -33,6 +33,7 @@ from quorumsql.neural.spans import left_out
 from quorumsql.neural.spelling import Speller, names_of
 from quorumsql.neural.tokenise import Encoded, SchemaPieces
 from quorumsql.neural.values import Unfilled, fill, pointed, spans_of
+from quorumsql.synonyms import Synonyms
 
 __all__ = ["WEIGHTS", "Draft", "EmbeddedMember", "load_members"]
 
@@ -163,6 +164,7 @@ class _Reader:
         self.graphs = graphs
         self._lock = threading.Lock()
         self._speller = Speller(graphs.tokeniser.vocabulary())
+        self._synonyms = Synonyms()
         self._schemas = Kept(self._of_schema)
         self._briefs: deque[tuple[Brief, Encoded]] = deque(maxlen=AT_ONCE)
 
@@ -174,7 +176,8 @@ class _Reader:
                     return made
             known = self._schemas.of(brief.schema)
             text, hits = self._speller.mended(brief.question.text, known.names, brief.hits)
-            made = self.graphs.tokeniser.encode(text, known.pieces, hits)
+            tokeniser, worded = self.graphs.tokeniser, self._synonyms.of(text, brief.schema, hits)
+            made = tokeniser.encode(text, tokeniser.reworded(known.pieces, worded.names), hits)
             self._briefs.append((brief, made))
             return made
 

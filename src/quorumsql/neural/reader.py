@@ -24,8 +24,8 @@ from tokenizers import Encoding, Tokenizer
 from quorumsql.domain import Candidate, Question, Rows, Schema
 from quorumsql.errors import ModelError
 from quorumsql.kept import Kept
+from quorumsql.naming import stem
 from quorumsql.neural.graphs import open_graph
-from quorumsql.neural.relate import stem
 from quorumsql.neural.retell import Names, retell, tell_left_out, tell_result
 
 __all__ = ["READER", "Page", "Reader", "ReaderTokeniser", "stack"]

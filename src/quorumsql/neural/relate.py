@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from quorumsql.domain import ColumnRef
+from quorumsql.naming import stem
 from quorumsql.neural.spans import Span
 
-__all__ = ["BY_NAME", "PAIRS", "Item", "Names", "relate", "stem"]
+__all__ = ["BY_NAME", "PAIRS", "Item", "Names", "relate"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -35,16 +36,6 @@ PAIRS = 17
 WORD = re.compile(r"\w+")
 COMMON = frozenset("a an and are as at by do for from has have how id in is it no of on or the to "
                    "what which who with name names type number code".split())  # fmt: skip
-
-
-def stem(word: str) -> str:
-    """Return `word` without its plural ending; crude on purpose, and the same everywhere."""
-    word = word.lower()
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ses", "xes", "ches", "shes")):
-        return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from quorumsql.domain import Execution, Failure, Rows, Schema
-from quorumsql.neural.relate import COMMON, WORD, stem
-from quorumsql.neural.tokenise import readable
+from quorumsql.naming import readable, stem
+from quorumsql.neural.relate import COMMON, WORD
 
 __all__ = ["Names", "retell", "tell_left_out", "tell_result"]
 

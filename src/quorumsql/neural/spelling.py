@@ -23,9 +23,8 @@ from rapidfuzz.distance import OSA
 from tokenizers import Tokenizer
 
 from quorumsql.domain import Hit, Schema
-from quorumsql.neural.relate import stem
+from quorumsql.naming import readable, stem
 from quorumsql.neural.spans import QUOTED, SPELT
-from quorumsql.neural.tokenise import readable
 
 __all__ = ["Speller", "names_of", "words_known"]
 

@@ -12,8 +12,7 @@ still too long for 512 positions is cut into chunks, each read with the whole qu
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -23,8 +22,10 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from quorumsql.domain import ColumnRef, Hit, Kind, Schema
-from quorumsql.neural.relate import Item, Names, relate, stem
+from quorumsql.naming import readable, stem
+from quorumsql.neural.relate import Item, Names, relate
 from quorumsql.neural.spans import Span, find_spans
+from quorumsql.synonyms import Place
 
 __all__ = [
     "FEATURES",
@@ -36,7 +37,6 @@ __all__ = [
     "SchemaPieces",
     "Tokeniser",
     "pooling",
-    "readable",
 ]
 
 MAX_POSITIONS = 512
@@ -54,13 +54,6 @@ RELATIONS = 5
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-
-CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\W]+|(?<=[A-Za-z])(?=\d)")
-
-
-def readable(name: str) -> str:
-    """Return an identifier as words: "FirstName_2" becomes "first name 2"."""
-    return " ".join(word.lower() for word in CAMEL.split(name) if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +154,16 @@ class Tokeniser:
         ids = self._tokenizer.encode(words, add_special_tokens=False).ids[:12]
         stems = tuple(stem(word) for word in words.split())
         return replace(piece, ids=tuple(ids), stems=stems)
+
+    def reworded(self, pieces: SchemaPieces, names: Mapping[Place, str]) -> SchemaPieces:
+        """Return `pieces` with other words for some names, as `synonyms` finds them."""
+
+        def changed(piece: Piece) -> Piece:
+            place = (piece.table, piece.ref.column if piece.ref else None)
+            return self.renamed(piece, names[place]) if place in names else piece
+
+        tables = [(changed(table), tuple(map(changed, own))) for table, own in pieces.tables]
+        return replace(pieces, tables=tuple(tables)) if names else pieces
 
     def encode(self, question: str, pieces: SchemaPieces, hits: Sequence[Hit]) -> Encoded:
         """Return the arrays of `question` before the schema of `pieces`."""

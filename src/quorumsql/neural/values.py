@@ -14,10 +14,10 @@ from rapidfuzz import fuzz
 
 from quorumsql.domain import Column, Schema
 from quorumsql.forms.tree import Predicate, Query, SpanRef, Value, map_predicates, map_values
+from quorumsql.naming import readable, stem
 from quorumsql.neural.parts import by_parts
-from quorumsql.neural.relate import COMMON, stem
+from quorumsql.neural.relate import COMMON
 from quorumsql.neural.spans import PATTERNS, Span, beside, column_of, literal
-from quorumsql.neural.tokenise import readable
 from quorumsql.sql import TRUTHS
 
 __all__ = ["Unfilled", "fill", "pointed", "spans_of"]

@@ -32,6 +32,7 @@ from quorumsql.kept import Kept
 from quorumsql.ports import Meaning
 from quorumsql.sql import names_in
 from quorumsql.stages.link import STOP, words_of
+from quorumsql.synonyms import Synonyms
 
 __all__ = ["FEATURES", "Names", "Refusal", "Refuser", "Regression", "load_regression", "telling"]
 
@@ -269,6 +270,7 @@ class Refuser:
         """Take the weights, and what tells synonyms."""
         self._regression, self._meaning = regression, meaning
         self._names = Kept(partial(Names, meaning=meaning))
+        self._synonyms = Synonyms()
 
     def judge(
         self,
@@ -301,18 +303,20 @@ class Refuser:
         names = self._names.of(schema)
         text = f"{question.text} {question.evidence}".strip()
         told = telling(text, hits)
+        worded = self._synonyms.of(text, schema, hits).said
+        said = {word for phrase in worded for word in words_of(phrase)}
         near = names.near([one.stem for one in told])
         asked = tuple(
             Asked(
                 text=one.text,
                 stem=one.stem,
-                near=1.0 if one.known else close,
+                near=1.0 if one.known or one.stem in said else close,
                 weight=self._regression.weight(one.stem),
                 name=one.name,
             )
             for one, close in zip(told, near, strict=True)
         )
-        unused = self._unused(asked, schema, candidates, choice)
+        unused = self._unused(asked, schema, candidates, choice, worded)
         return asked, features(asked, question, names, hits, candidates, choice, unused=unused)
 
     def _unused(
@@ -321,6 +325,7 @@ class Refuser:
         schema: Schema,
         candidates: Sequence[Candidate],
         choice: Choice,
+        worded: Mapping[str, str],
     ) -> tuple[float, ...]:
         """How much each word is at odds with the names and values that the chosen SQL has."""
         if choice.candidate is None or not asked:
@@ -329,6 +334,10 @@ class Refuser:
         tables, refs = names_in(sql, schema.dialect)
         named = [*tables, *(ref.column for ref in refs)]
         said = frozenset(word for name in named for word in words_of(name))
+        meant = [
+            words_of(phrase) for phrase, name in worded.items() if said.issuperset(words_of(name))
+        ]
+        said = said.union(*meant)
         values = frozenset(words_of(" ".join(re.findall(r"'([^']*)'", sql))))
         if not said:
             return tuple(one.weight for one in asked)

@@ -5,8 +5,8 @@ model for the columns and adds the keys they imply. Here the columns are found b
 words and by the stored values that the question mentions; keys and the bridge tables
 between selected tables are added in the same way. A schema that fits is left alone.
 
-What is not covered: meaning. A column whose name shares no word with the question, and
-whose values it does not mention, is kept only when there is room.
+What is not covered: meaning beyond `synonyms`. A column whose name shares no word with the
+question, and whose values it does not mention, is kept only when there is room.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from rapidfuzz import fuzz, process
 
 from quorumsql.domain import Column, ForeignKey, Hit, Question, Schema
 from quorumsql.joins import JoinGraph
+from quorumsql.naming import singular
+from quorumsql.synonyms import Synonyms
 
 __all__ = ["STOP", "Prepared", "keys_of", "link", "part_of", "within", "words_of"]
 
@@ -131,6 +133,7 @@ class Prepared:
         }
         self.places = dict(places)
         self.graph = JoinGraph(schema)
+        self.synonyms = Synonyms()
 
     def words(self, text: str) -> tuple[str, ...]:
         """The different words of a name or comment."""
@@ -143,7 +146,8 @@ class _Scores:
     """How strongly the question speaks of each table and each of its columns."""
 
     def __init__(self, question: Question, prepared: Prepared, hits: Sequence[Hit]) -> None:
-        words = _Words(f"{question.text} {question.evidence}", prepared)
+        meant = prepared.synonyms.of(question.text, prepared.schema, hits).said.values()
+        words = _Words(" ".join((*meant, question.text, question.evidence)), prepared)
         hit_scores: dict[tuple[str, str], float] = {}
         for hit in hits:
             place = (hit.table, hit.column)
@@ -212,17 +216,7 @@ def _texts(columns: Iterable[Column]) -> Iterable[str]:
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text or an identifier, in lower case and singular."""
-    return [_singular(part.lower()) for part in _PART.findall(text)]
-
-
-def _singular(word: str) -> str:
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("sses", "ches", "shes", "xes")):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
+    return [singular(part.lower()) for part in _PART.findall(text)]
 
 
 def _strengths(asked: Sequence[str], vocabulary: Sequence[str]) -> Mapping[str, float]:

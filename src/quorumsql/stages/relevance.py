@@ -22,6 +22,7 @@ from pathlib import Path
 
 from quorumsql.domain import Brief, Column, ColumnRef, Schema, Table
 from quorumsql.stages.link import STOP, words_of
+from quorumsql.synonyms import Synonyms
 
 __all__ = ["FEATURES", "Beliefs", "Relevance", "features", "load_relevance"]
 
@@ -118,7 +119,8 @@ def load_relevance(path: Path = _WEIGHTS) -> Relevance:
 
 def features(brief: Brief, beliefs: Beliefs) -> dict[ColumnRef, tuple[float, ...]]:
     """Return the features of every column of the brief's schema, in the order of FEATURES."""
-    asked = frozenset(words_of(f"{brief.question.text} {brief.question.evidence}"))
+    meant = Synonyms().of(brief.question.text, brief.schema, brief.hits).said.values()
+    asked = frozenset(words_of(" ".join((brief.question.text, brief.question.evidence, *meant))))
     exact: dict[tuple[str, str], float] = {}
     near: dict[tuple[str, str], float] = {}
     for hit in brief.hits:

@@ -17,9 +17,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from quorumsql.naming import readable, stem
 from quorumsql.neural.meaning import WordMeaning
-from quorumsql.neural.relate import stem
-from quorumsql.neural.tokenise import Piece, SchemaPieces, Tokeniser, readable
+from quorumsql.neural.tokenise import Piece, SchemaPieces, Tokeniser
 
 __all__ = ["OtherWords", "Renamer"]
 

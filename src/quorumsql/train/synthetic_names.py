@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quorumsql.domain import ColumnRef, Schema
-from quorumsql.neural.relate import stem
-from quorumsql.neural.tokenise import readable
+from quorumsql.naming import readable, stem
 
 __all__ = ["NameKey", "Names", "article", "load_names", "plural", "singular"]
 

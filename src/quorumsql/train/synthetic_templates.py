@@ -21,8 +21,7 @@ from quorumsql.forms.linear import Token, linearise, place_of
 from quorumsql.forms.tree import Predicate, Query, Value
 from quorumsql.forms.write import path_of
 from quorumsql.joins import JoinGraph
-from quorumsql.neural.relate import stem
-from quorumsql.neural.tokenise import readable
+from quorumsql.naming import readable, stem
 from quorumsql.train.data import Example
 from quorumsql.train.synthetic_names import NameKey, Names, plural
 from quorumsql.train.synthetic_target import Rejected, classes_of

@@ -250,6 +250,8 @@ function lookedUp(story) {
   } else {
     card.append(make("p", { class: "soft", text: "The question mentions no stored value." }));
   }
+  const said = Object.entries(linked?.said || {}).map(([words, name]) => `“${words}” for “${name}”`);
+  if (said.length) card.append(make("p", { text: `Words taken for what the database calls otherwise: ${said.join(", ")}.` }));
   if (linked) card.append(make("p", { class: "soft", text: `Generators were shown ${linked.columns} of ${linked.of_columns} columns, in ${linked.tables.length} tables: ${linked.tables.slice(0, 20).join(", ")}.` }));
   return card;
 }
