@@ -65,3 +65,9 @@ def test_another_schema_has_other_words() -> None:
     assert (first["unused"], first["unknown"]) == (1.0, 1.0)
     assert (second["unused"], second["unknown"]) == (2.0, 0.0)
     assert overlap.of(question, "SELECT 1", SHOP) == first
+
+
+def test_a_word_that_stands_for_a_name_counts_as_that_name() -> None:
+    assert not counts("Clients by town", "SELECT id, city FROM customer").get("unknown")
+    assert counts("Clients by town", "SELECT id FROM orders") == {"unused": 2, "unasked": 1}
+    assert not counts("Each town", "SELECT city FROM customer").get("unasked")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import quorumsql.synonyms
+from command import parsed, quorum
 from quorumsql.domain import Column, Hit, Schema, Table
 from quorumsql.naming import stem
 from quorumsql.neural.tokenise import Tokeniser
@@ -149,3 +150,13 @@ def test_hostile_questions_and_names_cost_little() -> None:
     assert Synonyms().of("client " * 20_000, wide) == Wording()
     odd = schema(**{"": "", "日本": "東京 _ __ 1"})
     assert Synonyms().of("clients of 東京 and \x00 ʼ", odd) == Wording()
+
+
+def test_clients_are_customers_from_the_question_to_the_answer(
+    sample_folder: Path, tmp_path: Path
+) -> None:
+    asked = ("ask", "--db", sample_folder / "company.sqlite", "--json", "--trace", tmp_path / "run")
+    clients = parsed(quorum(*asked, "How many clients are there?"))
+    assert not clients["abstained"]
+    assert "“clients” means “customer”" in quorum("trace", tmp_path / "run").stdout
+    assert clients["rows"] == parsed(quorum(*asked, "How many customers are there?"))["rows"]

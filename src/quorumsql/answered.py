@@ -17,6 +17,7 @@ from quorumsql.domain import Answer, Attempt, Candidate, Choice, Execution, Grou
 from quorumsql.errors import UsageError
 from quorumsql.objects import json_value
 from quorumsql.sql import is_ordered
+from quorumsql.stages.answerable import refusal_in
 from quorumsql.trace import Asked, Chosen, Trace
 from quorumsql.words import in_words
 
@@ -143,7 +144,8 @@ class Answered(Answer):
         """Why there is no answer, where there is none but a guess."""
         if not self.abstained:
             return ""
-        why = self.warnings[0] if self.reason == "unanswerable" and self.warnings else "too unsure."
+        why = refusal_in(self.warnings) if self.reason == "unanswerable" else ""
+        why = why or "too unsure."
         return f"No answer: {why}{' This is the best guess.' if self.sql else ''}"
 
     def _repr_html_(self) -> str:

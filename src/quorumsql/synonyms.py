@@ -36,9 +36,9 @@ _WORD = re.compile(r"\w+")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _ASKING = frozenset(
     "show list order record make start end begin finish win lose share sort group set draw pass "
-    "run stay visit number count sum total average mean time call answer question request return "
-    "report display second hold live work play act like first last top best most part can use "
-    "charge way line type kind result place".split()
+    "run number count sum total average mean time call answer question request return report "
+    "display second hold live work play act like first last top best most part can use charge way "
+    "line type kind result".split()
 )
 """Words that ask for something as often as they name it; alone they stand for no name."""
 _GENERAL = frozenset("name title type code number date id".split())

@@ -20,6 +20,7 @@ from rich.text import Text
 from quorumsql.cli.votes import by_share, how_chosen, vote_table
 from quorumsql.cli.warned import gathered
 from quorumsql.domain import Answer, Execution, Failure, Rows
+from quorumsql.stages.answerable import refusal_in
 
 __all__ = [
     *("ENDLESS", "count", "lined", "page", "printable", "shape", "show_answer", "show_failure"),
@@ -180,7 +181,7 @@ def _show_abstention(console: Console, answer: Answer, *, guess: bool, asks: str
 def why_none(answer: Answer) -> str:
     """Return in a sentence why an answer was abstained from."""
     if answer.reason == "unanswerable" and answer.warnings:
-        return answer.warnings[0]
+        return refusal_in(answer.warnings)
     words = REASONS[answer.reason]
     return f"{words[:1].upper()}{words[1:]}."
 
@@ -244,7 +245,10 @@ def _show_confidence(console: Console, answer: Answer) -> None:
     )
     console.print()
     console.print(line)
+    said = why_none(answer) if answer.abstained else ""
     for warning in gathered(answer):
+        if warning == said:  # stands above the answer
+            continue
         console.print(Text(f"⚠ {printable(warning)}", style="yellow"))
 
 

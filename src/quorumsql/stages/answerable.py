@@ -34,7 +34,10 @@ from quorumsql.sql import names_in
 from quorumsql.stages.link import STOP, words_of
 from quorumsql.synonyms import Synonyms
 
-__all__ = ["FEATURES", "Names", "Refusal", "Refuser", "Regression", "load_regression", "telling"]
+__all__ = [
+    *("FEATURES", "Names", "Refusal", "Refuser", "Regression", "load_regression", "refusal_in"),
+    "telling",
+]
 
 FEATURES: Final = (
     *("words", "bare", "bare_share", "surprise", "surprise_most", "surprise_second"),
@@ -47,6 +50,7 @@ PRIOR: Final = 0.1
 the regression learns from are such."""
 NEAR: Final = 0.6
 """Cosine from which a word is as good as a synonym."""
+_NOTHING: Final = "Nothing in this database seems to be about"
 _TOLD: Final = 3
 """Words that a refusal names at most."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
@@ -118,10 +122,10 @@ class Refusal:
     def reason(self) -> str:
         """The refusal in a sentence."""
         if not self.words:
-            return "Nothing in this database seems to be about this question."
+            return f"{_NOTHING} this question."
         *most, last = (f"“{word}”" for word in self.words)
         named = f"{', '.join(most)} or {last}" if most else last
-        return f"Nothing in this database seems to be about {named}."
+        return f"{_NOTHING} {named}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,6 +352,12 @@ class Refuser:
             else one.weight * (1.0 - min(max(row, default=0.0) / NEAR, 0.99))
             for one, row in zip(asked, rows, strict=True)
         )
+
+
+def refusal_in(warnings: Sequence[str]) -> str:
+    """Return why a question was refused, out of an answer's warnings; else the first of them."""
+    first = next(iter(warnings), "")
+    return next((warning for warning in warnings if warning.startswith(_NOTHING)), first)
 
 
 def telling(text: str, hits: Sequence[Hit]) -> list[Word]:

@@ -6,8 +6,10 @@ the SQL does not use, those that neither schema nor values of the SQL have, numb
 lacks, and columns that the SQL names although the question has no word of theirs. Confidence looks
 at the counts (`stages.evidence`), and they tell hard databases from easy ones.
 
-What is not covered: synonyms, and numbers in words. Each is counted as if it were something else,
-on the databases that confidence was fitted on as well.
+A word that stands for a name of the schema (`synonyms`) counts as that name does.
+
+What is not covered: numbers in words, which are counted as if they were something else, on the
+databases that confidence was fitted on as well.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from quorumsql.kept import Kept
 from quorumsql.sql import names_in
 from quorumsql.stages.answerable import telling
 from quorumsql.stages.link import words_of
+from quorumsql.synonyms import Synonyms
 
 __all__ = ["NOTHING", "SAID", "Overlap"]
 
@@ -43,6 +46,7 @@ class Overlap:
     def __init__(self) -> None:
         """Begin with no schema."""
         self._words = Kept(_words)
+        self._synonyms = Synonyms()
 
     def of(self, question: Question, sql: str, schema: Schema) -> dict[str, float]:
         """Return the counts `SAID` of a question and the SQL that was chosen for it.
@@ -58,12 +62,18 @@ class Overlap:
         names = (*columns, *tables)
         used = {word for name in names for word in words_of(name)}
         used.update(words_of(" ".join(_TEXT.findall(sql))))
-        left = [one.stem for one in telling(question.text, ()) if one.stem not in used]
-        told = set(words_of(f"{question.text} {question.evidence}"))
+        meant = {
+            word: frozenset(words_of(name))
+            for said, name in self._synonyms.of(question.text, schema).said.items()
+            for word in words_of(said)
+        }
+        said = [one.stem for one in telling(question.text, ())]
+        left = [word for word in said if used.isdisjoint(meant.get(word, {word}))]
+        told = set(words_of(f"{question.text} {question.evidence}")).union(*meant.values())
         asked = set(_NUMBER.findall(question.text))
         counts = {
-            "unused": sum(word in vocabulary for word in left),
-            "unknown": sum(word not in vocabulary for word in left),
+            "unused": sum(word in vocabulary or word in meant for word in left),
+            "unknown": sum(word not in vocabulary and word not in meant for word in left),
             "unasked": sum(told.isdisjoint(words_of(name)) for name in columns),
             "numbers": len(asked.difference(_NUMBER.findall(sql))),
         }
