@@ -12,6 +12,7 @@ import pytest
 
 from quorumsql.domain import (
     Column,
+    Completion,
     ForeignKey,
     Hit,
     Message,
@@ -96,6 +97,13 @@ def test_what_is_kept_costs_nothing(tmp_path: Path) -> None:
     cache.close()
     content = (tmp_path / "c.sqlite").read_bytes()
     assert b"Hi" not in content and b"other" not in content, "prompts are not kept"
+
+
+def test_replies_with_nothing_in_them_are_not_kept(tmp_path: Path) -> None:
+    cache = CompletionCache(tmp_path / "c.sqlite")
+    cached = Cached(Scripted(["", " \n", "SELECT 1", "never"]), cache)
+    assert [cached.complete(asked())[0].text for _ in range(4)] == ["", " \n", *["SELECT 1"] * 2]
+    cache.close()
 
 
 def test_the_cache_stays_small_and_forgets_what_is_not_used(tmp_path: Path) -> None:
@@ -191,6 +199,35 @@ def test_money_is_set_aside_before_it_is_spent() -> None:
     purse = Purse(Allowance(usd=0.25), cost_of=lambda *_: 0.1)
     model = purse.model(Scripted(lambda _: "x"), "generate")
     assert len(model.complete(asked(), samples=5)) == 2
+
+
+def test_replies_that_do_not_tell_their_price_take_what_was_set_aside() -> None:
+    purse = Purse(Allowance(usd=0.25), cost_of=lambda *_: 0.1)
+    model = purse.model(Scripted(lambda _: "x"), "generate")
+    assert len(model.complete(asked(), samples=2)) == 2
+    with pytest.raises(BudgetSpent, match=r"\$0.0500 of \$0.25 are left"):
+        model.complete(asked())
+
+
+class Late:
+    """A model whose service works in vain: three requests that nobody waited for to the end."""
+
+    name = "late"
+
+    def complete(
+        self, request: ModelRequest, *, samples: int = 1, seconds: float | None = None
+    ) -> tuple[Completion, ...]:
+        raise ModelUnavailable(f"{len(request.messages)} {samples} {seconds}", sent=3)
+
+
+def test_requests_that_may_be_charged_for_count() -> None:
+    purse = Purse(Allowance(calls=4, usd=0.5), cost_of=lambda *_: 0.1)
+    with pytest.raises(ModelUnavailable):
+        purse.model(Late(), "generate").complete(asked())
+    assert purse.total == Usage(calls=3, usd=None)
+    assert len(purse.model(Scripted(lambda _: "x"), "x").complete(asked(), samples=5)) == 1
+    with pytest.raises(BudgetSpent):
+        purse.model(Late(), "generate").complete(asked())
 
 
 def test_time_is_limited() -> None:

@@ -229,3 +229,20 @@ def test_bad_usage_is_one_line(shop: Path) -> None:
         done = quorum("mcp", *arguments)
         assert done.returncode == 2 and words in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1 and not done.stdout
+
+
+def test_more_calls_at_once_than_there_are_threads(shop: Path) -> None:
+    """Threads that waited for their turn once held all that the transport needs."""
+
+    async def told(progress: float, total: float | None, message: str | None) -> None:
+        assert progress <= (total or 0) and message
+
+    async def talk() -> list[CallToolResult]:
+        first, *rest = command(shop)
+        async with Client(StdioServerParameters(command=first, args=rest)) as client:
+            ask = {"question": "How many customers are there?"}
+            calls = [client.call_tool("ask", ask, progress_callback=told) for _ in range(45)]
+            return await asyncio.wait_for(asyncio.gather(*calls), 300)
+
+    found = asyncio.run(talk())
+    assert not any(one.is_error for one in found)

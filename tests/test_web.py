@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -16,6 +17,8 @@ import httpx2
 import pytest
 
 from command import complaint, quorum
+from quorumsql.errors import UsageError
+from quorumsql.web.runs import Run, Runs
 from web_server import Served, build_databases, events, served, tokens_toml
 
 QUESTION = {"question": "How many people live in each city?"}
@@ -236,6 +239,30 @@ def test_chat_clients_can_use_a_database_as_a_model(server: Served, ana: httpx2.
     turns[-1] = _user("top 2")
     safe = ana.post("/v1/chat/completions", json={"model": "shop", "messages": turns}).json()
     assert "DELETE" not in safe["choices"][0]["message"]["content"]
+
+
+def test_a_message_that_begins_sql_for_ever_costs_nothing(ana: httpx2.Client) -> None:
+    """It once took a second for ten thousand letters, and an hour for what a request may hold."""
+    turns = [
+        _user("How many people live in each city?"),
+        {"role": "assistant", "content": "```sql\n" * 8_000},
+        _user("and the first 2?"),
+    ]
+    said = ana.post("/v1/chat/completions", json={"model": "shop", "messages": turns}, timeout=60)
+    assert said.status_code == 200
+
+
+def test_a_key_does_not_keep_what_went_wrong() -> None:
+    async def talk() -> None:
+        runs, run = Runs(), Run(owner="ana", database="shop", question="?")
+        runs.add(run)
+        runs.remember("ana", "k", "body", run)
+        assert runs.known("ana", "k", "body") is run
+        run.problem = UsageError("busy")
+        run.end("error", {})
+        assert runs.known("ana", "k", "body") is None
+
+    asyncio.run(talk())
 
 
 def test_every_response_carries_the_policy(server: Served, ana: httpx2.Client) -> None:

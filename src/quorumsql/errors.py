@@ -77,7 +77,14 @@ class ModelError(QuorumError):
 
 
 class ModelUnavailable(ModelError):
-    """A model gave no usable answer in time; asking later may help."""
+    """A model gave no usable answer in time; asking later may help.
+
+    `sent` counts the requests that a service may have worked on, and charged for, all the same.
+    """
+
+    def __init__(self, message: str, *, sent: int = 0) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class ModelRefused(UsageError, ModelError):

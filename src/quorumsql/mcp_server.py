@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import count
-from threading import Lock
 from typing import Annotated, Any, Literal, TypeVar
 
 import anyio
@@ -83,7 +82,7 @@ class _Tools:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._lock = Lock()
+        self._lock = anyio.Lock()
 
     async def ask(
         self,
@@ -151,13 +150,9 @@ class _Tools:
         Raises:
             ToolError: it cannot be done; the message says what to do.
         """
-
-        def alone() -> T:
-            with self._lock:
-                return work()
-
         try:
-            return await anyio.to_thread.run_sync(alone)
+            async with self._lock:  # taken here: who waits holds no thread, of which there are few
+                return await anyio.to_thread.run_sync(work)
         except QuorumError as error:
             raise ToolError(str(error)) from error
 

@@ -154,10 +154,11 @@ class Synonyms:
         said: dict[str, str] = {}
         found: dict[Place, str] = {}
         for text, phrase, name in self._meant(question, names, hits):
-            for place, first in names.places[name]:
+            for place, _ in names.places[name]:
                 before = found[place].split() if place in found else names.words[place]
-                end = first + len(name)
-                if _phrase(before[first:end]) == name:
+                first = _place(name, _phrase(before))
+                if first is not None:
+                    end = first + len(name)
                     said.setdefault(text, " ".join(before[first:end]))
                     found[place] = " ".join((*before[:first], phrase, *before[end:]))
         return Wording(names=found, said=said)
@@ -172,13 +173,14 @@ class Synonyms:
         values += [(hit.start, hit.end) for hit in hits if hit.match == "exact"]
         here = 0
         while here < len(asked):
-            end, name = self._longest(asked, here, names)
+            end, found = self._longest(asked, here, names)
             start, stop = places[here][0], places[end - 1][1]
             free = all(stop <= low or high <= start for low, high in values)
-            if name is not None and free and (here == 0 or not question[start].isupper()):
+            if found and free and (here == 0 or not question[start].isupper()):
                 text = question[start:stop]
-                yield text, self._spelt(asked[here:end], text), name
-            here = end
+                for name in found:
+                    yield text, self._spelt(asked[here:end], text), name
+            here = here + 1 if found else end  # "name of the nation", and then the nation
 
     def _spelt(self, phrase: Phrase, text: str) -> str:
         """The words that members find in the question again, in the singular where they can."""
@@ -186,25 +188,36 @@ class Synonyms:
         same = [stem(w) for w in spelt.split()] == [stem(w) for w in text.split()]
         return spelt if same else text.lower()
 
-    def _longest(self, asked: Phrase, here: int, names: _Names) -> tuple[int, Phrase | None]:
+    def _longest(self, asked: Phrase, here: int, names: _Names) -> tuple[int, list[Phrase]]:
         """Where the longest phrase ends that the schema knows, and what of it that stands for."""
         for end in range(min(here + self._words.longest, len(asked)), here, -1):
             phrase = asked[here:end]
             if phrase in (names.whole if phrase[-1] in _GENERAL else names.places):
-                return end, None
-            if phrase in self._words and (name := self._name(phrase, asked, names)) is not None:
-                return end, name
-        return here + 1, None
+                return end, []
+            if phrase in self._words and (found := self._found(phrase, asked, names)):
+                return end, found
+        return here + 1, []
 
-    def _name(self, phrase: Phrase, asked: Phrase, names: _Names) -> Phrase | None:
-        """The one phrase of the schema that `phrase` stands for, and that nothing else says."""
+    def _found(self, phrase: Phrase, asked: Phrase, names: _Names) -> list[Phrase]:
+        """The one phrase of the schema that `phrase` stands for, and parts of it that stand alone.
+
+        None that the question says itself; none at all where several could be meant.
+        """
         found = [name for name in self._words.names_for(phrase)
                  if name in names.places and not _in(name, asked)]  # fmt: skip
-        found = [one for one in found if not any(one != o and _in(one, o) for o in found)]
-        if len(found) > 1:
-            found = [one for one in found if one in names.whole] or found
-        return found[0] if len(found) == 1 else None
+        longest = [one for one in found if not any(one != o and _in(one, o) for o in found)]
+        if len(longest) > 1:
+            longest = [one for one in longest if one in names.whole]
+        if len(longest) != 1:
+            return []
+        return sorted((one for one in found if _in(one, longest[0])), key=len, reverse=True)
 
 
 def _in(phrase: Phrase, text: Phrase) -> bool:
-    return any(text[n : n + len(phrase)] == phrase for n in range(len(text) - len(phrase) + 1))
+    return _place(phrase, text) is not None
+
+
+def _place(phrase: Phrase, text: Phrase) -> int | None:
+    """Where `phrase` begins in `text`, if it stands there."""
+    ends = range(len(text) - len(phrase) + 1)
+    return next((n for n in ends if text[n : n + len(phrase)] == phrase), None)

@@ -158,7 +158,7 @@ class Cached:
             return kept
         fresh = self._model.complete(request, samples=len(missing), seconds=seconds)
         for key, completion in zip(missing, fresh, strict=False):
-            if completion.finish != "length":
+            if completion.finish not in {"length", "content_filter"} and completion.text.strip():
                 self._cache.put(key, completion)
         return (*kept, *fresh)
 

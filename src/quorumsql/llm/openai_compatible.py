@@ -2,7 +2,7 @@
 
 Everything beyond that one request is a wish: when a service does not know `n`, streaming, JSON
 schemas or log-probabilities, it is asked without them from then on. Requests wait for their turn,
-are tried again after 429, 5xx, timeouts, broken and empty replies, and end in time: a request runs
+are tried again after 429, 5xx, timeouts and broken replies, and end in time: a request runs
 in a thread of its own that is left behind when the deadline comes.
 
 What is not covered: batches, tools, services that speak another protocol, and a deadline during the
@@ -15,7 +15,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -119,23 +119,29 @@ class OpenAICompatible:
 
     def _tried(self, request: ModelRequest, samples: int, until: float) -> tuple[Completion, ...]:
         """Try until there is a reply, no hope or no time."""
-        failures = 0
+        failures = sent = 0
+        tried: Set[str] = frozenset()
         while True:
-            asked = 1 if "n" in self._without else samples
-            body = wire.body_of(request, self._endpoint, samples=asked, without=self._without)
+            without = self._without | tried
+            asked = 1 if "n" in without else samples
+            body = wire.body_of(request, self._endpoint, samples=asked, without=without)
             outcome = self._attempt(body, until)
             if isinstance(outcome, wire.Reply):
+                self._without |= tried  # it did help
                 return self._completions(outcome, request.stop)
             if outcome.status is not None and not outcome.retryable:
-                self._learn_or_raise(outcome, body)
+                tried |= self._unknown_or_raise(outcome, body)
                 continue
             failures += 1
-            self._pause_or_raise(outcome, failures, until)
+            sent += outcome.status is None and outcome.reached
+            self._pause_or_raise(outcome, failures, until, sent=sent)
 
     def _attempt(self, body: Mapping[str, Any], until: float) -> wire.Reply | wire.Failed:
         """One request, waited for no longer than until the deadline or the timeout."""
         if not self._gate.enter(until):
-            return wire.Failed(reason="there was no free place in time", hopeless=True)
+            return wire.Failed(
+                reason="there was no free place in time", hopeless=True, reached=False
+            )
         limit = min(self._endpoint.timeout, max(until - time.monotonic(), 0.001))
         done: queue.SimpleQueue[_Sent] = queue.SimpleQueue()
         sender = threading.Thread(
@@ -166,8 +172,8 @@ class OpenAICompatible:
                 self._service = Service(self._endpoint)
             return self._service
 
-    def _learn_or_raise(self, failed: wire.Failed, body: Mapping[str, Any]) -> None:
-        """Leave out what the service does not know; raise when it refuses all the same."""
+    def _unknown_or_raise(self, failed: wire.Failed, body: Mapping[str, Any]) -> Set[str]:
+        """What the service may not know, to be left out; raise when it refuses all the same."""
         status, message = failed.status or 0, failed.message
         if wire.too_long(status, message):
             raise ContextTooLong(
@@ -177,11 +183,12 @@ class OpenAICompatible:
         if status in {400, 404, 422, 500, 501}:
             unknown = wire.refused(status, message, body)
             if unknown:
-                self._without |= unknown
-                return
+                return unknown
         raise ModelRefused(_refusal(self._endpoint, status, self._shown(message, body)))
 
-    def _pause_or_raise(self, failed: wire.Failed, failures: int, until: float) -> None:
+    def _pause_or_raise(
+        self, failed: wire.Failed, failures: int, until: float, *, sent: int
+    ) -> None:
         """Wait as long as the service asks, or longer after each failure; or give up."""
         pause = failed.pause
         if pause is None:
@@ -192,7 +199,8 @@ class OpenAICompatible:
             times = f"{failures} attempts" if failures > 1 else "1 attempt"
             raise ModelUnavailable(
                 f"Model {self.name!r} at {self._endpoint.base_url} gave no answer "
-                f"({times}): {failed.reason}."
+                f"({times}): {failed.reason}.",
+                sent=sent,
             )
         if failed.pause is not None:
             self._gate.close_until(moment)

@@ -161,7 +161,7 @@ def _lost(cause: BaseException | None) -> wire.Failed:
             reason = f"its reply is longer than {MAX_BYTES // 2**20} MB"
             return wire.Failed(reason=reason, hopeless=True)
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
-            return wire.Failed(reason="nothing answers at this address")
+            return wire.Failed(reason="nothing answers at this address", reached=False)
         case httpx2.TimeoutException():
             return wire.Failed(reason="it took too long")
         case httpx2.RemoteProtocolError() | httpx2.ReadError():

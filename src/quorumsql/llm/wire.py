@@ -45,13 +45,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Why one attempt brought nothing. `pause` is how many seconds the service asks to wait."""
+    """Why one attempt brought nothing. `pause` is how many seconds the service asks to wait.
+
+    `reached` says that the service may have worked on it.
+    """
 
     reason: str
     status: int | None = None
     message: str = ""
     pause: float | None = None
     hopeless: bool = False
+    reached: bool = True
 
     @property
     def retryable(self) -> bool:
@@ -242,4 +246,4 @@ def _first_token(logprobs: object) -> Mapping[str, float]:
 
 def _tokens(found: object, name: str) -> int | None:
     count = getattr(getattr(found, "usage", None), name, None)
-    return count if isinstance(count, int) and count >= 0 else None
+    return count if isinstance(count, int) and 0 <= count < 2**53 else None

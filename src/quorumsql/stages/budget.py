@@ -108,14 +108,24 @@ class Purse:
             self._usd += affordable * each
         return affordable, affordable * each
 
-    def settle(self, stage: str, reserved: tuple[int, float], usage: Usage | None) -> None:
-        """Give back what was set aside and not used; None: nothing came."""
+    def settle(
+        self, stage: str, reserved: tuple[int, float], usage: Usage | None, *, lost: int = 0
+    ) -> None:
+        """Give back what was set aside and not used; None: nothing came.
+
+        `lost` requests brought nothing, and may have to be paid for; so may replies that do not
+        tell their price. Both take what was set aside for them.
+        """
         calls, usd = reserved
+        each = usd / calls if calls else 0.0
+        came = usage or Usage()
+        paid = came.calls * each if came.usd is None else came.usd
         with self._lock:
-            self._calls -= calls - (usage.calls if usage else 0)
-            self._usd -= usd - ((usage.usd or 0.0) if usage else 0.0)
-            if usage is not None:
-                self._spent[stage] = self._spent.get(stage, Usage()) + usage
+            self._calls -= calls - came.calls - lost
+            self._usd -= usd - paid - lost * each
+            if usage is not None or lost:
+                unknown = Usage(calls=lost, usd=None) if lost else Usage()
+                self._spent[stage] = self._spent.get(stage, Usage()) + came + unknown
 
 
 class Metered:
@@ -152,13 +162,17 @@ class Metered:
         left = self._purse.seconds_left
         limit = left if seconds is None else min(seconds, left)
         usage: Usage | None = None
+        lost = 0
         try:
             if limit <= 0:
                 raise ModelUnavailable(f"There was no time left to ask {self.name!r}.")
             replies = self._model.complete(request, samples=reserved[0], seconds=limit)
             usage = sum((reply.usage for reply in replies), Usage())
+        except ModelUnavailable as error:
+            lost = error.sent
+            raise
         finally:
-            self._purse.settle(self._stage, reserved, usage)
+            self._purse.settle(self._stage, reserved, usage, lost=lost)
         return replies
 
 

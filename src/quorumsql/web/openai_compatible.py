@@ -34,7 +34,8 @@ router = APIRouter(tags=["openai"])
 
 _ROWS = 50
 _SURE = re.compile(r"^Confidence: (\d{1,2}|100)%", re.MULTILINE)
-_SQL = re.compile(r"^```sql\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
+_LONGEST = 200_000
+"""Letters of an earlier message that are read; answers of ours are shorter."""
 
 
 class Part(BaseModel):
@@ -107,13 +108,27 @@ def _before(turns: Sequence[Turn]) -> Answer | None:
     last = max(place for place, turn in enumerate(turns) if turn.role == "user")
     for place in range(last - 1, -1, -1):
         if turns[place].role == "assistant":
-            said = turns[place].text()
-            shown, sure = _SQL.findall(said), _SURE.findall(said)
+            said = turns[place].text()[-_LONGEST:]
+            shown, sure = _last_sql(said), _SURE.findall(said)
             asked = [turn.text() for turn in turns[:place] if turn.role == "user"]
             if not shown or not asked:
                 return None
-            return remembered(asked[-1], shown[-1], int(sure[-1]) / 100 if sure else 0.5)
+            return remembered(asked[-1], shown, int(sure[-1]) / 100 if sure else 0.5)
     return None
+
+
+def _last_sql(said: str) -> str:
+    """The last block of SQL in a message, "" for none; line by line, since anybody may write it."""
+    found = ""
+    block: list[str] | None = None
+    for line in said.splitlines():
+        if block is None:
+            block = [] if line == "```sql" else None
+        elif line == "```":
+            found, block = "\n".join(block) or found, None
+        else:
+            block.append(line)
+    return found
 
 
 async def _chunks(run: Run) -> AsyncIterator[str]:

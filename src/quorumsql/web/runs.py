@@ -175,6 +175,8 @@ class Runs:
     def known(self, owner: str, key: str, body: str) -> Run | None:
         """Return the run that this key of this owner already began, or None.
 
+        One that went wrong is none: whoever asks again wants an answer.
+
         Raises:
             UsageError: the key came with another question before.
         """
@@ -184,7 +186,8 @@ class Runs:
         name, before = found
         if before != _digest(body):
             raise UsageError("This idempotency key was used for another question: take a new one.")
-        return self._runs[name]
+        run = self._runs[name]
+        return None if run.over and run.problem is not None else run
 
     def remember(self, owner: str, key: str, body: str, run: Run) -> None:
         """Let a key name a run."""
