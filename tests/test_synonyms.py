@@ -13,7 +13,7 @@ from quorumsql.domain import Column, Hit, Schema, Table
 from quorumsql.naming import stem
 from quorumsql.neural.tokenise import Tokeniser
 from quorumsql.shipped import FOLDER
-from quorumsql.synonyms import Synonyms, Thesaurus, Wording
+from quorumsql.synonyms import Synonyms, Thesaurus
 
 LINES = (Path(quorumsql.synonyms.__file__).with_name("synonyms.txt")).read_text(encoding="utf-8")
 OWN = Thesaurus(
@@ -44,8 +44,8 @@ SHOP = schema(customers="cust_no fname city_id home_city", orders="id total")
 
 
 def names(question: str, of: Schema = SHOP, hits: tuple[Hit, ...] = ()) -> dict[str, str]:
-    worded = Synonyms(OWN).of(question, of, hits)
-    return {".".join(filter(None, place)): words for place, words in worded.names.items()}
+    worded = Synonyms(OWN).names(question, of, hits)
+    return {".".join(filter(None, place)): words for place, words in worded.items()}
 
 
 def test_a_name_is_read_in_the_words_of_the_question() -> None:
@@ -56,8 +56,8 @@ def test_a_name_is_read_in_the_words_of_the_question() -> None:
         "customers.home_city": "home town",
     }
     assert names("Which shopper?") == {"customers": "shopper"}
-    worded = Synonyms(OWN).of("What do our clients' purchases cost?", SHOP)
-    assert worded.said == {"clients": "customers", "purchases": "orders"}
+    said = Synonyms(OWN).said("What do our clients' purchases cost?", SHOP)
+    assert said == {"clients": "customers", "purchases": "orders"}
 
 
 def test_an_abbreviation_is_spelt_out() -> None:
@@ -129,7 +129,7 @@ def test_members_read_the_words_in_the_place_of_the_name() -> None:
     ],
 )  # fmt: skip
 def test_the_thesaurus_that_ships(question: str, of: Schema, said: dict[str, str]) -> None:
-    assert said.items() <= dict(Synonyms().of(question, of).said).items()
+    assert said.items() <= Synonyms().said(question, of).items()
 
 
 def test_lines_of_the_thesaurus_are_in_order() -> None:
@@ -147,9 +147,9 @@ def test_lines_of_the_thesaurus_are_in_order() -> None:
 
 def test_hostile_questions_and_names_cost_little() -> None:
     wide = schema(**{f"client_{n}": " ".join(f"town_{c}" for c in range(50)) for n in range(200)})
-    assert Synonyms().of("client " * 20_000, wide) == Wording()
+    assert Synonyms().names("client " * 20_000, wide) == {}
     odd = schema(**{"": "", "日本": "東京 _ __ 1"})
-    assert Synonyms().of("clients of 東京 and \x00 ʼ", odd) == Wording()
+    assert Synonyms().names("clients of 東京 and \x00 ʼ", odd) == {}
 
 
 def test_clients_are_customers_from_the_question_to_the_answer(

@@ -236,7 +236,7 @@ class Pipeline:
     ) -> tuple[Schema, tuple[Candidate, ...], Choice]:
         with trace.stage("link"):
             schema = self._part(asked, everything, hits)
-        said = self._synonyms.of(asked.text, schema, hits).said
+        said = self._synonyms.said(asked.text, schema, hits)
         trace.add(Linked.of(schema, everything, said))
         brief = Brief(question=asked, schema=schema, hits=within(hits, schema))
         return schema, *self._ballot.held(brief, everything, self._policy, trace)

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -25,7 +24,7 @@ from quorumsql.domain import Hit, Schema
 from quorumsql.kept import Kept
 from quorumsql.naming import readable, singular, stem
 
-__all__ = ["Place", "Synonyms", "Thesaurus", "Wording", "thesaurus"]
+__all__ = ["Place", "Synonyms", "Thesaurus", "synonyms", "thesaurus"]
 
 Place: TypeAlias = tuple[str, str | None]
 """A table and a column of it, or None for the table itself."""
@@ -45,18 +44,6 @@ _GENERAL = frozenset("name title type code number date id".split())
 """Words that end many names: only a name that is no more than this says the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
-    """What a question says of a schema in other words.
-
-    names: names as words, the question's in the place of the schema's.
-    said: words of the question that stand for words of the schema, with those.
-    """
-
-    names: Mapping[Place, str] = field(default_factory=dict)
-    said: Mapping[str, str] = field(default_factory=dict)
-
-
 class Thesaurus:
     """Groups of phrases that mean the same; never changes after it is made."""
 
@@ -72,6 +59,7 @@ class Thesaurus:
             if line.strip() and not line.startswith("#"):
                 self._add(line)
         self.longest = max(map(len, self._spelt), default=0)
+        self.known = frozenset(self._spelt).union(*self._groups)
 
     def _add(self, line: str) -> None:
         rest, _, said = line.partition("|")
@@ -113,28 +101,36 @@ def thesaurus() -> Thesaurus:
 
 
 class _Names:
-    """The names of a schema: their words, which phrases are in them and which they consist of."""
+    """The names of a schema: which phrases are in them, and which they consist of.
 
-    def __init__(self, schema: Schema, longest: int) -> None:
-        self.words: dict[Place, list[str]] = {}
+    Of phrases that the thesaurus does not know nothing is kept; a schema has thousands.
+    """
+
+    def __init__(self, schema: Schema, words: Thesaurus) -> None:
+        self._words = words
+        self.names: dict[Place, str] = {}
         self.whole: set[Phrase] = set()
-        self.places: defaultdict[Phrase, list[tuple[Place, int]]] = defaultdict(list)
+        self.places: defaultdict[Phrase, list[Place]] = defaultdict(list)
         for table in schema.tables:
-            own = self._add((table.name, None), table.bare_name, longest)
+            own = self._add((table.name, None), table.bare_name)
             for column in table.columns:
-                phrase = self._add((table.name, column.name), column.name, longest)
+                phrase = self._add((table.name, column.name), column.name)
                 if phrase[: len(own)] == own:  # singer.singer_name
                     self.whole.add(phrase[len(own) :])
 
-    def _add(self, place: Place, name: str, longest: int) -> Phrase:
-        words = (readable(name) or name).split()
-        phrase = _phrase(words)
-        self.words[place] = words
+    def _add(self, place: Place, name: str) -> Phrase:
+        self.names[place] = name
+        phrase = _phrase(_words_of(name))
         self.whole.add(phrase)
         for first in range(len(phrase)):
-            for end in range(first + 1, min(first + longest, len(phrase)) + 1):
-                self.places[phrase[first:end]].append((place, first))
+            for end in range(first + 1, min(first + self._words.longest, len(phrase)) + 1):
+                if phrase[first:end] in self._words.known:
+                    self.places[phrase[first:end]].append(place)
         return phrase
+
+
+def _words_of(name: str) -> list[str]:
+    return (readable(name) or name).split()
 
 
 class Synonyms:
@@ -146,22 +142,35 @@ class Synonyms:
         self._names = Kept(self._of_schema)
 
     def _of_schema(self, schema: Schema) -> _Names:
-        return _Names(schema, self._words.longest)
+        return _Names(schema, self._words)
 
-    def of(self, question: str, schema: Schema, hits: Sequence[Hit] = ()) -> Wording:
-        """Return what `question` says of `schema` in other words; values in it say nothing."""
+    def said(self, question: str, schema: Schema, hits: Sequence[Hit] = ()) -> dict[str, str]:
+        """Return words of `question` that stand for words of `schema`, with those.
+
+        What the question mentions of the data says nothing of names.
+        """
         names = self._names.of(schema)
-        said: dict[str, str] = {}
+        found: dict[str, str] = {}
+        for text, _, name in self._meant(question, names, hits):
+            words = _words_of(names.names[names.places[name][0]])
+            first = _place(name, _phrase(words)) or 0
+            found.setdefault(text, " ".join(words[first : first + len(name)]))
+        return found
+
+    def names(self, question: str, schema: Schema, hits: Sequence[Hit] = ()) -> dict[Place, str]:
+        """Return names of `schema` as words, the question's in the place of the schema's.
+
+        Those are missing of which the question says nothing in other words.
+        """
+        names = self._names.of(schema)
         found: dict[Place, str] = {}
-        for text, phrase, name in self._meant(question, names, hits):
-            for place, _ in names.places[name]:
-                before = found[place].split() if place in found else names.words[place]
-                first = _place(name, _phrase(before))
+        for _, phrase, name in self._meant(question, names, hits):
+            for place in names.places[name]:
+                words = found[place].split() if place in found else _words_of(names.names[place])
+                first = _place(name, _phrase(words))
                 if first is not None:
-                    end = first + len(name)
-                    said.setdefault(text, " ".join(before[first:end]))
-                    found[place] = " ".join((*before[:first], phrase, *before[end:]))
-        return Wording(names=found, said=said)
+                    found[place] = " ".join((*words[:first], phrase, *words[first + len(name) :]))
+        return found
 
     def _meant(
         self, question: str, names: _Names, hits: Sequence[Hit]
@@ -211,6 +220,12 @@ class Synonyms:
         if len(longest) != 1:
             return []
         return sorted((one for one in found if _in(one, longest[0])), key=len, reverse=True)
+
+
+@cache
+def synonyms() -> Synonyms:
+    """Return the one that stages share for whole schemas: what it keeps of a large one costs."""
+    return Synonyms()
 
 
 def _in(phrase: Phrase, text: Phrase) -> bool:

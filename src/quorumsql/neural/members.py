@@ -176,8 +176,8 @@ class _Reader:
                     return made
             known = self._schemas.of(brief.schema)
             text, hits = self._speller.mended(brief.question.text, known.names, brief.hits)
-            tokeniser, worded = self.graphs.tokeniser, self._synonyms.of(text, brief.schema, hits)
-            made = tokeniser.encode(text, tokeniser.reworded(known.pieces, worded.names), hits)
+            tokeniser, names = self.graphs.tokeniser, self._synonyms.names(text, brief.schema, hits)
+            made = tokeniser.encode(text, tokeniser.reworded(known.pieces, names), hits)
             self._briefs.append((brief, made))
             return made
 

@@ -32,7 +32,7 @@ from quorumsql.kept import Kept
 from quorumsql.ports import Meaning
 from quorumsql.sql import names_in
 from quorumsql.stages.link import STOP, words_of
-from quorumsql.synonyms import Synonyms
+from quorumsql.synonyms import synonyms
 
 __all__ = [
     *("FEATURES", "Names", "Refusal", "Refuser", "Regression", "load_regression", "refusal_in"),
@@ -274,7 +274,7 @@ class Refuser:
         """Take the weights, and what tells synonyms."""
         self._regression, self._meaning = regression, meaning
         self._names = Kept(partial(Names, meaning=meaning))
-        self._synonyms = Synonyms()
+        self._synonyms = synonyms()
 
     def judge(
         self,
@@ -307,7 +307,7 @@ class Refuser:
         names = self._names.of(schema)
         text = f"{question.text} {question.evidence}".strip()
         told = telling(text, hits)
-        worded = self._synonyms.of(text, schema, hits).said
+        worded = self._synonyms.said(text, schema, hits)
         said = {word for phrase in worded for word in words_of(phrase)}
         near = names.near([one.stem for one in told])
         asked = tuple(

@@ -22,7 +22,7 @@ from rapidfuzz import fuzz, process
 from quorumsql.domain import Column, ForeignKey, Hit, Question, Schema
 from quorumsql.joins import JoinGraph
 from quorumsql.naming import singular
-from quorumsql.synonyms import Synonyms
+from quorumsql.synonyms import synonyms
 
 __all__ = ["STOP", "Prepared", "keys_of", "link", "part_of", "within", "words_of"]
 
@@ -133,7 +133,7 @@ class Prepared:
         }
         self.places = dict(places)
         self.graph = JoinGraph(schema)
-        self.synonyms = Synonyms()
+        self.synonyms = synonyms()
 
     def words(self, text: str) -> tuple[str, ...]:
         """The different words of a name or comment."""
@@ -146,7 +146,7 @@ class _Scores:
     """How strongly the question speaks of each table and each of its columns."""
 
     def __init__(self, question: Question, prepared: Prepared, hits: Sequence[Hit]) -> None:
-        meant = prepared.synonyms.of(question.text, prepared.schema, hits).said.values()
+        meant = prepared.synonyms.said(question.text, prepared.schema, hits).values()
         words = _Words(" ".join((*meant, question.text, question.evidence)), prepared)
         hit_scores: dict[tuple[str, str], float] = {}
         for hit in hits:

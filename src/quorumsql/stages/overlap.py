@@ -24,7 +24,7 @@ from quorumsql.kept import Kept
 from quorumsql.sql import names_in
 from quorumsql.stages.answerable import telling
 from quorumsql.stages.link import words_of
-from quorumsql.synonyms import Synonyms
+from quorumsql.synonyms import synonyms
 
 __all__ = ["NOTHING", "SAID", "Overlap"]
 
@@ -46,7 +46,7 @@ class Overlap:
     def __init__(self) -> None:
         """Begin with no schema."""
         self._words = Kept(_words)
-        self._synonyms = Synonyms()
+        self._synonyms = synonyms()
 
     def of(self, question: Question, sql: str, schema: Schema) -> dict[str, float]:
         """Return the counts `SAID` of a question and the SQL that was chosen for it.
@@ -64,7 +64,7 @@ class Overlap:
         used.update(words_of(" ".join(_TEXT.findall(sql))))
         meant = {
             word: frozenset(words_of(name))
-            for said, name in self._synonyms.of(question.text, schema).said.items()
+            for said, name in self._synonyms.said(question.text, schema).items()
             for word in words_of(said)
         }
         said = [one.stem for one in telling(question.text, ())]

@@ -119,7 +119,7 @@ def load_relevance(path: Path = _WEIGHTS) -> Relevance:
 
 def features(brief: Brief, beliefs: Beliefs) -> dict[ColumnRef, tuple[float, ...]]:
     """Return the features of every column of the brief's schema, in the order of FEATURES."""
-    meant = Synonyms().of(brief.question.text, brief.schema, brief.hits).said.values()
+    meant = Synonyms().said(brief.question.text, brief.schema, brief.hits).values()
     asked = frozenset(words_of(" ".join((brief.question.text, brief.question.evidence, *meant))))
     exact: dict[tuple[str, str], float] = {}
     near: dict[tuple[str, str], float] = {}
