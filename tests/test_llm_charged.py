@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,9 +16,14 @@ from quorumsql.llm.openai_compatible import OpenAICompatible
 from quorumsql.llm.prices import Price
 
 
-def served(url: str, *, retries: int = 0) -> OpenAICompatible:
+@contextmanager
+def client(url: str, *, retries: int = 0) -> Iterator[OpenAICompatible]:
     endpoint = Endpoint(model="m", base_url=url, timeout=30.0, retries=retries)
-    return OpenAICompatible(endpoint, price=Price(input=1.0, output=10.0))
+    made = OpenAICompatible(endpoint, price=Price(input=1.0, output=10.0))
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def asked(text: str = "How many?", **rest: Any) -> ModelRequest:
@@ -25,31 +32,33 @@ def asked(text: str = "How many?", **rest: Any) -> ModelRequest:
 
 def test_a_request_that_is_refused_whatever_it_asks_for_teaches_nothing() -> None:
     filtered = error(400, "The prompt was filtered by our content policy", code="content_filter")
-    with FaultServer(lambda number, _: filtered if number in {1, 2} else Reply()) as server:
-        client = served(server.url)
+    plan = FaultServer(lambda number, _: filtered if number in {1, 2} else Reply())
+    with plan as server, client(server.url) as model:
         wishes: dict[str, Any] = {"temperature": 0.5, "stop": ("x",)}
-        client.complete(asked(**wishes))
+        model.complete(asked(**wishes))
         with pytest.raises(ModelRefused, match="content_filter"):
-            client.complete(asked("something rude", **wishes))
-        client.complete(asked(**wishes))
+            model.complete(asked("something rude", **wishes))
+        model.complete(asked(**wishes))
     first, _, tried, last = server.bodies
     assert "temperature" in first and "temperature" not in tried
     assert last == first
 
 
 def test_requests_that_a_service_may_have_worked_on_are_counted() -> None:
-    with FaultServer(lambda *_: FAULTS["empty choices"]) as server:
+    plan = FaultServer(lambda *_: FAULTS["empty choices"])
+    with plan as server, client(server.url, retries=2) as model:
         with pytest.raises(ModelUnavailable) as found:
-            served(server.url, retries=2).complete(asked())
+            model.complete(asked())
     assert found.value.sent == len(server.bodies) == 3
-    with pytest.raises(ModelUnavailable) as found:
-        served("http://127.0.0.1:9/v1", retries=1).complete(asked())
+    with client("http://127.0.0.1:9/v1", retries=1) as model:
+        with pytest.raises(ModelUnavailable) as found:
+            model.complete(asked())
     assert found.value.sent == 0
 
 
 def test_absurd_counts_of_tokens_are_unknown() -> None:
     usage = b'"usage": {"prompt_tokens": 1%s, "completion_tokens": 1}' % (b"0" * 400)
     body = b'{"choices": [{"message": {"content": "SELECT 1"}}], %s}' % usage
-    with FaultServer(lambda *_: Reply(body=body)) as server:
-        (reply,) = served(server.url).complete(asked())
+    with FaultServer(lambda *_: Reply(body=body)) as server, client(server.url) as model:
+        (reply,) = model.complete(asked())
     assert reply.usage == Usage(calls=1, output_tokens=1, usd=None)
