@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CAMEL", "readable", "singular", "stem"]
+__all__ = ["readable", "singular", "stem"]
 
-CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\W]+|(?<=[A-Za-z])(?=\d)")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\W]+|(?<=[A-Za-z])(?=\d)")
 
 
 def readable(name: str) -> str:
     """Return an identifier as words: "FirstName_2" becomes "first name 2"."""
-    return " ".join(word.lower() for word in CAMEL.split(name) if word)
+    return " ".join(word.lower() for word in _CAMEL.split(name) if word)
 
 
 def singular(word: str) -> str:

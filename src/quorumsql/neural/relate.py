@@ -3,8 +3,8 @@
 The relations are those of RAT-SQL (Wang et al. 2020, arXiv 1911.04942, section 4): schema
 linking by name and by stored value, membership of columns in tables, foreign keys.
 
-What is not covered: meaning. Two words relate when their stems are equal; the encoder sees to
-synonyms.
+What is not covered: meaning. Two words relate when their stems are equal; `synonyms` changes
+names before they come here, and the encoder sees to the rest.
 """
 
 from __future__ import annotations

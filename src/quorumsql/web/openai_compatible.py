@@ -24,6 +24,7 @@ from quorumsql.answered import remembered
 from quorumsql.api import json_value
 from quorumsql.domain import Answer, Failure, Row
 from quorumsql.errors import UsageError
+from quorumsql.stages.answerable import refusal_in
 from quorumsql.web.asking import begin, person_of
 from quorumsql.web.pool import Pool
 from quorumsql.web.runs import Run
@@ -162,7 +163,7 @@ def _said(run: Run) -> str:
         return "I found no answer: the database does not seem to hold what you ask for."
     parts = []
     if answer.reason == "unanswerable" and answer.warnings:
-        parts.append(f"{_inert(answer.warnings[0])} My best guess:")
+        parts.append(f"{_inert(refusal_in(answer.warnings))} My best guess:")
     elif answer.abstained:
         parts.append("I am not sure enough to answer. My best guess:")
     if isinstance(answer.execution, Failure):
