@@ -1,12 +1,14 @@
 """Learn to refuse questions that a database cannot answer, and measure it on other questions.
 
-    python benchmarks/unanswerable.py fit --data DIR [--per-database 60] [--members] [--out FILE]
+    python benchmarks/unanswerable.py fit --data DIR [--per-database 120] [--members] [--out FILE]
     python benchmarks/unanswerable.py sql-eval --data DIR [--server URL]
 
-`fit` takes questions of Spider train about databases that the members were not trained on. They are
+`fit` takes questions of Spider train, and our own rewordings of them (`train.questions`), about
+databases that the members were not trained on. They are
 answerable as they are, and unanswerable once columns that they need (and those called alike) are
 removed from the schema, or when another database is asked. The regression of `stages/answerable.py`
-is fitted to them, and a table shows it on databases left out whole. With `--members` the members
+is fitted to them, and tables show it on databases left out whole, of all questions and of Spider's
+own. With `--members` the members
 answer all of them and what they make of it counts too; such weights hold for these members, this
 selector and this cascade only, while those without hold for all. Which words need no counterpart in
 a schema is counted on the other databases of Spider train, by their names alone.
@@ -55,6 +57,7 @@ from quorumsql.stages.answerable import (
 )
 from quorumsql.stages.evidence import logistic
 from quorumsql.stages.link import within, words_of
+from quorumsql.train.questions import own_questions
 from regression import held_out, record, some_of
 
 app = typer.Typer(add_completion=False)
@@ -86,7 +89,7 @@ class Example:
 @app.command()
 def fit(
     data: Data,
-    per_database: Annotated[int, typer.Option(min=1)] = 60,
+    per_database: Annotated[int, typer.Option(min=1)] = 120,
     out: Annotated[Path | None, typer.Option(help="Write the weights here.")] = None,
     seen: Seen = None,
     members: Annotated[
@@ -95,12 +98,16 @@ def fit(
 ) -> None:
     """Fit the regression, and print it on databases left out whole."""
     held = held_out()
-    tasks = load_spider(data / "spider/train.json", data / "spider/database")
+    theirs = load_spider(data / "spider/train.json", data / "spider/database")
+    tasks = [*theirs, *_ours(theirs)]
     blank = replace(_BLANK, harmless=_harmless(t for t in tasks if t.db_id not in held))
     refuser = Refuser(blank, WordMeaning())
     examples = _kept(seen, lambda: _spider(some_of(tasks, held, per_database), refuser, members))
     chances = _left_out(examples, blank)
     _table("Spider train, databases left out", examples, chances)
+    asked = {task.question for task in theirs}
+    own = [place for place, example in enumerate(examples) if example.question in asked]
+    _table("of those, in Spider's words", [examples[i] for i in own], [chances[i] for i in own])
     whole = sorted(
         (c for e, c in zip(examples, chances, strict=True) if e.kind == "whole"), reverse=True
     )
@@ -139,6 +146,17 @@ def sql_eval(
         own = [c for e, c in zip(examples, chances, strict=True) if e.kind == kind]
         share = np.mean([c >= made.threshold for c in own])
         print(f"\nRefused at the threshold that ships, {kind}: {share:.1%} of {len(own)}")
+
+
+def _ours(tasks: Sequence[Task]) -> list[Task]:
+    """Our own questions about the same databases."""
+    where = {task.db_id: task.database for task in tasks}
+    rows = own_questions({"db_id": task.db_id, "query": task.gold} for task in tasks)
+    return [
+        Task(index=len(tasks) + n, db_id=row["db_id"], question=row["question"], gold=row["query"],
+             database=where[row["db_id"]])
+        for n, row in enumerate(rows)
+    ]  # fmt: skip
 
 
 def _kept(seen: Path | None, made: Callable[[], Iterator[Example]]) -> list[Example]:

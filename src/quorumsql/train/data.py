@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from quorumsql.neural.relate import BY_NAME
 from quorumsql.neural.targets import align, pad, targets
 from quorumsql.neural.tokenise import FEATURES, ROLES, Encoded, SchemaPieces, Tokeniser, pooling
 from quorumsql.stores.values import MemoryValueIndex
+from quorumsql.synonyms import Place, Synonyms
+from quorumsql.train.questions import own_questions
 
 __all__ = [
     "MASK",
@@ -57,10 +59,18 @@ class Example:
     hits: tuple[Hit, ...]
     trees: dict[str, Query]
     """By form: with all tables ("tables"), or without those that follow from columns."""
+    said: Mapping[Place, str] = field(default_factory=dict)
+    """Names as the question says them (`synonyms`)."""
+    own: bool = False
+    """Whether the question is ours (`train.questions`), not Spider's."""
 
 
-def load_examples(data: Path, files: Sequence[str], tokeniser: Tokeniser) -> list[Example]:
+def load_examples(
+    data: Path, files: Sequence[str], tokeniser: Tokeniser, *, own: Path | None = None
+) -> list[Example]:
     """Read `files` of the Spider folder `data`, leaving out what the tree does not cover.
+
+    Those of the file `own` (`train.questions`) come after Spider's about the same database.
 
     Raises:
         UsageError: a file is missing.
@@ -73,34 +83,43 @@ def load_examples(data: Path, files: Sequence[str], tokeniser: Tokeniser) -> lis
         rows += json.loads(path.read_text(encoding="utf-8"))
     examples: list[Example] = []
     by_database: dict[str, list[dict[str, str]]] = {}
+    ours: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         by_database.setdefault(row["db_id"], []).append(row)
-    for name, own in sorted(by_database.items()):
-        examples += _of_database(data, name, own, tokeniser)
+    for row in own_questions(rows, path=own) if own else ():
+        ours.setdefault(row["db_id"], []).append(row)
+    for name, theirs in sorted(by_database.items()):
+        examples += _of_database(data, name, theirs, ours.get(name, []), tokeniser)
     return examples
 
 
 def _of_database(
-    data: Path, name: str, rows: Sequence[dict[str, str]], tokeniser: Tokeniser
+    data: Path,
+    name: str,
+    theirs: Sequence[dict[str, str]],
+    ours: Sequence[dict[str, str]],
+    tokeniser: Tokeniser,
 ) -> Iterator[Example]:
     database = open_database(str(data / "database" / name / f"{name}.sqlite"))
     schema = database.schema()
     index = MemoryValueIndex.build(database, schema)
     database.close()
-    graph, pieces = JoinGraph(schema), tokeniser.pieces(schema)
-    for row in rows:
+    graph, pieces, synonyms = JoinGraph(schema), tokeniser.pieces(schema), Synonyms()
+    for number, row in enumerate((*theirs, *ours)):
         try:
             tree = read(row["query"], schema)
         except Unreadable:
             continue
-        slim = implicit(tree, graph)
+        slim, hits = implicit(tree, graph), index.mentions(row["question"])
         yield Example(
             database=name,
             question=row["question"],
             schema=schema,
             pieces=pieces,
-            hits=index.mentions(row["question"]),
+            hits=hits,
             trees={"tables": tree, "columns": slim, "plan": slim},
+            said=synonyms.names(row["question"], schema, hits),
+            own=number >= len(theirs),
         )
 
 

@@ -28,7 +28,7 @@ from quorumsql.errors import UsageError
 from quorumsql.forms.grammar import KEYWORDS, Grammar
 from quorumsql.forms.linear import FORMS
 from quorumsql.neural.meaning import WordMeaning
-from quorumsql.neural.tokenise import Tokeniser
+from quorumsql.neural.tokenise import SchemaPieces, Tokeniser
 from quorumsql.train.checkpoint import Run, optimizer_for
 from quorumsql.train.data import (
     Batch,
@@ -42,6 +42,7 @@ from quorumsql.train.data import (
     trim,
 )
 from quorumsql.train.model import Ensemble, Member, Shape
+from quorumsql.train.questions import QUESTIONS
 from quorumsql.train.rename import OtherWords, Renamer
 from quorumsql.train.team import Team
 
@@ -73,6 +74,11 @@ class Plan:
     """Share of questions that are read without knowing which names their words match."""
     renamed: float = 0.35
     """Share of questions whose schema is read with other words in its names (`train.rename`)."""
+    said: float = 0.5
+    """Share of the rest whose schema is read in the question's words, as it is in use (`synonyms`).
+    Never all: other databases have words that the thesaurus does not know."""
+    own: bool = True
+    """Whether to learn from our own questions as well (`train.questions`)."""
     frozen_layers: int = 2
     encoder_rate: float = 1.5e-4
     decoder_rate: float = 6e-4
@@ -114,13 +120,13 @@ def train(
     team = team or Team()
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
-    examples = load_examples(data, plan.files, tokeniser)
-    apart = held_out(examples, plan.held_out)
+    examples = load_examples(data, plan.files, tokeniser, own=QUESTIONS if plan.own else None)
+    apart = held_out([e for e in examples if not e.own], plan.held_out)
     real = [e for e in examples if e.database not in apart and _in_fold(e.database, plan.fold)]
     if not real:
         raise UsageError(f"There is nothing to learn from in fold {plan.fold}: too few databases.")
     learn = real + (_synthetic(real, data, tokeniser, plan) if plan.synthetic else [])
-    check = [e for e in examples if e.database in apart][::2]
+    check = [e for e in examples if e.database in apart and not e.own][::2]
     renamer = Renamer(tokeniser, OtherWords(WordMeaning()))
     shape, grammars = shape or Shape(), {form: Grammar(form) for form in plan.forms}
     run = _begin(plan, shape, start, device)
@@ -129,8 +135,9 @@ def train(
     run.resume(checkpoint, asdict(plan), device=device)
     ends = list(accumulate(len(_mixed(learn, len(real), plan, n)) for n in range(plan.passes)))
     total = ends[-1]
-    report({"event": "start", "examples": len(real), "synthetic": len(learn) - len(real),
-            "held_out": sorted(apart), "steps": total, "resumed_at": run.step})  # fmt: skip
+    report({"event": "start", "examples": len(real), "own": sum(e.own for e in real),
+            "synthetic": len(learn) - len(real), "held_out": sorted(apart), "steps": total,
+            "resumed_at": run.step})  # fmt: skip
     saved = time.monotonic()
     while run.step < total:
         number = bisect_right(ends, run.step)
@@ -168,12 +175,20 @@ def _batch(
     """The batch of `step` in pass `number`: the same whenever training gets there."""
     rng = random.Random(f"{plan.seed}-{step}")
     pieces = [trim(examples[r], rng, budget=_budget(r, number, plan)) for r in rows]
-    pieces = [
-        renamer(p, examples[r].question, rng) if rng.random() < plan.renamed else p
-        for r, p in zip(rows, pieces, strict=True)
-    ]
+    pieces = [_read(examples[r], p, plan, renamer, rng) for r, p in zip(rows, pieces, strict=True)]
     blur = Blur(rng, masked=plan.masked, blind=plan.blind)
     return collate([examples[r] for r in rows], pieces, renamer.tokeniser, grammars, blur)
+
+
+def _read(
+    example: Example, pieces: SchemaPieces, plan: Plan, renamer: Renamer, rng: random.Random
+) -> SchemaPieces:
+    """Return `pieces` with the names of somebody else, those of the question, or their own."""
+    if rng.random() < plan.renamed:
+        return renamer(pieces, example.question, rng)
+    if rng.random() < plan.said:
+        return renamer.tokeniser.reworded(pieces, example.said)
+    return pieces
 
 
 def _in_fold(database: str, fold: int | None) -> bool:
@@ -212,7 +227,8 @@ def _synthetic(
 ) -> list[Example]:
     from quorumsql.train.synthetic import synthesise
 
-    return synthesise(real, data, tokeniser, count=plan.synthetic, seed=plan.seed)
+    theirs = [example for example in real if not example.own]
+    return synthesise(theirs, data, tokeniser, count=plan.synthetic, seed=plan.seed)
 
 
 def _mixed(examples: Sequence[Example], real: int, plan: Plan, number: int) -> list[list[int]]:

@@ -50,7 +50,8 @@ def planned(
 ) -> Plan:
     """Return the plan of the shipped weights with what is not None changed.
 
-    `again` is for weights that have learned before: they learn at half the rates.
+    `again` is for weights that have learned before: they learn at half the rates, which are
+    reached sooner.
 
     Raises:
         UnknownName: no such form.
@@ -66,7 +67,12 @@ def planned(
     plan = plan if seed is None else replace(plan, seed=seed)
     plan = plan if blend is None else replace(plan, blend=blend)
     if again:
-        plan = replace(plan, encoder_rate=plan.encoder_rate / 2, decoder_rate=plan.decoder_rate / 2)
+        plan = replace(
+            plan,
+            encoder_rate=plan.encoder_rate / 2,
+            decoder_rate=plan.decoder_rate / 2,
+            warm_up=plan.warm_up // 5,
+        )
     plan = plan if passes is None else replace(plan, passes=passes)
     return plan if synthetic is None else replace(plan, synthetic=synthetic)
 
