@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from command import quorum
-from quorumsql.cli.output import page, show_answer
-from quorumsql.cli.votes import by_share, how_chosen
+from quorumsql.cli.output import page, shapes, show_answer
+from quorumsql.cli.votes import by_share, how_chosen, share
 from quorumsql.domain import Answer, Choice, Group, Rows, Usage
 from scripted import ran
 
@@ -78,3 +78,24 @@ def test_other_results_stand_by_their_share(capsys: pytest.CaptureFixture[str]) 
         show_answer(console, answer, limit=5)
     shown = capsys.readouterr().out
     assert "▸  10%" in shown and shown.index("40%") < shown.index("30%") < shown.index("20%")
+
+
+def test_results_that_look_alike_are_told_by_their_columns_and_then_by_their_rows() -> None:
+    def rows(name: str, *values: int) -> Rows:
+        return Rows(columns=(name,), rows=tuple((value,) for value in values))
+
+    assert shapes([rows("id", 1, 2), rows("id", 3, 4), rows("name", 1, 2), rows("id", 5)]) == [
+        "2 rows: id = 1, …",
+        "2 rows: id = 3, …",
+        "2 rows: name",
+        "one value: 5",
+    ]
+    assert shapes([rows("id", 1, 2), rows("id", 1, 2, 3), None]) == [
+        "2 rows × 1 column",
+        "3 rows × 1 column",
+        "did not run",
+    ]
+
+
+def test_a_small_share_is_not_shown_as_none() -> None:
+    assert [share(votes) for votes in (0.0, 0.004, 0.006, 1.0)] == ["0%", "<1%", "1%", "100%"]

@@ -8,6 +8,7 @@ What is not covered: JSON (`api.answer_object`) and what an answer means.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -17,14 +18,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quorumsql.cli.votes import by_share, how_chosen, vote_table
+from quorumsql.cli.votes import by_share, how_chosen, share, vote_table
 from quorumsql.cli.warned import gathered
 from quorumsql.domain import Answer, Execution, Failure, Rows
 from quorumsql.stages.answerable import refusal_in
 
 __all__ = [
-    *("ENDLESS", "count", "lined", "page", "printable", "shape", "show_answer", "show_failure"),
-    *("show_rows", "show_sql", "why_none"),
+    *("ENDLESS", "count", "lined", "page", "printable", "shape", "shapes", "show_answer"),
+    *("show_failure", "show_rows", "show_sql", "why_none"),
 ]
 
 WIDEST_CELL = 48
@@ -92,6 +93,31 @@ def shape(execution: Execution | None) -> str:
             return f"{kind}: {printable(message)}"
         case _:
             return "did not run"
+
+
+def shapes(executions: Sequence[Execution | None]) -> list[str]:
+    """Describe results side by side: the more closely, the more of them look alike."""
+    words = [shape(execution) for execution in executions]
+    for closer in (_named, _begun):
+        alike = {word for word, times in Counter(words).items() if times > 1}
+        words = [
+            closer(execution) if word in alike and isinstance(execution, Rows) else word
+            for word, execution in zip(words, executions, strict=True)
+        ]
+    return words
+
+
+def _named(rows: Rows) -> str:
+    """How many rows, and what their columns are called."""
+    more = "+" if rows.truncated else ""
+    names = ", ".join(printable(name) for name in rows.columns)
+    return f"{count(len(rows.rows), 'row', more)}: {names}" if rows.rows else f"no rows: {names}"
+
+
+def _begun(rows: Rows) -> str:
+    """The same, and the first row."""
+    first = ", ".join(_cell(value).plain for row in rows.rows[:1] for value in row)
+    return f"{_named(rows)} = {first}, …" if first else _named(rows)
 
 
 def show_answer(
@@ -193,16 +219,15 @@ def _show_votes(console: Console, answer: Answer) -> None:
     groups = by_share(answer.choice.groups, answer.choice.candidate)
     console.print()
     console.print(Text("Votes", style="bold"))
-    lines = [
-        (group, shape(answer.candidates[group.members[0]].final.execution))
-        for group in groups[:GROUPS_SHOWN]
-    ]
+    shown = groups[:GROUPS_SHOWN]
+    words = shapes([answer.candidates[group.members[0]].final.execution for group in shown])
+    lines = list(zip(shown, words, strict=True))
     if lines:
         vote_table(console, answer, lines)
     rest = groups[GROUPS_SHOWN:]
     if rest:
-        share = sum(group.votes for group in rest)
-        console.print(Text(f"  {share:4.0%}  {count(len(rest), 'other result')}", style="dim"))
+        left = share(sum(group.votes for group in rest))
+        console.print(Text(f"  {left:>4}  {count(len(rest), 'other result')}", style="dim"))
     _show_failed(console, answer)
 
 

@@ -17,7 +17,7 @@ from quorumsql.domain import Answer, Candidate, Group
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["RULES", "by_share", "how_chosen", "vote_table"]
+__all__ = ["RULES", "by_share", "how_chosen", "share", "vote_table"]
 
 RULES: Final = {
     "unanimous": "first choices agree",
@@ -55,6 +55,11 @@ def by_share(groups: Sequence[Group], chosen: int | None) -> list[Group]:
     return sorted(groups, key=lambda group: (chosen not in group.members, -group.votes))
 
 
+def share(votes: float) -> str:
+    """Return a share of the vote in per cent; what has any is never shown as none."""
+    return "<1%" if 0.0 < votes < 0.005 else f"{votes:.0%}"
+
+
 def vote_table(console: Console, answer: Answer, lines: Sequence[tuple[Group, str]]) -> None:
     """Print a line per group: its share, who found it, and its result in words.
 
@@ -71,7 +76,7 @@ def vote_table(console: Console, answer: Answer, lines: Sequence[tuple[Group, st
         table.add_column(no_wrap=True, overflow="ellipsis", width=width)
     for (group, words), name in zip(lines, names, strict=True):
         chosen = answer.choice.candidate in group.members
-        mark = f"{'▸' if chosen else ' '} {group.votes:4.0%}"
+        mark = f"{'▸' if chosen else ' '} {share(group.votes):>4}"
         table.add_row(Text(mark, style="green" if chosen else ""), Text(name), Text(words))
     console.print(table)
 
