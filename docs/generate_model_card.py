@@ -65,18 +65,28 @@ def training() -> str:
         "members": members,
         "files of Spider": ", ".join(f"`{name}`" for name in plan["files"]),
         "passes, questions in a batch": f"{plan['passes']}, {plan['batch']}",
+        "our own questions": f"{_own_questions():,}" if plan["own"] else "none",
         "synthetic questions": f"{plan['synthetic']:,} in the first pass, fewer in each, "
-        "none in the last",
+        "none in the last"
+        if plan["synthetic"]
+        else "none",
         "questions of a database in a pass": f"at most {plan['per_database']}",
         "learning rates of encoder and decoder": f"{plan['encoder_rate']:g}, "
         f"{plan['decoder_rate']:g}",
         "word pieces hidden, questions without name matches": f"{100 * plan['masked']:.0f} %, "
         f"{100 * plan['blind']:.0f} %",
+        "schemas read with other words, in the question's words": f"{100 * plan['renamed']:.0f} %, "
+        f"{100 * plan['said']:.0f} % of the rest",
         "what ships": f"moving average of the weights, {plan['average']:g}, rounded to 8 bits",
         "seed": str(plan["seed"]),
         "databases held out": ", ".join(manifest["held_out"]),
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows.items())]) + "\n"
+
+
+def _own_questions() -> int:
+    path = PACKAGE / "train" / "questions.tsv"
+    return len(path.read_text(encoding="utf-8").splitlines())
 
 
 def figures(summary: dict[str, Any]) -> str:
