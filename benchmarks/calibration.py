@@ -102,7 +102,7 @@ class Judged:
             self.looked_at,
         )
 
-    def fitted(self, ranks: dict[str, int] | None = None) -> Calibration:
+    def fitted(self, ranks: dict[str, int] | None = None, curve: str | None = None) -> Calibration:
         """The map from a raw score, or a line's value, to the chance."""
         if self.looked_at:
             return fit_line(
@@ -112,7 +112,7 @@ class Judged:
                 names=self.looked_at,
                 ranks=ranks,
             )
-        return fit(self.scores, self.correct, databases=self.databases, ranks=ranks)
+        return fit(self.scores, self.correct, databases=self.databases, ranks=ranks, method=curve)
 
     def raw(self, made: Calibration) -> list[float]:
         """The raw scores as `made` has them."""
@@ -139,6 +139,7 @@ def run(
     rate: Annotated[list[float] | None, typer.Option(help="Rates of error to promise.")] = None,
     folder: Annotated[Path, typer.Option(help="Folder of weights.")] = FOLDER,
     plain: Annotated[bool, typer.Option("--plain", help="The raw score alone, no line.")] = False,
+    curve: Annotated[str | None, typer.Option(help="Of a plain map that is written.")] = None,
 ) -> None:
     """Print calibration error and the promises' record over random halves of the databases."""
     judged, rates = _recorded(runs, score, folder, plain=plain), tuple(rate or RATES)
@@ -159,7 +160,7 @@ def run(
     _promise_table(halves, rates)
     if write is not None:
         only_held_out(replayed(runs, read=False), folder=folder)
-        of, made = VOTE if score == "share" else score, judged.fitted(_ranks(runs))
+        of, made = VOTE if score == "share" else score, judged.fitted(_ranks(runs), curve)
         save(made, write, of=of)
         print(f"\nWrote {write}: {of}, {made.method}, spread {made.spread}; "
               f"promises {', '.join(f'{r:.0%}' for r, _ in made.guarantees)}")  # fmt: skip

@@ -43,7 +43,7 @@ def test_a_conversation_has_settings_and_what_one_must_know(shop: Path, tmp_path
     given = ("chat", "--db", shop, "--config", settings, "--evidence", "A place is a city.")
     done = quorum(*given, script=script, stdin="places\nonly the first 1\nother places\n")
     assert done.returncode == 0 and "Traceback" not in done.stderr
-    assert done.stdout.count("2+ rows × 1 column") == 2 + 2 and "LIMIT 1" in done.stdout
+    assert done.stdout.count("2+ rows: name = ") == 2 + 2 and "LIMIT 1" in done.stdout
     assert "changed from the answer before" in done.stdout
     assert "nosuch.toml" in complaint(quorum("chat", "--db", shop, "--config", "nosuch.toml"), 2)
 
