@@ -65,7 +65,7 @@ def training() -> str:
         "members": members,
         "files of Spider": ", ".join(f"`{name}`" for name in plan["files"]),
         "passes, questions in a batch": f"{plan['passes']}, {plan['batch']}",
-        "our own questions": f"{_own_questions():,}" if plan["own"] else "none",
+        "our own questions": f"{_own_questions():,} in the file" if plan["own"] else "none",
         "synthetic questions": f"{plan['synthetic']:,} in the first pass, fewer in each, "
         "none in the last"
         if plan["synthetic"]

@@ -45,6 +45,11 @@ def schema_of(dialect: str = "sqlite") -> Schema:
             "SELECT T1.first_name, T1.last_name, COUNT(*) FROM customers AS T1 JOIN orders AS T2 "
             "ON T1.id = T2.customer_id GROUP BY T1.first_name, T1.last_name",
         ),
+        (
+            "SELECT first_name FROM customers WHERE NOT id IN (SELECT customer_id FROM orders)",
+            "SELECT first_name, last_name FROM customers WHERE NOT id IN "
+            "(SELECT customer_id FROM orders)",
+        ),
         ("SELECT FirstName FROM Patient", "SELECT FirstName, LastName FROM Patient"),
         ("SELECT staff_fname FROM staff", "SELECT staff_fname, staff_lname FROM staff"),
     ],

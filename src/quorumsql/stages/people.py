@@ -60,8 +60,13 @@ def _names(tree: exp.Select, one: exp.Expr, schema: Schema) -> Iterator[tuple[st
     """The first and last names of the table that a column is of."""
     if not isinstance(one, exp.Column):
         return
+    name = one.name.lower()
     read = {x.alias_or_name: schema.table(x.name) for x in tree.find_all(exp.Table)}
-    known = [table for alias, table in read.items() if table and one.table in {"", alias}]
+    known = [
+        table
+        for alias, table in read.items()
+        if table and one.table in {"", alias} and name in {c.name.lower() for c in table.columns}
+    ]
     if len(known) == 1:
         yield from _pairs(known[0])
 

@@ -1,13 +1,14 @@
 """Questions of our own for Spider's training databases: its questions in other words, and new ones.
 
 Whoever wrote Spider's questions saw the schemas, and named columns as they are called; whoever asks
-in earnest did not. `questions.tsv` says each kind of question of the training set twice more, once
-without the names and once as people talk, and asks new ones with SQL of their own. A line is
+in earnest did not. `questions.tsv` says up to 45 kinds of question of each training database twice
+more, once without the names and once as people talk, and asks new ones. A language model helped to
+write them. A line is
 
     database <tab> question <tab> SQL
 
-where "=" and twelve hexadecimal digits in place of SQL mean that of Spider's own question, whose
-text is not ours to ship (`key_of`).
+where "=" and twelve hexadecimal digits in place of SQL mean a query of Spider's, whose text is not
+ours to ship (`key_of`).
 
 What is not covered: databases other than those of Spider's training set, its dev databases above
 all, and what is made by rule (`train.synthetic`, `train.rename`).
