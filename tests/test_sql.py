@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from quorumsql.domain import ColumnRef
 from quorumsql.sql import (
     RESERVED,
+    SHORT,
     SQLITE_RESERVED,
     is_ordered,
     names_in,
     normalise,
+    parsed,
     quote,
     tables_of,
+    tree_of,
 )
 
 
@@ -144,3 +147,21 @@ def test_reserved_words_are_usable_names_in_sqlite(word: str) -> None:
         )
         connection.execute(sql)
         connection.execute(sqlglot.parse_one(sql, read="sqlite").sql("sqlite"))
+
+
+def test_a_tree_that_was_changed_is_nobody_elses() -> None:
+    sql = "SELECT name FROM owner WHERE id = 1"
+    mine = parsed(sql, "sqlite")
+    assert mine is not None
+    mine.set("where", None)
+    shared = tree_of(sql, "sqlite")
+    assert shared is not None and shared.sql() == sql
+    assert normalise("SELECT  Name FROM owner", "sqlite") == "SELECT name FROM owner"
+    assert normalise("SELECT  Name FROM owner", "sqlite") == "SELECT name FROM owner"
+    assert tree_of("SELECT  Name FROM owner", "sqlite").sql() == "SELECT Name FROM owner"
+
+
+def test_trees_of_long_statements_are_not_kept() -> None:
+    long = f"SELECT {', '.join(f'c{n}' for n in range(SHORT))} FROM t"
+    assert tree_of(long, "sqlite") is not tree_of(long, "sqlite")
+    assert tree_of(long, "sqlite") == tree_of(long, "sqlite")

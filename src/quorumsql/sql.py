@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -34,16 +35,20 @@ __all__ = [
     "quote_table",
     "tables_of",
     "tree_edges",
+    "tree_of",
 ]
 
 TRUTHS = (("1", "0"), ("t", "f"), ("true", "false"), ("y", "n"), ("yes", "no"))
 """How databases write yes and no, in small letters."""
+KEPT, SHORT = 512, 4_000
+"""Trees that are kept, and the characters of a statement whose tree may be: an answer asks about
+each of its statements a dozen times."""
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def is_ordered(sql: str, dialect: str) -> bool:
     """Return whether the outermost query has an ORDER BY, so that the order of rows counts."""
-    tree = parsed(sql, dialect)
+    tree = tree_of(sql, dialect)
     while isinstance(tree, exp.Subquery) and tree.args.get("order") is None:
         tree = tree.this
     return tree is not None and tree.args.get("order") is not None
@@ -100,7 +105,7 @@ def tables_of(sql: str, dialect: str) -> tuple[str, ...]:
 
     Their order means nothing. Names that the statement itself defines in WITH are left out.
     """
-    tree = parsed(sql, dialect)
+    tree = tree_of(sql, dialect)
     return tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
 
 
@@ -109,7 +114,7 @@ def has_conditions(sql: str, dialect: str) -> bool:
 
     What cannot be read is taken to do so.
     """
-    tree = parsed(sql, dialect)
+    tree = tree_of(sql, dialect)
     kinds = (exp.Where, exp.Having, exp.Offset, exp.Except, exp.Intersect)
     return tree is None or tree.find(*kinds) is not None
 
@@ -119,7 +124,7 @@ def names_in(sql: str, dialect: str) -> tuple[tuple[str, ...], tuple[ColumnRef, 
 
     A column's `table` is "" where it is not qualified and its query reads more than one table.
     """
-    tree = parsed(sql, dialect)
+    tree = tree_of(sql, dialect)
     if tree is None:
         return (), ()
     tables = tuple(dict.fromkeys(table.name for table in _stored_tables(tree)))
@@ -137,7 +142,7 @@ def tree_edges(sql: str, dialect: str) -> tuple[tuple[str, str], ...]:
     Aliases of tables, and the tables that columns are qualified with, are left out: they differ
     between statements that mean the same. A statement that does not parse is one edge by itself.
     """
-    tree = parsed(sql, dialect)
+    tree = tree_of(sql, dialect)
     if tree is None:
         return (("", " ".join(sql.split()).lower()),)
     return tuple(
@@ -179,7 +184,17 @@ def _stored_tables(tree: exp.Expr | None) -> Iterator[exp.Table]:
 
 
 def parsed(sql: str, dialect: str) -> exp.Expr | None:
-    """Return the tree of the only statement in `sql`, or None."""
+    """Return the tree of the only statement in `sql`, or None. It is the caller's to change."""
+    tree = tree_of(sql, dialect)
+    return None if tree is None else tree.copy()
+
+
+def tree_of(sql: str, dialect: str) -> exp.Expr | None:
+    """Return the tree of the only statement in `sql`, or None. Others have it: do not change it."""
+    return _kept(sql, dialect) if len(sql) <= SHORT else _read(sql, dialect)
+
+
+def _read(sql: str, dialect: str) -> exp.Expr | None:
     try:
         read = known_dialect(dialect)
         trees = [tree for tree in sqlglot.parse(sql, read=read) if tree is not None]
@@ -187,6 +202,9 @@ def parsed(sql: str, dialect: str) -> exp.Expr | None:
         return None
     trees = [tree for tree in trees if not isinstance(tree, exp.Semicolon)]
     return trees[0] if len(trees) == 1 else None
+
+
+_kept = lru_cache(KEPT)(_read)
 
 
 def declared_kind(declared: str) -> Kind | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -60,8 +60,10 @@ class _Pass:
 class Graphs:
     """The trunk and the members of one folder of weights. Safe to use from several threads."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load everything in `folder`.
+    def __init__(self, folder: Path, names: Collection[str] | None = None) -> None:
+        """Load what is in `folder`; of the members only those called `names`, where given.
+
+        A member that is alone has both threads, which several share by running at the same time.
 
         Raises:
             ModelError: a file is missing or was made for another version.
@@ -70,9 +72,10 @@ class Graphs:
             self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
             self.tokeniser = Tokeniser(folder / "tokenizer.json")
             self._trunk = open_graph(folder / "trunk.onnx", threads=2)
-            names = self.manifest["members"]
-            self._encode = {n: open_graph(folder / f"{n}.encode.onnx") for n in names}
-            self._step = {n: open_graph(folder / f"{n}.step.onnx") for n in names}
+            own = [n for n in self.manifest["members"] if names is None or n in names]
+            threads = 2 if len(own) == 1 else 1
+            self._encode = {n: open_graph(folder / f"{n}.encode.onnx", threads) for n in own}
+            self._step = {n: open_graph(folder / f"{n}.step.onnx", threads) for n in own}
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"The embedded weights in {folder} cannot be loaded ({error}): "
@@ -146,6 +149,8 @@ def open_graph(path: Path, threads: int = 1) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Threads that wait for the next run at full speed keep a core from whatever comes in between.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -61,7 +61,8 @@ def load_members(
         ModelError: the weights cannot be loaded.
         UnknownName: no member has such a name.
     """
-    reader = _Reader(Graphs(folder))
+    forms = [name.removeprefix("embedded/") for name in names] if names else None
+    reader = _Reader(Graphs(folder, forms))
     known = {f"embedded/{form}": form for form in reader.graphs.manifest["members"]}
     for name in names or ():
         if name not in known:

@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import ErrorLevel
 
 from quorumsql.domain import Execution, Failure, Rows, Schema
 from quorumsql.naming import readable, stem
 from quorumsql.neural.relate import COMMON, WORD
+from quorumsql.sql import parsed
 
 __all__ = ["Names", "retell", "tell_left_out", "tell_result"]
 
@@ -111,10 +111,7 @@ def _named_best(
 
 def retell(sql: str, names: Names) -> str:
     """Return `sql` in lower case and plain form, with the names of a schema as words."""
-    try:
-        tree = sqlglot.parse_one(sql, read=names.dialect)
-    except (SqlglotError, RecursionError):
-        return _plain(sql)
+    tree = parsed(sql, names.dialect)
     if tree is None:
         return _plain(sql)
     aliases = {t.alias_or_name.lower(): t.name.lower() for t in tree.find_all(exp.Table)}

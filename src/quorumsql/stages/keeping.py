@@ -20,7 +20,7 @@ from sqlglot import exp
 
 from quorumsql.domain import Column, Execution, Rows, Schema, Table
 from quorumsql.follow.scope import Scope, is_dated, parts_of, plain
-from quorumsql.sql import parsed
+from quorumsql.sql import tree_of
 from quorumsql.stages.units import last_words
 
 __all__ = ["misread", "remarks"]
@@ -81,7 +81,7 @@ def misread(
     Raises:
         DatabaseError: the database itself is gone.
     """
-    tree = parsed(sql, schema.dialect)
+    tree = tree_of(sql, schema.dialect)
     if tree is None:
         return False
     for year in _YEARS.findall(said):
@@ -102,7 +102,7 @@ def remarks(text: str, sql: str, schema: Schema, said: Sequence[str] = ()) -> It
         schema: what the database holds.
         said: what the person is told already.
     """
-    tree = parsed(sql, schema.dialect)
+    tree = tree_of(sql, schema.dialect)
     found = None if tree is None else _TIMES.search(text)
     if tree is None:
         return

@@ -25,7 +25,7 @@ from sqlglot.errors import ErrorLevel
 
 from quorumsql.domain import Column, Execution, Hit, Rows, Schema, Table
 from quorumsql.follow.scope import plain
-from quorumsql.sql import declared_kind, parsed
+from quorumsql.sql import declared_kind, tree_of
 from quorumsql.stages.asked import ENDS, denies_only_there, plainly, words_of
 from quorumsql.stages.demand import Demand, demanded, outermost, read_tables
 from quorumsql.stages.flags import flagged
@@ -111,7 +111,7 @@ def supplied(
         DatabaseError: the database itself is gone.
     """
     text = plainly(question)
-    tree = parsed(sql, schema.dialect)
+    tree = tree_of(sql, schema.dialect)
     if tree is None:
         return None
     changed: exp.Expr = tree

@@ -25,13 +25,11 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Candidate, Column, Question, Schema
 from quorumsql.kept import Kept
-from quorumsql.sql import TRUTHS
+from quorumsql.sql import TRUTHS, tree_of
 from quorumsql.stages.heed import is_unheeded
 
 __all__ = ["SIGNS", "Sanity"]
@@ -63,9 +61,8 @@ class Sanity:
     def of(self, question: Question, sql: str, schema: Schema) -> Mapping[str, float]:
         """Return 1 or 0 for each of `SIGNS`; nothing is said of SQL that does not parse."""
         keys = self._keys.of(schema)
-        try:
-            tree = sqlglot.parse_one(sql, read=schema.dialect or None)
-        except (SqlglotError, RecursionError, ValueError):
+        tree = tree_of(sql, schema.dialect)
+        if tree is None:
             return _NONE
         queries = [_Query(select, keys) for select in tree.find_all(exp.Select)]
         return {

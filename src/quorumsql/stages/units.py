@@ -20,7 +20,7 @@ from sqlglot import exp
 from quorumsql.domain import Hit, Schema
 from quorumsql.follow import edited
 from quorumsql.follow.scope import plain
-from quorumsql.sql import parsed
+from quorumsql.sql import parsed, tree_of
 
 __all__ = ["grouped", "last_words", "unnarrowed"]
 
@@ -111,7 +111,7 @@ def unnarrowed(sql: str, question: str, hits: Sequence[Hit], schema: Schema) -> 
     "Number of patients by gender" came out as those of the men: one line, of a value that
     nobody said.
     """
-    tree = parsed(sql, schema.dialect)
+    tree = tree_of(sql, schema.dialect)
     if tree is None:
         return None
     where, group = tree.args.get("where"), tree.args.get("group")
@@ -123,6 +123,7 @@ def unnarrowed(sql: str, question: str, hits: Sequence[Hit], schema: Schema) -> 
     kept = [one for one in parts if not _is_guessed(one, keys - said, question)]
     if len(kept) == len(parts):
         return None
+    tree = tree.copy()
     tree.set("where", exp.Where(this=exp.and_(*kept)) if kept else None)
     return tree.sql(dialect=schema.dialect)
 
