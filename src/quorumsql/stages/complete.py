@@ -3,8 +3,9 @@
 What there is to be one row of is said at the end of a question (`units`).
 
 What the words say is missing, or a flag of theirs, is asked for (`missing`), ages are those of
-people (`ages`), who have whole names (`people`), and shares are divided (`shares`). A result of
-nothing is looked at again: NULL may have made it so (`nulls`).
+people (`ages`), ids that nobody asked for are names (`stand_for`), and those whole (`people`), and
+shares are divided (`shares`). A result of nothing is looked at again: NULL may have made it so
+(`nulls`).
 
 What was chosen is finished, not what was written: a selector that reads has never seen parts of
 dates, and its odds would say nothing.
@@ -25,6 +26,7 @@ from quorumsql.stages.missing import supplied
 from quorumsql.stages.nulls import without_nulls
 from quorumsql.stages.people import whole_names
 from quorumsql.stages.shares import divided
+from quorumsql.stages.stand_for import names_for_ids
 from quorumsql.stages.units import grouped, last_words, unnarrowed
 
 __all__ = ["completed", "finished"]
@@ -64,6 +66,7 @@ def completed(
     ways: list[Callable[[str], str | None]] = [
         lambda sql: aged(sql, question, schema),
         lambda sql: unnarrowed(sql, question, hits, schema),
+        lambda sql: names_for_ids(sql, question, schema),
         lambda sql: whole_names(sql, question, schema),
     ]
     words = last_words(question, schema)
