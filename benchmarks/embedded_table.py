@@ -5,10 +5,11 @@ majority, the choice that ships and the oracle, how much is right on all of dev 
 questions that 26 published systems answered; then those systems, by the same metric. Latency is
 that of whole answers on warm connections, measured here: each member alone, then all.
 
-    python benchmarks/embedded_table.py --data DIR --run runs/spider_dev [--questions 100] [--write]
+    python benchmarks/embedded_table.py --data DIR --run runs/spider_dev [--low runs/low]
+        [--questions 100] [--write]
 
-`--questions 0` measures no latency, which takes an idle machine. `--write` puts both tables into
-docs/embedded.md.
+`--low` is the same run with `--effort low`, where one member is asked. `--questions 0` measures
+no latency, which takes an idle machine. `--write` puts both tables into docs/embedded.md.
 
 What is not covered: what the published systems cost and how long they take; the pool does not say.
 """
@@ -41,11 +42,12 @@ def main(
     run: Annotated[Path, typer.Option(help="A run over all of Spider dev.")] = Path(
         "runs/spider_dev"
     ),
+    low: Annotated[Path | None, typer.Option(help="The same run with --effort low.")] = None,
     questions: Annotated[int, typer.Option(help="Questions to measure latency on.", min=0)] = 100,
     write: Annotated[bool, typer.Option("--write", help="Write them into the page, too.")] = False,
 ) -> None:
     """Print both tables."""
-    text = "\n".join([*_embedded(run, data, questions), "", *_beside(data)])
+    text = "\n".join([*_embedded(run, low, data, questions), "", *_beside(data)])
     print(text)
     if write:
         page = PAGE.read_text(encoding="utf-8")
@@ -54,7 +56,7 @@ def main(
         PAGE.write_text(page, encoding="utf-8")
 
 
-def _embedded(run: Path, data: Path, questions: int) -> Iterator[str]:
+def _embedded(run: Path, low: Path | None, data: Path, questions: int) -> Iterator[str]:
     predictions = list(read_predictions(run / "predictions.jsonl").values())
     pool = {int(str(line.id).rsplit("-", 1)[1]) for _, line in read_pool(_pool(data))}
     whole = summarise(predictions)
@@ -72,6 +74,10 @@ def _embedded(run: Path, data: Path, questions: int) -> Iterator[str]:
             f"`{name}` alone", whole["members"][name], shared["members"][name], spent.get(name)
         )
     yield _ours("majority of their first choices", whole["majority"], shared["majority"])
+    if low is not None:
+        fast = list(read_predictions(low / "predictions.jsonl").values())
+        parts = (_chosen(summarise(fast)), _chosen(summarise([p for p in fast if p.index in pool])))
+        yield _ours("**`--effort low`**: `columns` alone, by vote", *parts, spent.get("low"))
     yield _ours(
         "**trained selection (default)**", _chosen(whole), _chosen(shared), spent.get("all")
     )
@@ -112,13 +118,18 @@ def _ours(
 
 
 def _latencies(tasks: Sequence[Task], names: Sequence[str]) -> dict[str, list[float]]:
-    """Milliseconds per answer of each member alone, and of "all"; a first question warms up."""
+    """Milliseconds per answer of each member alone, of "all", and with "low" effort.
+
+    A first question warms up.
+    """
     groups: defaultdict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         groups[task.database].append(task)
     spent: dict[str, list[float]] = {}
-    for name, generators in (*((name, [name]) for name in names), ("all", ["embedded"])):
-        settings = load_settings(overrides={"generators": generators})
+    ways: dict[str, dict[str, Any]] = {name: {"generators": [name]} for name in names}
+    ways |= {"all": {"generators": ["embedded"]}, "low": {"effort": "low"}}
+    for name, chosen in ways.items():
+        settings = load_settings(overrides=chosen)
         first = None
         spent[name] = []
         for path, own in groups.items():

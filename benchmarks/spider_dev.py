@@ -4,6 +4,7 @@ Runs `quorum eval spider` and prints what it found as Markdown. An unfinished ru
 a finished one is only printed.
 
     python benchmarks/spider_dev.py --data DIR [--out runs/spider_dev] [--limit N] [--workers N]
+        [--effort low]
 
 What is not covered: the official test-suite metric.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,9 +29,11 @@ def main(
     limit: Annotated[int | None, typer.Option(help="Only the first so many questions.")] = None,
     workers: Annotated[int, typer.Option(help="Processes to answer with.")] = 1,
     generators: Annotated[str, typer.Option(help="Generators, comma-separated.")] = "embedded",
+    effort: Annotated[str, typer.Option(help="low, medium or high.")] = "medium",
 ) -> None:
     """Print the tables of a run."""
-    summary = _run(data, out, limit, workers, generators)
+    chosen = ("--generators", generators, "--effort", effort)
+    summary = _run(data, out, limit, workers, chosen)
     databases = len(summary["databases"])
     print(f"{summary['n']} questions over {databases} databases, {summary['seconds']:.0f} s.\n")
     print("| | execution accuracy, % | 95 % interval |\n|---|---|---|")
@@ -61,12 +65,14 @@ _ROWS = {
 }
 
 
-def _run(data: Path, out: Path, limit: int | None, workers: int, generators: str) -> dict[str, Any]:
+def _run(
+    data: Path, out: Path, limit: int | None, workers: int, chosen: Sequence[str]
+) -> dict[str, Any]:
     command = [
         *(_QUORUM, "eval", "spider", "--json"),
         *("--questions", str(data / "spider/dev.json")),
         *("--db-dir", str(data / "spider/database")),
-        *("--out", str(out), "--workers", str(workers), "--generators", generators),
+        *("--out", str(out), "--workers", str(workers), *chosen),
         *(() if limit is None else ("--limit", str(limit))),
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)

@@ -180,6 +180,30 @@ def test_the_package_ships_a_cascade_for_each_way_to_choose() -> None:
         assert shipped.order[0] == FIRST  # it tries more, since it may answer alone
 
 
+def test_who_is_asked_alone_is_as_sure_as_it_was_measured_alone() -> None:
+    for selector in ("vote", "trained"):
+        shipped, whole = shipped_cascade(selector), shipped_calibration(selector)
+        assert shipped is not None
+        alone = shipped_calibration(selector, asked=[FIRST])
+        assert (alone.line, alone.ranks) == (shipped.steps[0].calibration.line, whole.ranks)
+        two = shipped_calibration(selector, asked=shipped.order[1::-1])
+        assert two.line == shipped.steps[1].calibration.line
+        for others in ((), shipped.order, shipped.order[1:2], ["model"]):
+            assert shipped_calibration(selector, asked=others) == whole
+
+
+def test_where_nobody_would_be_asked_second_only_the_first_is_loaded(shop: Path) -> None:
+    settings = load_settings(overrides={"members": {"cascade": 0.0}})
+    with connect(shop, settings=settings) as connection:
+        assert [one.name for one in connection.load()] == [FIRST]
+        fast = connection.ask("How many customers are there?")
+    with connect(shop) as connection:
+        assert len(connection.load()) == 3
+        slow = connection.ask("How many customers are there?")
+    assert {one.generator for one in fast.candidates} == {FIRST}
+    assert fast.sql == slow.sql
+
+
 COUNT, NAMES = "SELECT count(*) FROM customer", "SELECT name FROM customer"
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -62,7 +63,7 @@ __all__ = [
 
 
 def connect(
-    url: str,
+    url: str | Path,
     *,
     settings: Settings | None = None,
     generators: Sequence[Generator] | None = None,
@@ -98,9 +99,9 @@ def connect(
         from quorumsql.assemble import check_names
 
         check_names(settings)
-    database = open_guarded(url, settings=settings, tell=tell, who=who)
+    database = open_guarded(str(url), settings=settings, tell=tell, who=who)
     return Connection(
-        database, settings=settings, generators=generators, model=model, url=url, like=like
+        database, settings=settings, generators=generators, model=model, url=str(url), like=like
     )
 
 
@@ -352,13 +353,15 @@ class Connection:
     def _built(self, *, dry: bool = False) -> Pipeline:
         own = self._generators is None
         chosen_by = self._settings.members.selector
-        calibration = shipped_calibration(chosen_by) if own else Calibration()
-        # What max_error promises was measured with all members asked.
-        cascades = self._settings.members.cascade != "off" and self._settings.max_error is None
+        members = self.load() if own else self._generators or ()
+        free = self._settings.max_error is None  # a promise was measured with all members asked
+        cascades = free and self._settings.members.cascade != "off"
+        asked = [one.name for one in members if free]
+        calibration = shipped_calibration(chosen_by, asked=asked) if own else Calibration()
         said = self._said(calibration)
         return Pipeline(
             database=self._database,
-            generators=self.load() if own else self._generators or (),
+            generators=members,
             index=self._values(),
             policy=self._policy(calibration),
             calibration=calibration,

@@ -6,7 +6,8 @@ What is not covered: language models (`assemble`), and training any of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,6 +123,8 @@ def _members(settings: Settings, folder: Path) -> tuple[Generator, ...]:
     from quorumsql.neural.members import load_members
 
     names = None if "embedded" in wanted else wanted
+    if names is None and settings.members.cascade == 0 and settings.max_error is None:
+        names = [FIRST]  # nobody is ever so unsure that another would be asked
     most = settings.hypotheses
     return load_members(names, folder=folder, beam=most, beams=wider(most))
 
@@ -171,9 +174,17 @@ def _reader(folder: Path) -> Reader:
     return reader.Reader(folder / "reader.onnx")
 
 
-def shipped_calibration(of: str = VOTE) -> Calibration:
-    """Return what was measured of the embedded generators, chosen among by `of`."""
-    return load(FOLDER / "calibration.json", of)
+def shipped_calibration(of: str = VOTE, *, asked: Collection[str] = ()) -> Calibration:
+    """Return what was measured of the embedded generators, chosen among by `of`.
+
+    Where only those are `asked` that a cascade asks first, it is what was measured of them.
+    """
+    known, cascade = load(FOLDER / "calibration.json", of), shipped_cascade(of)
+    if cascade is not None and asked:
+        for place, step in enumerate(cascade.steps, start=1):
+            if {*cascade.order[:place]} == {*asked}:
+                return replace(step.calibration, ranks=known.ranks)
+    return known
 
 
 def shipped_cascade(of: str = VOTE) -> Cascade | None:
