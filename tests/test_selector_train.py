@@ -25,6 +25,7 @@ from quorumsql.train.lessons import lessons_of_run, load_lessons, make_lessons, 
 from quorumsql.train.losses import LOSSES, ensemble
 from quorumsql.train.model import Ensemble, Shape
 from quorumsql.train.modify import modify, rewritten
+from quorumsql.train.questions import key_of
 from quorumsql.train.reader_model import ReaderModel
 from quorumsql.train.selector import ReaderPlan, export_reader, train_reader
 from quorumsql.train.start_selector import databases_of, fit_selector
@@ -85,6 +86,39 @@ def test_lessons_have_right_and_wrong_candidates_and_go_on(spider: Path, tmp_pat
     make_lessons(spider, ("train.json",), path)
     again = {one.key: one for one in load_lessons(path)}
     assert again == {one.key: one for one in lessons}
+
+
+def test_our_own_questions_are_lessons_too_as_many_as_wanted(spider: Path, tmp_path: Path) -> None:
+    rows = json.loads((spider / "train.json").read_text(encoding="utf-8"))
+    key = key_of("one", rows[0]["query"])
+    written = tmp_path / "questions.tsv"
+    written.write_text(
+        f"one\tWho keeps animals?\t{key}\none\tHow many are kept?\tSELECT count(*) FROM pet\n"
+        "two\tAnything at all?\tSELECT name FROM owner\nelsewhere\tWhat?\tSELECT 1\n",
+        encoding="utf-8",
+    )
+    found = {}
+    for most in (0, 1, 9):
+        path = tmp_path / f"{most}.jsonl"
+        make_lessons(spider, ("train.json",), path, own=most, written=written)
+        found[most] = [one for one in load_lessons(path) if one.key.startswith("own")]
+    assert [len(own) for own in found.values()] == [0, 2, 3]
+    assert {one.question for one in found[1]} < {one.question for one in found[9]}
+    reworded = next(one for one in found[9] if one.question == "Who keeps animals?")
+    plain = next(iter(load_lessons(tmp_path / "0.jsonl")))
+    assert reworded.candidates[0].sql == plain.candidates[0].sql
+
+
+def test_a_pass_may_read_a_share_of_the_lessons(
+    spider: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    path = make_lessons(spider, ("train.json",), tmp_path / "lessons.jsonl")
+    lessons, events = list(load_lessons(path)), []
+    train_reader(
+        lessons, (), tmp_path / "out", replace(PLAN, share=0.5), start=None,
+        tokeniser=ReaderTokeniser(tokenizer), shape=TINY, report=events.append,
+    )  # fmt: skip
+    assert events[0]["steps"] == PLAN.passes * len(lessons) // 2 // PLAN.questions
 
 
 def test_no_candidate_shows_by_its_hand_that_it_is_gold(spider: Path, tmp_path: Path) -> None:

@@ -151,8 +151,24 @@ def selector(
     fit: Fit = None,
     members: Members = None,
     reader: ReaderStart = None,
+    own: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Learn from N of our own questions about each database, too.", min=0
+        ),
+    ] = 0,
     passes: Annotated[
         int | None, typer.Option(metavar="N", help="Passes over the lessons.", min=1)
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            metavar="0–1", help="Share of the lessons that each pass reads.", min=0.01, max=1.0
+        ),
+    ] = None,
+    candidates: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Candidates of a question that are read at once.", min=2),
     ] = None,
     frozen_layers: Annotated[
         int | None,
@@ -180,8 +196,13 @@ def selector(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        chosen = {"passes": passes, "frozen_layers": frozen_layers, "loss": loss}
-        weights = _select(folder, out, tuple(run or ()), fit, members, reader, chosen, progress)
+        chosen = {
+            "passes": passes, "share": share, "candidates": candidates,
+            "frozen_layers": frozen_layers, "loss": loss,
+        }  # fmt: skip
+        weights = _select(
+            folder, out, tuple(run or ()), fit, members, reader, own, chosen, progress
+        )
         if members and fit:
             from quorumsql.train.start_selector import measure_selector
 
@@ -197,6 +218,7 @@ def _select(
     fit: Path | None,
     members: Path | None,
     reader: Path | None,
+    own: int,
     chosen: dict[str, Any],
     progress: Progress,
 ) -> Path:
@@ -224,7 +246,7 @@ def _select(
     apart = databases_of(fit) if fit else frozenset()
     weights = train_selector(
         data, out,
-        runs=runs, apart=apart, members=members, reader=reader, plan=plan, report=report,
+        runs=runs, apart=apart, members=members, reader=reader, own=own, plan=plan, report=report,
     )  # fmt: skip
     if fit:
         fit_selector(weights, fit, data)

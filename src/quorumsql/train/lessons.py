@@ -14,6 +14,8 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 
 from quorumsql.db import open_database
@@ -28,6 +30,7 @@ from quorumsql.sql import is_ordered
 from quorumsql.stores.records import add_records, read_records
 from quorumsql.train.ground import Ground
 from quorumsql.train.modify import modify, rewritten
+from quorumsql.train.questions import QUESTIONS, own_questions
 
 __all__ = ["Exhibit", "Lesson", "lessons_of_run", "load_lessons", "make_lessons", "merged"]
 
@@ -56,20 +59,44 @@ class Lesson:
 
 
 def make_lessons(
-    data: Path, files: Sequence[str], out: Path, *, watch: Callable[[Lesson], None] = lambda _: None
+    data: Path,
+    files: Sequence[str],
+    out: Path,
+    *,
+    own: int = 0,
+    written: Path = QUESTIONS,
+    watch: Callable[[Lesson], None] = lambda _: None,
 ) -> Path:
-    """Write the lessons of `files` in the Spider folder `data` to `out`; go on where it stopped."""
+    """Write the lessons of `files` in the Spider folder `data` to `out`; go on where it stopped.
+
+    With `own`, also of so many of our own questions about each database, as they stand in
+    `written` (`train.questions`).
+    """
     done = {lesson.key for lesson in load_lessons(out)} if out.is_file() else set()
     rows: dict[str, list[tuple[str, dict[str, str]]]] = {}
     for name in files:
         for number, row in enumerate(json.loads((data / name).read_text(encoding="utf-8"))):
             rows.setdefault(row["db_id"], []).append((f"{name}{number}", row))
-    for database, own in sorted(rows.items()):
-        left = [(key, row) for key, row in own if key not in done]
+    for database, more in _own(rows, own, written).items():
+        rows[database] += more
+    for database, own_rows in sorted(rows.items()):
+        left = [(key, row) for key, row in own_rows if key not in done]
         for lesson in _of_database(data, database, left) if left else ():
             add_records(out, [asdict(lesson)])
             watch(lesson)
     return out
+
+
+def _own(
+    rows: Mapping[str, Sequence[tuple[str, dict[str, str]]]], most: int, written: Path
+) -> dict[str, list[tuple[str, dict[str, str]]]]:
+    """Up to `most` of our own questions about each database of `rows`, always the same ones."""
+    found: dict[str, list[tuple[str, dict[str, str]]]] = {}
+    known = (row for own in rows.values() for _, row in own)
+    for row in own_questions(known, path=written) if most else ():
+        key = sha256(f"{row['db_id']}\t{row['question']}".encode()).hexdigest()[:12]
+        found.setdefault(row["db_id"], []).append((f"own{key}", row))
+    return {name: sorted(own, key=itemgetter(0))[:most] for name, own in found.items()}
 
 
 def load_lessons(path: Path) -> Iterator[Lesson]:

@@ -1,9 +1,9 @@
 """Questions of our own for Spider's training databases: its questions in other words, and new ones.
 
 Whoever wrote Spider's questions saw the schemas, and named columns as they are called; whoever asks
-in earnest did not. `questions.tsv` says up to 45 kinds of question of each training database twice
-more, once without the names and once as people talk, and asks new ones. A language model helped to
-write them. A line is
+in earnest did not. `questions.tsv` says up to 45 kinds of question of each training database four
+times more (without names of tables and columns, without those of columns, with synonyms for both,
+and as people talk), and asks new ones. A language model helped to write them. A line is
 
     database <tab> question <tab> SQL
 

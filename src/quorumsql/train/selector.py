@@ -40,6 +40,8 @@ class ReaderPlan:
     """
 
     passes: int = 2
+    share: float = 1.0
+    """Share of the questions that each pass reads, drawn anew for each (RS2, arXiv 2305.18424)."""
     questions: int = 8
     candidates: int = 8
     rate: float = 1e-4
@@ -101,7 +103,7 @@ def train_reader(
     average = ReaderModel(shape or Shape()).to(device)
     average.load_state_dict(model.state_dict())
     run = Run(model=model, average=average, optimizer=_optimizer(model, plan))
-    per_pass = math.ceil(len(useful) / plan.questions)
+    per_pass = math.ceil(plan.share * len(useful) / plan.questions)
     total = per_pass * plan.passes
     checkpoint = out / "reader_checkpoint.pt"
     run.resume(checkpoint, asdict(plan), device=device)

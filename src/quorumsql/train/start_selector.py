@@ -41,6 +41,7 @@ def train_selector(
     apart: Collection[str],
     members: Path | None = None,
     reader: Path | None = None,
+    own: int = 0,
     plan: ReaderPlan | None = None,
     report: Callable[[dict[str, Any]], None],
 ) -> Path:
@@ -56,6 +57,7 @@ def train_selector(
             default.
         reader: a reader to go on from, instead of members: "shipped", a graph, or the reader.pt
             of an earlier training.
+        own: how many of our own questions about each database it learns from as well.
         plan: how to train.
         report: receives events.
 
@@ -76,7 +78,7 @@ def train_selector(
             log.flush()
             report(event)
 
-        lessons = _lessons(data, out, runs, tell)
+        lessons = _lessons(data, out, runs, own, tell)
         trained = train_reader(
             [one for one in lessons if one.database not in apart],
             [one for one in lessons if one.database in apart],
@@ -124,12 +126,13 @@ def measure_selector(
 
 
 def _lessons(
-    data: Path, out: Path, runs: Sequence[Path], tell: Callable[[dict[str, Any]], None]
+    data: Path, out: Path, runs: Sequence[Path], own: int, tell: Callable[[dict[str, Any]], None]
 ) -> list[Lesson]:
     made = make_lessons(
         data,
         FILES,
         out / "lessons.jsonl",
+        own=own,
         watch=lambda one: tell({"event": "lesson", "key": one.key}),
     )
     found = list(load_lessons(made))
