@@ -1,6 +1,6 @@
 """How long an answer takes: warm, as a cold process, and how heavy `import quorumsql` is.
 
-    python benchmarks/latency.py --data DIR [--questions 300] [--runs 5]
+    python benchmarks/latency.py --data DIR [--questions 300] [--runs 5] [--effort low]
 
 Warm: one connection per database, its first question not counted (it loads the members and
 builds the value index). Cold: `quorum ask` as a process of its own, with its peak memory.
@@ -23,6 +23,7 @@ from typing import Annotated
 import typer
 
 from quorumsql import connect
+from quorumsql.config import load_settings
 from quorumsql.errors import ModelError
 from quorumsql.evals.datasets import Task, load_spider
 from quorumsql.evals.metrics import percentile
@@ -35,15 +36,15 @@ def main(
     data: Annotated[Path, typer.Option(envvar="QUORUM_DATA", help="The folder of data.")],
     questions: Annotated[int, typer.Option(help="How many warm questions.", min=1)] = 300,
     runs: Annotated[int, typer.Option(help="How many cold processes.", min=1)] = 5,
+    effort: Annotated[str, typer.Option(help="low, medium or high.")] = "medium",
 ) -> None:
     """Print three Markdown tables."""
     tasks = load_spider(data / "spider/dev.json", data / "spider/database")
     _print_import(runs)
-    _print_cold(
-        data, runs
-    )  # first: until it executes, a child counts its parent's memory as its own
+    # First: until it executes, a child counts its parent's memory as its own.
+    _print_cold(data, runs, effort)
     try:
-        _print_warm(_spread(tasks, questions))
+        _print_warm(_spread(tasks, questions), effort)
     except ModelError as error:
         print(f"No embedded members to measure: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -74,14 +75,15 @@ def _python(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def _print_warm(tasks: list[Task]) -> None:
+def _print_warm(tasks: list[Task], effort: str) -> None:
     """Ask `tasks` on warm connections and print quantiles per stage."""
+    settings = load_settings(overrides={"effort": effort})
     groups: defaultdict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         groups[task.database].append(task)
     spent: defaultdict[str, list[float]] = defaultdict(list)
     for path, group in groups.items():
-        with connect(path) as connection:
+        with connect(path, settings=settings) as connection:
             connection.ask(group[0].question)
             for task in group:
                 started = time.perf_counter()
@@ -96,11 +98,11 @@ def _print_warm(tasks: list[Task]) -> None:
     print()
 
 
-def _print_cold(data: Path, runs: int) -> None:
+def _print_cold(data: Path, runs: int, effort: str) -> None:
     database = data / "spider/database/world_1/world_1.sqlite"
     question = "Which countries have a population above 80000000?"
     command = [
-        *(_QUORUM, "ask", "--json"),
+        *(_QUORUM, "ask", "--json", "--effort", effort),
         *("--db", str(database), question),
     ]
     seconds, megabytes = zip(*(_measure(command) for _ in range(runs)), strict=True)

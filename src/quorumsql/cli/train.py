@@ -64,6 +64,12 @@ Members = Annotated[
         "with it. Without, it starts from those of the package.",
     ),
 ]
+Own = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Learn from N of our own questions about each database, too.", min=0
+    ),
+]
 ReaderStart = Annotated[
     Path | None,
     typer.Option(
@@ -151,12 +157,7 @@ def selector(
     fit: Fit = None,
     members: Members = None,
     reader: ReaderStart = None,
-    own: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="Learn from N of our own questions about each database, too.", min=0
-        ),
-    ] = 0,
+    own: Own = 0,
     passes: Annotated[
         int | None, typer.Option(metavar="N", help="Passes over the lessons.", min=1)
     ] = None,
