@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,15 @@ def schema_of(dialect: str = "sqlite") -> Schema:
             table("films", "id", "title", "rating"),
             table("airports", "airport_id", "airport_name", "city_name"),
             table("visits", "visit_id", "film_id", "note"),
+            table("ratings", "rating_id", "city_name"),
+            table("group", "group_id", "thing id"),
+            replace(table("main.odd things", "id", "full name"), schema="main"),
         ),
         foreign_keys=(
             key("orders", "customer_id", "customers", "customer_id"),
             key("employees", "ManagerID", "employees", "EmployeeID"),
             key("visits", "film_id", "films", "id"),
+            key("group", "thing id", "main.odd things", "id"),
         ),
     )
 
@@ -48,7 +53,7 @@ def schema_of(dialect: str = "sqlite") -> Schema:
     [
         (
             "SELECT customer_id FROM customers WHERE city = 'Rome'",
-            "SELECT first_name FROM customers WHERE city = 'Rome'",
+            "SELECT first_name, last_name FROM customers WHERE city = 'Rome'",
         ),
         (
             "SELECT EmployeeID FROM employees ORDER BY Name",
@@ -56,33 +61,41 @@ def schema_of(dialect: str = "sqlite") -> Schema:
         ),
         (
             "SELECT DISTINCT customer_id FROM orders WHERE total > 5",
-            "SELECT customers.first_name FROM orders JOIN customers ON "
+            "SELECT customers.first_name, customers.last_name FROM orders LEFT JOIN customers ON "
             "orders.customer_id = customers.customer_id WHERE orders.total > 5 "
-            "GROUP BY orders.customer_id, customers.first_name",
+            "GROUP BY orders.customer_id, customers.first_name, customers.last_name",
         ),
         (
             "SELECT COUNT(*), customer_id FROM orders GROUP BY customer_id "
             "HAVING COUNT(*) >= 10 ORDER BY COUNT(*) DESC",
-            "SELECT COUNT(*), customers.first_name FROM orders JOIN customers ON "
-            "orders.customer_id = customers.customer_id GROUP BY orders.customer_id, "
-            "customers.first_name HAVING COUNT(*) >= 10 ORDER BY COUNT(*) DESC",
+            "SELECT COUNT(*), customers.first_name, customers.last_name FROM orders LEFT JOIN "
+            "customers ON orders.customer_id = customers.customer_id GROUP BY orders.customer_id, "
+            "customers.first_name, customers.last_name HAVING COUNT(*) >= 10 "
+            "ORDER BY COUNT(*) DESC",
         ),
         (
             "SELECT T2.customer_id, SUM(T1.total) FROM orders AS T1 JOIN customers AS T2 "
             "ON T1.customer_id = T2.customer_id GROUP BY T2.customer_id",
-            "SELECT T2.first_name, SUM(T1.total) FROM orders AS T1 JOIN customers AS T2 "
-            "ON T1.customer_id = T2.customer_id GROUP BY T2.customer_id, T2.first_name",
+            "SELECT T2.first_name, T2.last_name, SUM(T1.total) FROM orders AS T1 "
+            "JOIN customers AS T2 ON T1.customer_id = T2.customer_id GROUP BY T2.customer_id, "
+            "T2.first_name, T2.last_name",
         ),
         (
             "SELECT T1.customer_id FROM orders AS T1 JOIN customers AS T2 "
             "ON T1.customer_id = T2.customer_id WHERE T2.city = 'Rome'",
-            "SELECT T2.first_name FROM orders AS T1 JOIN customers AS T2 "
+            "SELECT T2.first_name, T2.last_name FROM orders AS T1 JOIN customers AS T2 "
             "ON T1.customer_id = T2.customer_id WHERE T2.city = 'Rome'",
         ),
         (
-            'SELECT film_id FROM visits WHERE film_id IN (SELECT id FROM films) AND note = "x"',
-            "SELECT films.title FROM visits JOIN films ON visits.film_id = films.id "
-            'WHERE visits.film_id IN (SELECT id FROM films) AND visits.note = "x"',
+            "SELECT film_id FROM visits WHERE note = 'x'",
+            "SELECT films.title FROM visits LEFT JOIN films ON visits.film_id = films.id "
+            "WHERE visits.note = 'x'",
+        ),
+        ("SELECT airport_id FROM airports", "SELECT airport_name FROM airports"),
+        (
+            'SELECT "thing id" FROM "group"',
+            'SELECT "odd things"."full name" FROM "group" LEFT JOIN main."odd things" '
+            'ON "group"."thing id" = "odd things".id',
         ),
     ],
 )
@@ -94,7 +107,8 @@ def test_a_name_stands_in_place_of_an_id(sql: str, expected: str) -> None:
     "sql",
     [
         "SELECT order_id FROM orders",  # has no name
-        "SELECT airport_id FROM airports",  # has two
+        "SELECT rating_id FROM ratings",  # has none of its own
+        "SELECT film_id FROM visits WHERE film_id IN (SELECT id FROM films)",  # whose film_id?
         "SELECT ManagerID FROM employees",  # another row of the same table
         "SELECT customer_id, order_id FROM orders",
         "SELECT first_name, customer_id FROM customers",

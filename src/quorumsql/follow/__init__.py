@@ -32,7 +32,7 @@ from quorumsql.follow.scope import Scope
 from quorumsql.follow.shape import count, group, limit, sort
 from quorumsql.sql import parsed, quote
 
-__all__ = ["Kept", "edited", "kept"]
+__all__ = ["Kept", "edited", "kept", "written"]
 
 _OPENING = re.compile(
     r"^(?:(?:and|now|but|then|ok|okay|please|can you|could you|what about|how about|show(?: me)?|"
@@ -81,7 +81,7 @@ def edited(
         )
         changed = rule(scope, words)
         if changed is not None:
-            return _written(changed, schema.dialect)
+            return written(changed, schema.dialect)
     return None
 
 
@@ -129,7 +129,7 @@ def kept(sql: str, text: str, schema: Schema, *, about: str, today: date) -> Kep
     if rule(scope, words) is None:
         return None
     return Kept(
-        sql=_written(tree, schema.dialect),
+        sql=written(tree, schema.dialect),
         column=days[0][1].name if days else "",
         others=tuple(dict.fromkeys(one.name for _, one, _ in days[1:])),
     )
@@ -145,8 +145,8 @@ def _select(sql: str, dialect: str) -> exp.Select | None:
     return tree if isinstance(tree, exp.Select) else None
 
 
-def _written(tree: exp.Select, dialect: str) -> str:
-    """The statement for people to read: names are quoted where they have to be."""
+def written(tree: exp.Select, dialect: str) -> str:
+    """Return the statement for people to read: names are quoted where they have to be."""
     for name in tree.find_all(exp.Identifier):
         if name.args.get("quoted"):
             name.set("quoted", quote(name.name, dialect) != name.name)

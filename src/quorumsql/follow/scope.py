@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from quorumsql.domain import Column, ForeignKey, Hit, Schema, Table
 
-__all__ = ["Scope", "is_dated", "is_of_birth", "parts_of", "plain"]
+__all__ = ["Scope", "column_of", "is_dated", "is_of_birth", "parts_of", "plain"]
 
 _LABELS = ("name", "fullname", "lastname", "title", "label")
 """What rows are called by, best first: an employee's title is not who it is."""
@@ -97,7 +97,7 @@ class Scope:
             for written, stored in self.tables():
                 for one in stored.columns:
                     if names & _names(stored, one) and fits(one):
-                        return _column(one.name, written)
+                        return column_of(one.name, written)
         return self._joined(lambda t: [c for c in t.columns if wanted in _names(t, c) and fits(c)])
 
     def things(self, words: str) -> tuple[exp.Column, ...] | None:
@@ -110,20 +110,20 @@ class Scope:
         for written, stored in own if len(own) > 1 else ():
             told = _told_by(stored) if plain(stored.bare_name) == wanted else None
             if told is not None:
-                return _column(told[0], written), _column(told[1], written)
+                return column_of(told[0], written), column_of(told[1], written)
         for stored, path in self._referred():
             told = _told_by(stored) if plain(stored.bare_name) == wanted else None
             if told is not None:
-                joined = self._join(path)
+                joined = self.join(path)
                 if joined is None:
                     return None
-                return _column(told[0], joined), _column(told[1], joined)
+                return column_of(told[0], joined), column_of(told[1], joined)
         return None
 
     def only_number(self) -> exp.Column | None:
         """The only column of numbers that are no keys, where there is just one."""
         found = [
-            _column(one.name, written)
+            column_of(one.name, written)
             for written, stored in self.tables()
             for one in stored.columns
             if one.kind == "number" and not self._is_key(stored, one)
@@ -176,7 +176,7 @@ class Scope:
                         table_words,
                         int(refers),
                     )
-                    found.append((key, one, _column(one.name, written)))
+                    found.append((key, one, column_of(one.name, written)))
         return sorted(found, key=lambda item: [-part for part in item[0]])
 
     def _measured(self) -> frozenset[str]:
@@ -207,14 +207,14 @@ class Scope:
         for written, stored in self.tables():
             for one in stored.columns:
                 if one.kind != "text" and plain(one.name) in {"year", "yr"}:
-                    return _column(one.name, written)
+                    return column_of(one.name, written)
         return None
 
     def place_of(self, hit: Hit) -> exp.Column | None:
         """The column in which a stored value was found."""
         for written, stored in self.tables():
             if stored.name.lower() == hit.table.lower():
-                return _column(hit.column, written)
+                return column_of(hit.column, written)
         return self._joined(
             lambda t: [
                 c
@@ -279,8 +279,8 @@ class Scope:
         if len(near) != 1:
             return None
         _, path, column = near[0]
-        written = self._join(path)
-        return None if written is None else _column(column.name, written)
+        written = self.join(path)
+        return None if written is None else column_of(column.name, written)
 
     def _is_part(self, key: ForeignKey) -> bool:
         """Whether the key is a piece of its table's own: lines of an order are a part of it."""
@@ -309,8 +309,11 @@ class Scope:
             seen |= {name for name, _ in further}
             paths = list(dict(further).items())
 
-    def _join(self, path: Sequence[ForeignKey]) -> exp.Table | None:
-        """Join the tables along `path`; None where names of columns could come to mean another."""
+    def join(self, path: Sequence[ForeignKey]) -> exp.Table | None:
+        """Join the tables along `path`, rows without a partner included.
+
+        Returns the last one; None where names of columns could come to mean another.
+        """
         if not self._qualified([key.referred_table for key in path]):
             return None
         written: exp.Table | None = None
@@ -321,7 +324,9 @@ class Scope:
                 return None
             written = _table(right)
             pairs = zip(key.columns, key.referred_columns, strict=True)
-            on = [exp.EQ(this=_column(a, left), expression=_column(b, written)) for a, b in pairs]
+            on = [
+                exp.EQ(this=column_of(a, left), expression=column_of(b, written)) for a, b in pairs
+            ]
             self.tree.join(written, on=exp.and_(*on), join_type="left", copy=False)
         return written
 
@@ -415,7 +420,8 @@ def _names(table: Table, column: Column) -> set[str]:
     return {plain(column.name), plain(f"{table.bare_name} {column.name}")}
 
 
-def _column(name: str, table: exp.Table) -> exp.Column:
+def column_of(name: str, table: exp.Table) -> exp.Column:
+    """Return a column of a table as it is written in a statement."""
     return exp.column(name, table=exp.to_identifier(table.alias_or_name, quoted=_quoted(table)),
                       quoted=True)  # fmt: skip
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import sqlglot
 from rapidfuzz import fuzz, process
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from quorumsql.domain import Column, Execution, Hit, Rows, Schema, Table
+from quorumsql.sql import tree_of
 
-__all__ = ["CHECKS", "Case", "Trees", "advice"]
+__all__ = ["CHECKS", "Case", "advice"]
 
 _NEAR = 80.0
 _LOOKED_AT = 5_000
@@ -36,27 +35,9 @@ class Case:
     private: bool = False
 
 
-class Trees:
-    """Parse trees of one question's statements: several candidates write the same text."""
-
-    def __init__(self, dialect: str) -> None:
-        """Begin with none."""
-        self._dialect = dialect
-        self._known: dict[str, exp.Expr | None] = {}
-
-    def of(self, sql: str) -> exp.Expr | None:
-        """Return the tree of a statement, not to be changed; None where it does not parse."""
-        if sql not in self._known:
-            try:
-                self._known[sql] = sqlglot.parse_one(sql, read=self._dialect or None)
-            except (SqlglotError, RecursionError, ValueError):
-                self._known[sql] = None
-        return self._known[sql]
-
-
-def advice(case: Case, trees: Trees) -> tuple[str, ...]:
+def advice(case: Case) -> tuple[str, ...]:
     """Return what the rules have to say, each once; nothing of SQL that does not parse."""
-    tree = trees.of(case.sql)
+    tree = tree_of(case.sql, case.schema.dialect)
     if tree is None:
         return ()
     found = (text for check in CHECKS for text in check(tree, case))

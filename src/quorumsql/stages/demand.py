@@ -22,9 +22,9 @@ from quorumsql.follow.scope import Scope, plain
 from quorumsql.sql import quote
 from quorumsql.stages.asked import named, plainly
 
-__all__ = ["Demand", "demanded", "naming", "outermost", "read_tables"]
+__all__ = ["Demand", "demanded", "labels", "naming", "outermost", "read_tables"]
 
-_LABEL = re.compile(r"(?:first|last|full|sur)?name|title|label")
+_NAME = re.compile(r"(?:first|last|full|sur)?name")
 _FEW = re.compile(r"\b(?:\d+|top|bottom|first|last|one|two|three|five|ten)\b")
 
 
@@ -229,8 +229,14 @@ def _flat(node: exp.Expr) -> list[exp.Expr]:
 
 def naming(table: Table, besides: Column) -> list[str]:
     """Return what rows of the table are called by: names, else keys, else whatever comes first."""
-    own = plain(table.bare_name)
     rest = [column for column in table.columns if column is not besides]
-    names = [c.name for c in rest if _LABEL.fullmatch(plain(c.name).removeprefix(own))]
     keys = [c.name for c in rest if c.primary_key]
-    return names or keys or [column.name for column in rest[:1]] or [besides.name]
+    return labels(table, besides) or keys or [c.name for c in rest[:1]] or [besides.name]
+
+
+def labels(table: Table, besides: Column) -> list[str]:
+    """Return the names of the table's rows; where there are none, their titles."""
+    own = plain(table.bare_name)
+    parts = {c.name: plain(c.name).removeprefix(own) for c in table.columns if c is not besides}
+    names = [name for name, part in parts.items() if _NAME.fullmatch(part)]
+    return names or [name for name, part in parts.items() if part in {"title", "label"}]

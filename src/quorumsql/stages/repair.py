@@ -18,7 +18,7 @@ from quorumsql.domain import Attempt, Brief, Candidate, Execution, Failure, Limi
 from quorumsql.errors import ModelError
 from quorumsql.ports import Database
 from quorumsql.prompts.judge import result_text
-from quorumsql.stages.checks import Case, Trees, advice
+from quorumsql.stages.checks import Case, advice
 from quorumsql.stages.prompted import Prompted
 from quorumsql.stages.together import together
 from quorumsql.stages.wording import safe_execution
@@ -87,7 +87,6 @@ def _advices(drafts: Sequence[Drafted], database: Database, private: bool) -> li
         return database.values(table, column, limit=limit)
 
     known: dict[tuple[str, int], tuple[str, ...]] = {}
-    trees = Trees(database.dialect)
     keys = [(draft.candidate.sql, id(draft.brief)) for draft in drafts]
     for key, draft in zip(keys, drafts, strict=True):
         if key not in known:
@@ -99,8 +98,7 @@ def _advices(drafts: Sequence[Drafted], database: Database, private: bool) -> li
                     hits=() if private else draft.brief.hits,
                     values=values,
                     private=private,
-                ),
-                trees,
+                )
             )
     return [known[key] for key in keys]
 

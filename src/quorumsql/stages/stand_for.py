@@ -6,19 +6,21 @@ for questions about databases held out 21 were right. The name is that of the ro
 stands for, from its own table or from the one that it refers to.
 
 What is not covered: ids of two things at once, combined queries (UNION and the like), and tables
-that have no name, or several. First and last names are joined by `people`.
+whose rows have no name.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from datetime import date
 
 from sqlglot import exp
 
-from quorumsql.domain import Column, ForeignKey, Schema, Table
-from quorumsql.follow.scope import parts_of
-from quorumsql.sql import tree_of
+from quorumsql.domain import ForeignKey, Schema, Table
+from quorumsql.follow import written
+from quorumsql.follow.scope import Scope, column_of, parts_of
+from quorumsql.sql import parsed
+from quorumsql.stages.demand import labels
 
 __all__ = ["names_for_ids"]
 
@@ -27,74 +29,34 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 """What asks for ids."""
-_NAMES = (["name"], ["title"])
-_FIRST = (["first", "name"], ["given", "name"], ["fname"], ["firstname"], ["forename"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A table that a statement reads, and what it is called there."""
-
-    table: Table
-    called: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """The table with the name that an id stands for; with a key where it must be joined first."""
-
-    table: Table
-    called: str
-    name: str
-    key: ForeignKey | None = None
 
 
 def names_for_ids(sql: str, question: str, schema: Schema) -> str | None:
     """Return the statement with a name in place of an id; None where nothing changes."""
-    tree = None if _SAID.search(question) else tree_of(sql, schema.dialect)
-    if not isinstance(tree, exp.Select):
+    tree = None if _SAID.search(question) else parsed(sql, schema.dialect)
+    ids = [one for one in tree.selects if _is_id(one)] if isinstance(tree, exp.Select) else []
+    if not isinstance(tree, exp.Select) or len(ids) != 1 or not _may_change(tree, ids[0]):
         return None
-    ids = [n for n, one in enumerate(tree.selects) if _is_id(one)]
-    read = _read(tree, schema)
-    if len(ids) != 1 or not read or not _may_change(tree, tree.selects[ids[0]]):
+    names = _names(Scope(tree, schema, (), text="", today=date.min), ids[0])
+    shown = {one.name.lower() for one in tree.selects}
+    if not names or not shown.isdisjoint(one.name.lower() for one in names):
         return None
-    shown = tree.selects[ids[0]]
-    assert isinstance(shown, exp.Column)
-    own = _own(shown, read)
-    named = None if own is None else _named(own, shown.name, read, tree, schema)
-    if own is None or named is None or named.name.lower() in _shown(tree):
-        return None
-    changed = tree.copy()
-    if named.key is not None:
-        _join(changed, own, named)
-    qualified = named.called if len(read) > 1 or named.key is not None else shown.table
-    beside = exp.column(named.name, table=qualified or None)
-    id_ = changed.selects[ids[0]]
-    group = changed.args.get("group")
-    if changed.args.get("distinct"):
-        changed.set("distinct", None)
-        changed.set("group", exp.Group(expressions=[id_.copy(), beside.copy()]))
+    for one in () if tree.args.get("joins") else names:
+        one.set("table", None)
+    group = tree.args.get("group")
+    if tree.args.get("distinct"):
+        tree.set("distinct", None)
+        tree.set("group", exp.Group(expressions=[one.copy() for one in (ids[0], *names)]))
     elif group is not None:
-        group.append("expressions", beside.copy())
-    id_.replace(beside)
-    return changed.sql(dialect=schema.dialect)
+        group.set("expressions", [*group.expressions, *(one.copy() for one in names)])
+    tree.set(
+        "expressions", [n for one in tree.selects for n in (names if one is ids[0] else [one])]
+    )
+    return written(tree, schema.dialect)
 
 
 def _is_id(one: exp.Expr) -> bool:
     return isinstance(one, exp.Column) and parts_of(one.name)[-1:] == ["id"]
-
-
-def _read(tree: exp.Select, schema: Schema) -> list[_Read]:
-    """The tables of the outermost query; none where it reads anything else."""
-    source = tree.args.get("from_")
-    parts = [] if source is None else [source.this, *(j.this for j in tree.args.get("joins") or ())]
-    found = []
-    for part in parts:
-        table = schema.table(part.name) if isinstance(part, exp.Table) else None
-        if table is None:
-            return []
-        found.append(_Read(table, part.alias_or_name))
-    return found
 
 
 def _may_change(tree: exp.Select, shown: exp.Expr) -> bool:
@@ -107,77 +69,53 @@ def _may_change(tree: exp.Select, shown: exp.Expr) -> bool:
     return any(one == shown for one in group.expressions)
 
 
-def _own(shown: exp.Column, read: list[_Read]) -> _Read | None:
-    """The table that an id is a column of."""
-    found = [
-        one
-        for one in read
-        if shown.table.lower() in {"", one.called.lower()} and one.table.column(shown.name)
+def _names(scope: Scope, shown: exp.Expr) -> list[exp.Column]:
+    """What the row is called that an id stands for; its table is joined where it must be."""
+    assert isinstance(shown, exp.Column)
+    read = list(scope.tables())
+    own = [
+        (source, stored)
+        for source, stored in read
+        if shown.table.lower() in {"", source.alias_or_name.lower()} and stored.column(shown.name)
     ]
-    return found[0] if len(found) == 1 else None
+    if len(own) != 1:
+        return []
+    source, stored = own[0]
+    if [c.name.lower() for c in stored.columns if c.primary_key] == [shown.name.lower()]:
+        return _called(source, stored, shown.name)
+    key = next((k for k in scope.schema.foreign_keys if _is_from(k, stored, shown.name)), None)
+    there = None if key is None else scope.schema.table(key.referred_table)
+    if key is None or there is None or not _called(source, there, key.referred_columns[0]):
+        return []
+    same = [one for one, other in read if other is there]
+    joined = same[0] if same else scope.join([key])
+    if (
+        joined is None
+        or len(same) > 1
+        or (same and not _is_joined(scope.tree, source, joined, key))
+    ):
+        return []
+    return _called(joined, there, key.referred_columns[0])
 
 
-def _named(
-    own: _Read, id_: str, read: list[_Read], tree: exp.Select, schema: Schema
-) -> _Named | None:
-    keys = [one.name.lower() for one in own.table.columns if one.primary_key]
-    if keys == [id_.lower()]:
-        name = _name(own.table)
-        return None if name is None else _Named(own.table, own.called, name)
-    for key in schema.foreign_keys:
-        if key.table != own.table.name or [c.lower() for c in key.columns] != [id_.lower()]:
-            continue
-        there = schema.table(key.referred_table)
-        name = None if there is None else _name(there)
-        if there is None or name is None:
-            return None
-        same = [one for one in read if one.table == there]
-        if not same:
-            return _Named(there, there.bare_name, name, key)
-        joined = [one for one in same if _is_joined(tree, own, one, key)]
-        return _Named(there, joined[0].called, name) if len(joined) == len(same) == 1 else None
-    return None
+def _called(source: exp.Table, stored: Table, id_: str) -> list[exp.Column]:
+    key = stored.column(id_)
+    return [] if key is None else [column_of(name, source) for name in labels(stored, key)]
 
 
-def _name(table: Table) -> str | None:
-    """The column that says what a row is called, where there is no doubt; a person's first name."""
-    first = [one for one in table.columns if any(_ends(one, part) for part in _FIRST)]
-    if first:
-        return first[0].name if len(first) == 1 else None
-    plain = [one for one in table.columns if parts_of(one.name) in _NAMES]
-    found = plain or [one for one in table.columns if parts_of(one.name)[-1:] == ["name"]]
-    return found[0].name if len(found) == 1 else None
+def _is_from(key: ForeignKey, stored: Table, id_: str) -> bool:
+    return key.table == stored.name and [c.lower() for c in key.columns] == [id_.lower()]
 
 
-def _ends(column: Column, part: list[str]) -> bool:
-    return parts_of(column.name)[-len(part) :] == part
-
-
-def _is_joined(tree: exp.Select, own: _Read, other: _Read, key: ForeignKey) -> bool:
+def _is_joined(tree: exp.Select, source: exp.Table, other: exp.Table, key: ForeignKey) -> bool:
     """Whether a table is read where `key` leads."""
-    wanted = {(own.called, key.columns[0]), (other.called, key.referred_columns[0])}
+    wanted = {
+        (source.alias_or_name.lower(), key.columns[0].lower()),
+        (other.alias_or_name.lower(), key.referred_columns[0].lower()),
+    }
     return any(
-        {(side.table, side.name) for side in (both.left, both.right)} == wanted
+        {(side.table.lower(), side.name.lower()) for side in (both.left, both.right)} == wanted
         for join in tree.args.get("joins") or ()
         for both in join.find_all(exp.EQ)
         if isinstance(both.left, exp.Column) and isinstance(both.right, exp.Column)
     )
-
-
-def _join(tree: exp.Select, own: _Read, named: _Named) -> None:
-    """Read the table with the name as well; columns are said to be of their own table first."""
-    assert named.key is not None
-    for column in tree.find_all(exp.Column):
-        known = own.table.column(column.name)  # SQLite takes "null" for a text where none is
-        if known and not column.table and column.parent_select is tree:
-            column.set("table", exp.to_identifier(own.called))
-    table = exp.to_table(named.table.name)
-    on = exp.EQ(
-        this=exp.column(named.key.columns[0], table=own.called),
-        expression=exp.column(named.key.referred_columns[0], table=named.called),
-    )
-    tree.append("joins", exp.Join(this=table, on=on))
-
-
-def _shown(tree: exp.Select) -> set[str]:
-    return {one.name.lower() for one in tree.selects if isinstance(one, exp.Column)}
