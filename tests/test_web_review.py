@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from browser import Opened, ask, opened, picture, violations
 from quorumsql.stores.verdicts import VerdictStore
@@ -190,6 +190,25 @@ def test_both_readings_stand_on_the_page(visit: Opened, axe: str) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice")
     expect(rows).to_have_count({3: 5, 5: 3}[chosen])
+
+
+def test_no_verdict_is_taken_while_a_reading_is_on_its_way(visit: Opened) -> None:
+    page, held = visit.page, list[Route]()
+    ask(page, "Which cities are on their way?")
+    page.route("**/reading", lambda route: held.append(route))
+    page.get_by_role("button", name="I mean A").click()
+    expect(page.locator("#answer")).to_have_attribute("inert", "")
+    page.locator("#answer button", has_text="Wrong").click(force=True)
+    while not held:
+        page.wait_for_timeout(10)
+    held[0].continue_()
+    expect(page.locator("[aria-label=Answer] .badge")).to_have_text("your choice")
+    expect(page.locator("#answer")).to_be_focused()
+    page.get_by_role("button", name="Wrong").click()
+    expect(page.locator("#status")).to_contain_text("Thank you")
+    taken = page.url.rpartition("/")[2]
+    said = [one for one in visit.requests if one.endswith("/verdict")]
+    assert said == [one for one in said if taken in one] and len(said) == 1
 
 
 def propose(page: Page, question: str) -> None:

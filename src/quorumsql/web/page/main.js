@@ -96,6 +96,7 @@ function begin() {
   state.stop?.abort();
   state.stop = new AbortController();
   byId("go").disabled = false;
+  byId("answer").inert = false;
   return state.stop.signal;
 }
 
@@ -157,15 +158,22 @@ async function ask(event) {
   await askWith({ question: text, database: state.database, evidence: byId("evidence").value.trim() });
 }
 
+// Until the reading is here, what is still shown is not it: a verdict on that would be on the wrong one.
 async function take(story, reading) {
   const signal = begin();
+  const answer = byId("answer");
+  answer.inert = true;
   try {
     const response = await request(`/v1/runs/${encodeURIComponent(story.run)}/reading`, { json: { reading }, signal });
     shownRun(await getJson(`/v1/runs/${encodeURIComponent(response.headers.get("quorum-run"))}`, signal));
     say("This is the reading that you mean.");
-    byId("answer").focus();
   } catch (error) {
     complain(error);
+  } finally {
+    if (!signal.aborted) {
+      answer.inert = false;
+      answer.focus();
+    }
   }
 }
 
