@@ -54,6 +54,8 @@ BOTH = "player JOIN team ON player.team = team.id JOIN match ON match.team = tea
         ("SELECT team.name FROM captain JOIN player ON captain.id = player.id "
          "JOIN team ON player.team = team.id", 0, 0),
         ("SELECT name FROM player WHERE name = 'Ann'", 0, 1),
+        ("SELECT name FROM team INTERSECT SELECT name FROM team", 0, 1),
+        ("SELECT name FROM team UNION SELECT name FROM player", 0, 0),
         ("SELECT T1.name FROM player AS T1 WHERE T1.name = 'Ann' AND T1.age > 3", 0, 1),
         ("SELECT name, age FROM player WHERE name = 'Ann'", 0, 0),
         ("SELECT name FROM player WHERE name = 'Ann' OR name = 'Bo'", 0, 0),

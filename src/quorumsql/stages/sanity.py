@@ -8,7 +8,7 @@ nonsense: all that is shown is held to one value by WHERE, a column is shown twi
 words are summed up or averaged, or compared with what they cannot be, rows are ordered by what is
 the same in all of them, a bare column stands beside a count or a sum without GROUP BY, a total is
 compared with a text, the one row of totals is ordered or cut off, or a column has to be two things
-at once, or its own name: 0.3 % of those queries.
+at once, or its own name, or both sides of a set operation are the same: 0.3 % of those queries.
 undetermined: a column is shown of each group that may differ inside it: 0.7 %.
 unheeded: what the question surely asks for is not done, or what is not asked is
 (`stages.heed`): 0.5 %.
@@ -67,7 +67,7 @@ class Sanity:
         queries = [_Query(select, keys) for select in tree.find_all(exp.Select)]
         return {
             "bridged": float(any(map(_is_bridged, queries))),
-            "nonsense": float(any(map(_is_nonsense, queries))),
+            "nonsense": float(any(map(_is_nonsense, queries)) or _says_it_twice(tree)),
             "undetermined": float(any(map(_is_undetermined, queries))),
             "unheeded": float(is_unheeded(question.text, tree, sql)),
         }
@@ -215,6 +215,11 @@ def _is_nonsense(query: _Query) -> bool:
         or any(_adds_up_nothing(query, one) for one in query.select.find_all(exp.Sum, exp.Avg))
         or _orders_one_row(query)
     )
+
+
+def _says_it_twice(tree: exp.Expr) -> bool:
+    """Whether both sides of a UNION, INTERSECT or EXCEPT are the same."""
+    return any(one.this == one.expression for one in tree.find_all(exp.SetOperation))
 
 
 def _demands_too_much(query: _Query) -> bool:
