@@ -11,12 +11,14 @@ import pytest
 from quorumsql.db import open_database
 from quorumsql.domain import Brief, ColumnRef, Question, Schema
 from quorumsql.forms.tree import Condition, Predicate, Query, Value
+from quorumsql.neural.meaning import WordMeaning
 from quorumsql.neural.members import EmbeddedMember, load_members
 from quorumsql.neural.spans import find_spans
 from quorumsql.neural.values import Unfilled, fill, pointed, spans_of
 from quorumsql.stores.values import MemoryValueIndex
 
 GUESS = Value("", guessed=True)
+MEANING = WordMeaning()
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +30,12 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Schema, MemoryValu
             """
             CREATE TABLE patient (
               id INTEGER PRIMARY KEY, gender TEXT, city TEXT, plan TEXT, born DATE,
-              no_show BOOLEAN, is_active INTEGER, Insured TEXT, children INTEGER, visits INTEGER);
+              no_show BOOLEAN, state TEXT,
+              is_active INTEGER, Insured TEXT, children INTEGER, visits INTEGER);
             INSERT INTO patient VALUES
-              (1, 'M', 'Paris', 'Basic', '2010-05-01', 0, 0, 'N', 0, 7),
-              (2, 'F', 'Berlin', 'Gold', '2011-01-01', 1, 1, 'Y', 1, 9),
-              (3, 'M', 'New York', 'Gold', '2012-01-01', 0, 1, 'Y', 1, 12);
+              (1, 'M', 'Paris', 'Basic', '2010-05-01', 0, 'on hold', 0, 'N', 0, 7),
+              (2, 'F', 'Berlin', 'Gold', '2011-01-01', 1, 'refused', 1, 'Y', 1, 9),
+              (3, 'M', 'New York', 'Gold', '2012-01-01', 0, 'cured', 1, 'Y', 1, 12);
             """
         )
     with closing(open_database(str(path))) as database:
@@ -49,7 +52,7 @@ def guessed(
     ref = ColumnRef(table="patient", column=column)
     query = Query(select=(ref,), where=Condition((Predicate(ref, operator, (GUESS,)),)))
     tree = pointed(query, spans=spans, schema=schema)
-    where = fill(tree, spans=spans, schema=schema, question=question).where
+    where = fill(tree, spans=spans, schema=schema, question=question, meaning=MEANING).where
     assert where is not None
     (value,) = where.predicates[0].right
     assert isinstance(value, Value)
@@ -115,6 +118,20 @@ def test_a_guess_is_what_words_resemble(
     clinic: tuple[Schema, MemoryValueIndex], question: str, value: str
 ) -> None:
     assert guessed(clinic, question, "plan") == (Value(value, guessed=True), set())
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("Whose treatment is being held up?", "on hold"),
+        ("Whom did we reject?", "refused"),
+        ("Who is healthy again?", "cured"),
+    ],
+)
+def test_a_state_in_other_words_is_the_one_nearest_in_meaning(
+    clinic: tuple[Schema, MemoryValueIndex], question: str, value: str
+) -> None:
+    assert guessed(clinic, question, "state") == (Value(value, guessed=True), set())
 
 
 def test_words_that_ask_or_name_are_no_initials(

@@ -9,6 +9,7 @@ import pytest
 from quorumsql.db import open_database
 from quorumsql.domain import ColumnRef, Schema
 from quorumsql.forms.tree import Condition, Predicate, Query, SpanRef, Value
+from quorumsql.neural.meaning import WordMeaning
 from quorumsql.neural.spans import Span, find_spans
 from quorumsql.neural.values import fill
 from quorumsql.stores.values import MemoryValueIndex
@@ -50,7 +51,7 @@ def filled(
     link = also.get("link", "and")
     where = Condition(predicates, (link,) * (len(predicates) - 1))
     query = Query(select=(FIRST,), where=where)
-    made = fill(query, spans=spans, schema=schema, question=question).where
+    made = fill(query, spans=spans, schema=schema, question=question, meaning=WordMeaning()).where
     assert made is not None and len(made.connectors) == len(made.predicates) - 1
     return [(p.left.column, _text(p)) for p in made.predicates if isinstance(p.left, ColumnRef)]
 

@@ -113,7 +113,7 @@ def test_a_pass_may_read_a_share_of_the_lessons(
     spider: Path, tmp_path: Path, tokenizer: Path
 ) -> None:
     path = make_lessons(spider, ("train.json",), tmp_path / "lessons.jsonl")
-    lessons, events = list(load_lessons(path)), []
+    lessons, events = list(load_lessons(path)), list[dict[str, Any]]()
     train_reader(
         lessons, (), tmp_path / "out", replace(PLAN, share=0.5), start=None,
         tokeniser=ReaderTokeniser(tokenizer), shape=TINY, report=events.append,

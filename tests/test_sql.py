@@ -158,7 +158,8 @@ def test_a_tree_that_was_changed_is_nobody_elses() -> None:
     assert shared is not None and shared.sql() == sql
     assert normalise("SELECT  Name FROM owner", "sqlite") == "SELECT name FROM owner"
     assert normalise("SELECT  Name FROM owner", "sqlite") == "SELECT name FROM owner"
-    assert tree_of("SELECT  Name FROM owner", "sqlite").sql() == "SELECT Name FROM owner"
+    spaced = tree_of("SELECT  Name FROM owner", "sqlite")
+    assert spaced is not None and spaced.sql() == "SELECT Name FROM owner"
 
 
 def test_trees_of_long_statements_are_not_kept() -> None:

@@ -12,6 +12,7 @@ import pytest
 from quorumsql.db import open_database
 from quorumsql.domain import Column, ColumnRef, Hit, Schema, Table
 from quorumsql.forms.tree import Condition, Predicate, Query, SpanRef, Value
+from quorumsql.neural.meaning import WordMeaning
 from quorumsql.neural.spans import find_spans, literal
 from quorumsql.neural.spelling import words_known
 from quorumsql.neural.values import fill
@@ -289,7 +290,9 @@ def test_a_year_beside_a_date_means_the_whole_year() -> None:
         schema = Schema(name="s", tables=(Table(name="pet", columns=(column,)),))
         ref = ColumnRef(table="pet", column="born")
         query = Query(select=(ref,), where=Condition((Predicate(ref, "=", (SpanRef(0),)),)))
-        where = fill(query, spans=spans, schema=schema, question=question).where
+        where = fill(
+            query, spans=spans, schema=schema, question=question, meaning=WordMeaning()
+        ).where
         assert where is not None
         assert where.predicates[0].operator == operator
         assert where.predicates[0].right[0].text == "2011"  # type: ignore[union-attr]
@@ -328,7 +331,7 @@ def test_a_time_beside_dates_that_say_more_is_all_of_it(
     spans = find_spans(question, hits)
     asked = Predicate(ref, operator, tuple(SpanRef(n) for n in range(len(said))))
     query = Query(select=(ref,), where=Condition((asked,)))
-    where = fill(query, spans=spans, schema=schema, question=question).where
+    where = fill(query, spans=spans, schema=schema, question=question, meaning=WordMeaning()).where
     assert where is not None
     (found,) = where.predicates
     texts = [one.text for one in found.right if isinstance(one, Value) and not one.number]

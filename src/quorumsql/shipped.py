@@ -66,7 +66,7 @@ class Shipped:
                 others = [known for known in self._members if known != FOLDER]
                 for oldest in others[: len(others) - MOST_ADAPTED + 1]:
                     del self._members[oldest]
-                self._members[folder] = _members(self._settings, folder)
+                self._members[folder] = self._loaded(folder)
             return self._members[folder]
 
     def selector(self) -> Selector | None:
@@ -106,6 +106,21 @@ class Shipped:
 
         return Refuser(load_regression(), self.meaning())
 
+    def _loaded(self, folder: Path) -> tuple[Generator, ...]:
+        settings = self._settings
+        wanted = [name for name in settings.named if is_embedded(name)]
+        if not wanted:
+            return ()
+        from quorumsql.neural.members import load_members
+
+        names = None if "embedded" in wanted else wanted
+        if names is None and settings.members.cascade == 0 and settings.max_error is None:
+            names = [FIRST]  # nobody is ever so unsure that another would be asked
+        most = settings.hypotheses
+        return load_members(
+            names, folder=folder, beam=most, beams=wider(most), meaning=self.meaning()
+        )
+
     def meaning(self) -> Meaning:
         """Return the vectors of words."""
         with self._lock:
@@ -114,19 +129,6 @@ class Shipped:
 
                 self._meaning = WordMeaning()
             return self._meaning
-
-
-def _members(settings: Settings, folder: Path) -> tuple[Generator, ...]:
-    wanted = [name for name in settings.named if is_embedded(name)]
-    if not wanted:
-        return ()
-    from quorumsql.neural.members import load_members
-
-    names = None if "embedded" in wanted else wanted
-    if names is None and settings.members.cascade == 0 and settings.max_error is None:
-        names = [FIRST]  # nobody is ever so unsure that another would be asked
-    most = settings.hypotheses
-    return load_members(names, folder=folder, beam=most, beams=wider(most))
 
 
 def wider(hypotheses: int) -> Mapping[str, int]:

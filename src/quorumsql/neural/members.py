@@ -29,10 +29,12 @@ from quorumsql.joins import JoinGraph
 from quorumsql.kept import Kept
 from quorumsql.neural.decode import Hypothesis, beam_search
 from quorumsql.neural.graphs import Graphs
+from quorumsql.neural.meaning import WordMeaning
 from quorumsql.neural.spans import left_out
 from quorumsql.neural.spelling import Speller, names_of
 from quorumsql.neural.tokenise import Encoded, SchemaPieces
 from quorumsql.neural.values import Unfilled, fill, pointed, spans_of
+from quorumsql.ports import Meaning
 from quorumsql.synonyms import Synonyms
 
 __all__ = ["WEIGHTS", "Draft", "EmbeddedMember", "load_members"]
@@ -52,17 +54,19 @@ def load_members(
     folder: Path = WEIGHTS,
     beam: int = BEAM,
     beams: Mapping[str, int] = MappingProxyType({}),
+    meaning: Meaning | None = None,
 ) -> tuple[EmbeddedMember, ...]:
     """Load the members called `names` ("embedded/columns" …), or all of them.
 
-    `beam` is how many hypotheses each of them tries, but for those in `beams`.
+    `beam` is how many hypotheses each of them tries, but for those in `beams`. `meaning` tells
+    which stored text a question means that it does not say; the shipped vectors by default.
 
     Raises:
         ModelError: the weights cannot be loaded.
         UnknownName: no member has such a name.
     """
     forms = [name.removeprefix("embedded/") for name in names] if names else None
-    reader = _Reader(Graphs(folder, forms))
+    reader = _Reader(Graphs(folder, forms), meaning or WordMeaning())
     known = {f"embedded/{form}": form for form in reader.graphs.manifest["members"]}
     for name in names or ():
         if name not in known:
@@ -161,8 +165,8 @@ class _Reader:
     A few are kept, since a server answers several questions, about several databases, at once.
     """
 
-    def __init__(self, graphs: Graphs) -> None:
-        self.graphs = graphs
+    def __init__(self, graphs: Graphs, meaning: Meaning) -> None:
+        self.graphs, self._meaning = graphs, meaning
         self._lock = threading.Lock()
         self._speller = Speller(graphs.tokeniser.vocabulary())
         self._synonyms = Synonyms()
@@ -202,7 +206,13 @@ class _Reader:
         if len(set(tree.select)) < len(tree.select):
             raise Unwritable("nobody asks for the same column twice")
         question = brief.question.text
-        filled = fill(tree, spans=encoded.spans, schema=brief.schema, question=question)
+        filled = fill(
+            tree,
+            spans=encoded.spans,
+            schema=brief.schema,
+            question=question,
+            meaning=self._meaning,
+        )
         with self._lock:
             graph = self._schemas.of(brief.schema).graph
         sql = translate(write(filled, brief.schema, graph), brief.schema)

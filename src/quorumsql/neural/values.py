@@ -18,6 +18,7 @@ from quorumsql.naming import readable, stem
 from quorumsql.neural.parts import by_parts
 from quorumsql.neural.relate import COMMON
 from quorumsql.neural.spans import PATTERNS, Span, beside, column_of, literal
+from quorumsql.ports import Meaning
 from quorumsql.sql import TRUTHS
 
 __all__ = ["Unfilled", "fill", "pointed", "spans_of"]
@@ -38,6 +39,9 @@ ASKING = COMMON | frozenset(
     "show list find give tell all any each was were does did can could you your we our us".split()
 )
 """Words that ask; what they begin with is no initial of a value."""
+
+RESEMBLES = 37.5
+"""Half of a ratio of letters above which a word is the example itself, in another form."""
 
 
 class Unfilled(ValueError):
@@ -88,8 +92,10 @@ def spans_of(query: Query) -> set[int]:
     return found
 
 
-def fill(query: Query, *, spans: Sequence[Span], schema: Schema, question: str) -> Query:
-    """Return `query` with literals only.
+def fill(
+    query: Query, *, spans: Sequence[Span], schema: Schema, question: str, meaning: Meaning
+) -> Query:
+    """Return `query` with literals only; `meaning` tells which stored text a guess is.
 
     Raises:
         Unfilled: a guess has nothing to go by.
@@ -101,7 +107,7 @@ def fill(query: Query, *, spans: Sequence[Span], schema: Schema, question: str) 
         if isinstance(value, SpanRef):
             pattern = predicate is not None and predicate.operator in PATTERNS
             return literal(spans[value.number], ref, column, pattern)
-        return _guess(predicate, schema, question) if value.guessed else value
+        return _guess(predicate, schema, question, meaning) if value.guessed else value
 
     query = by_parts(query, spans)
     return map_predicates(map_values(query, change), partial(_whole_time, schema=schema))
@@ -142,12 +148,12 @@ def _edge(value: Value, last: bool, longest: int) -> Value:
     return Value(value.text + ("-12-31" if last else "-01-01") + clock)
 
 
-def _guess(predicate: Predicate | None, schema: Schema, question: str) -> Value:
+def _guess(predicate: Predicate | None, schema: Schema, question: str, meaning: Meaning) -> Value:
     """What a value is that no span of the question says.
 
     A column of yes and no means yes unless the question denies it. Otherwise it is the example that
-    words of the question resemble most, which says nothing about a date, a number or a part of a
-    text.
+    words of the question resemble or mean most, which says nothing about a date, a number or a part
+    of a text.
     """
     ref = beside(predicate)
     column = column_of(schema, ref)
@@ -160,7 +166,7 @@ def _guess(predicate: Predicate | None, schema: Schema, question: str) -> Value:
         return truth
     if column.kind in {"number", "date"}:
         raise Unfilled("an example of a number or a date is as good as any other")
-    return _likest(column, ref.table, question)
+    return _likest(column, ref.table, question, meaning)
 
 
 def _pair(column: Column) -> tuple[str, str] | None:
@@ -201,11 +207,12 @@ def _name_in(name: str, question: str) -> re.Match[str] | None:
     return re.search(rf"\b(?P<un>(?:un|in|non)-?|non )?{phrase}s?\b", question, re.I)
 
 
-def _likest(column: Column, table: str, question: str) -> Value:
-    """The example of the column that the question's words resemble most.
+def _likest(column: Column, table: str, question: str, meaning: Meaning) -> Value:
+    """The example of the column that the question's words resemble or mean most.
 
     Codes are often initials ("F" for female) and answers often Yes: a shared beginning counts, but
-    not that of words which ask, or which name the table or the column.
+    not that of words which ask, or which name the table or the column. Where no word resembles any
+    example, it is the one that is nearest in meaning to two things that the question says.
     """
     names = {stem(word) for name in (table, column.name) for word in readable(name).split()}
     words = [word for word in WORD.findall(question.lower()) if word not in ASKING]
@@ -216,4 +223,17 @@ def _likest(column: Column, table: str, question: str) -> Value:
         starts = max((len(text) for word in telling if word.startswith(text)), default=0)
         return 50 + starts if starts else max((fuzz.ratio(text, w) for w in words), default=0.0) / 2
 
-    return Value(max(map(str, column.examples), key=likeness), guessed=True)
+    examples = tuple(map(str, column.examples))
+    best = max(examples, key=likeness)
+    if likeness(best) < RESEMBLES and telling:
+        near = meaning.nearness(_phrases(telling), [readable(e) or e.lower() for e in examples])
+        means = [sum(sorted(row, reverse=True)[:2]) for row in zip(*near, strict=True)]
+        best = examples[means.index(max(means))]
+    return Value(best, guessed=True)
+
+
+def _phrases(words: Sequence[str]) -> tuple[str, ...]:
+    """All runs of up to three words."""
+    return tuple(
+        " ".join(words[at : at + size]) for size in (1, 2, 3) for at in range(len(words) - size + 1)
+    )
