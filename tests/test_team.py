@@ -37,7 +37,8 @@ with team_of("cpu") as team:
     torch.save({"before": before, "after": model.state_dict()}, out / f"line-{team.rank}.pt")
     events = []
     train(
-        data, out / "run", Plan(passes=2, batch=4, warm_up=2, synthetic=0, files=("train.json",)),
+        data, out / "run",
+        Plan(passes=2, batch=4, warm_up=2, synthetic=0, files=("train.json",), invented=False),
         start=None, tokeniser=Tokeniser(tokenizer), team=team,
         shape=Shape(width=48, heads=4, hidden=64, shared_layers=2, decoder_layers=2,
                     decoder_heads=4, decoder_hidden=64),

@@ -28,7 +28,7 @@ from tiny_spider import QUESTIONS, write_spider
 TINY = Shape(width=48, heads=4, hidden=64, shared_layers=2, decoder_layers=2, decoder_heads=4,
              decoder_hidden=64)  # fmt: skip
 pytestmark = pytest.mark.usefixtures("one_thread")
-PLAN = Plan(passes=2, batch=2, warm_up=2, synthetic=0, files=("train.json",))
+PLAN = Plan(passes=2, batch=2, warm_up=2, synthetic=0, files=("train.json",), invented=False)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_databases_are_held_out_whole(data: Path, tmp_path: Path, tokenizer: Pat
 def test_synthetic_questions_come_from_the_databases_that_are_learned(
     data: Path, tmp_path: Path, tokenizer: Path
 ) -> None:
-    plan = Plan(passes=1, batch=2, warm_up=2, synthetic=6, files=("train.json",))
+    plan = replace(PLAN, passes=1, synthetic=6)
     record, events = run(data, tmp_path / "out", tokenizer, plan=plan)
     assert (events[0]["examples"], events[0]["synthetic"]) == (2 * len(QUESTIONS), 6)
     steps = [event for event in events if event["event"] == "step"]
@@ -107,7 +107,7 @@ def test_a_checkpoint_of_another_plan_is_refused(
     data: Path, tmp_path: Path, tokenizer: Path
 ) -> None:
     run(data, tmp_path / "out", tokenizer)
-    other = Plan(passes=3, batch=2, synthetic=0, files=("train.json",))
+    other = replace(PLAN, passes=3)
     with pytest.raises(UsageError, match="another plan"):
         run(data, tmp_path / "out", tokenizer, plan=other)
 
@@ -145,7 +145,7 @@ def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
 def test_synthetic_questions_grow_fewer_and_are_gone_in_the_last_pass(
     data: Path, tmp_path: Path, tokenizer: Path
 ) -> None:
-    plan = Plan(passes=3, batch=2, warm_up=2, synthetic=8, files=("train.json",))
+    plan = replace(PLAN, passes=3, synthetic=8)
     _, events = run(data, tmp_path / "out", tokenizer, plan=plan)
     kinds = [event["event"] for event in events[1:]]
     ends = [n for n, kind in enumerate(kinds) if kind == "pass"]

@@ -112,6 +112,9 @@ def embedded(
     accelerator: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
     weights: Start = None,
     blend: Blend = None,
+    invented: Annotated[
+        bool, typer.Option(help="Learn from the package's invented databases, too.")
+    ] = True,
     measure: Annotated[bool, typer.Option(help="Measure on the databases held out.")] = True,
 ) -> None:
     """Train the embedded members, export them, and measure them on databases held out.
@@ -133,7 +136,7 @@ def embedded(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         chosen: dict[str, Any] = {
             "passes": passes, "synthetic": synthetic, "share": share, "fold": fold,
-            "seed": seed, "blend": blend, "again": weights is not None,
+            "seed": seed, "blend": blend, "invented": invented, "again": weights is not None,
         }  # fmt: skip
         if form:
             chosen["forms"] = form

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from quorumsql.neural.targets import align, pad, targets
 from quorumsql.neural.tokenise import FEATURES, ROLES, Encoded, SchemaPieces, Tokeniser, pooling
 from quorumsql.stores.values import MemoryValueIndex
 from quorumsql.synonyms import Place, Synonyms
+from quorumsql.train.invented import invented
 from quorumsql.train.questions import own_questions
 
 __all__ = [
@@ -62,18 +64,24 @@ class Example:
     said: Mapping[Place, str] = field(default_factory=dict)
     """Names as the question says them (`synonyms`)."""
     own: bool = False
-    """Whether the question is ours (`train.questions`), not Spider's."""
+    """Whether the question is ours (`train.questions`, `train.invented`), not Spider's."""
 
 
 def load_examples(
-    data: Path, files: Sequence[str], tokeniser: Tokeniser, *, own: Path | None = None
+    data: Path,
+    files: Sequence[str],
+    tokeniser: Tokeniser,
+    *,
+    own: Path | None = None,
+    databases: Path | None = None,
 ) -> list[Example]:
     """Read `files` of the Spider folder `data`, leaving out what the tree does not cover.
 
-    Those of the file `own` (`train.questions`) come after Spider's about the same database.
+    Those of the file `own` (`train.questions`) come after Spider's about the same database, those
+    about the invented `databases` (`train.invented`) after all.
 
     Raises:
-        UsageError: a file is missing.
+        UsageError: a file is missing, or an invented database cannot be made.
     """
     rows: list[dict[str, str]] = []
     for name in files:
@@ -89,18 +97,22 @@ def load_examples(
     for row in own_questions(rows, path=own) if own else ():
         ours.setdefault(row["db_id"], []).append(row)
     for name, theirs in sorted(by_database.items()):
-        examples += _of_database(data, name, theirs, ours.get(name, []), tokeniser)
+        path = data / "database" / name / f"{name}.sqlite"
+        examples += _of_database(path, theirs, ours.get(name, []), tokeniser)
+    with TemporaryDirectory() as folder:
+        for one in invented(databases) if databases else ():
+            asked = [{"question": question, "query": sql} for question, sql in one.questions]
+            examples += _of_database(one.build(Path(folder)), [], asked, tokeniser)
     return examples
 
 
 def _of_database(
-    data: Path,
-    name: str,
+    path: Path,
     theirs: Sequence[dict[str, str]],
     ours: Sequence[dict[str, str]],
     tokeniser: Tokeniser,
 ) -> Iterator[Example]:
-    database = open_database(str(data / "database" / name / f"{name}.sqlite"))
+    database = open_database(str(path))
     schema = database.schema()
     index = MemoryValueIndex.build(database, schema)
     database.close()
@@ -112,7 +124,7 @@ def _of_database(
             continue
         slim, hits = implicit(tree, graph), index.mentions(row["question"])
         yield Example(
-            database=name,
+            database=path.stem,
             question=row["question"],
             schema=schema,
             pieces=pieces,

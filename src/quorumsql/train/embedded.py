@@ -41,6 +41,7 @@ from quorumsql.train.data import (
     load_examples,
     trim,
 )
+from quorumsql.train.invented import DATABASES
 from quorumsql.train.model import Ensemble, Member, Shape
 from quorumsql.train.questions import QUESTIONS
 from quorumsql.train.rename import OtherWords, Renamer
@@ -79,6 +80,8 @@ class Plan:
     Never all: other databases have words that the thesaurus does not know."""
     own: bool = True
     """Whether to learn from our own questions as well (`train.questions`)."""
+    invented: bool = True
+    """Whether to learn from invented databases as well (`train.invented`)."""
     frozen_layers: int = 2
     encoder_rate: float = 1.5e-4
     decoder_rate: float = 6e-4
@@ -120,10 +123,10 @@ def train(
     team = team or Team()
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
-    examples = load_examples(data, plan.files, tokeniser, own=QUESTIONS if plan.own else None)
+    examples = _examples(data, plan, tokeniser)
     apart = held_out([e for e in examples if not e.own], plan.held_out)
     real = [e for e in examples if e.database not in apart and _in_fold(e.database, plan.fold)]
-    if not real:
+    if all(example.own for example in real):
         raise UsageError(f"There is nothing to learn from in fold {plan.fold}: too few databases.")
     learn = real + (_synthetic(real, data, tokeniser, plan) if plan.synthetic else [])
     check = [e for e in examples if e.database in apart and not e.own][::2]
@@ -161,6 +164,16 @@ def train(
         kept = _blended(run.average, start or {}, plan.blend)
         torch.save({**record, "plan": asdict(plan), "weights": kept}, weights)
     return weights
+
+
+def _examples(data: Path, plan: Plan, tokeniser: Tokeniser) -> list[Example]:
+    return load_examples(
+        data,
+        plan.files,
+        tokeniser,
+        own=QUESTIONS if plan.own else None,
+        databases=DATABASES if plan.invented else None,
+    )
 
 
 def _batch(

@@ -45,6 +45,7 @@ def planned(
     share: float | None = None,
     seed: int | None = None,
     blend: float | None = None,
+    invented: bool = True,
     forms: Sequence[str] = FORMS,
     again: bool = False,
 ) -> Plan:
@@ -62,7 +63,7 @@ def planned(
     for form in forms:
         if form not in FORMS:
             raise UnknownName("form", form, FORMS)
-    plan = replace(Plan(), fold=fold, forms=tuple(forms))
+    plan = replace(Plan(), fold=fold, forms=tuple(forms), invented=invented)
     plan = plan if share is None else replace(plan, share=share)
     plan = plan if seed is None else replace(plan, seed=seed)
     plan = plan if blend is None else replace(plan, blend=blend)

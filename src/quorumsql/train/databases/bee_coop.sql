@@ -1,0 +1,20 @@
+CREATE TABLE members (memberno INTEGER PRIMARY KEY, fullname TEXT, village TEXT, joinyear INTEGER, sharespaid INTEGER, organiccert TEXT, boardrole TEXT);
+CREATE TABLE apiaries (apiaryid INTEGER PRIMARY KEY, memberno INTEGER REFERENCES members(memberno), sitename TEXT, altitudem INTEGER, landscape TEXT, fenced INTEGER);
+CREATE TABLE hives (hiveno INTEGER PRIMARY KEY, apiaryid INTEGER REFERENCES apiaries(apiaryid), hivetype TEXT, queenbreed TEXT, queenyear INTEGER, frames INTEGER, healthstate TEXT);
+CREATE TABLE inspections (inspid INTEGER PRIMARY KEY, hiveno INTEGER REFERENCES hives(hiveno), inspector TEXT, inspdate TEXT, mitecount INTEGER, broodframes INTEGER, remedy TEXT);
+CREATE TABLE harvests (harvestid INTEGER PRIMARY KEY, hiveno INTEGER REFERENCES hives(hiveno), harvestdate TEXT, honeykind TEXT, netkg REAL, moisturepct REAL, payoutperkg REAL);
+CREATE TABLE buyers (buyerid INTEGER PRIMARY KEY, buyername TEXT, country TEXT, channel TEXT, creditdays INTEGER);
+CREATE TABLE deliveries (deliveryid INTEGER PRIMARY KEY, buyerid INTEGER REFERENCES buyers(buyerid), honeykind TEXT, shippedon TEXT, jars INTEGER, invoiceamt REAL, settled INTEGER);
+INSERT INTO members VALUES
+(1,'Zsofia Balogh','Tihany',2004,12,'EU-BIO','chair'),(2,'Marko Horvat','Kapronca',2011,5,NULL,NULL),(3,'Elena Ivanova','Sliven',2015,8,'EU-BIO','treasurer'),(4,'Janez Kranjc','Bled',1999,20,'Demeter',NULL),(5,'Pia Moser','Bled',2018,3,NULL,'secretary'),(6,'Gavril Popa','Sibiu',2009,7,NULL,NULL),(7,'Tamar Lomidze','Telavi',2022,1,NULL,NULL),(8,'Istvan Kis','Tihany',2020,2,'Demeter',NULL);
+INSERT INTO apiaries VALUES
+(1,1,'Lavender Slope',180,'meadow',1),(2,1,'Lake Edge',105,'orchard',0),(3,2,'Acacia Wood',240,'forest',0),(4,3,'Rose Valley',410,'meadow',1),(5,4,'Pokljuka',1250,'forest',1),(6,4,'Bled Garden',500,'orchard',1),(7,6,'Cibin Hills',720,'heath',0),(8,5,'Lipa',540,'orchard',0),(9,7,'Alazani',460,'orchard',0);
+INSERT INTO hives VALUES
+(1,1,'Langstroth','Carniolan',2022,10,'healthy'),(2,1,'Langstroth','Buckfast',2023,10,'healthy'),(3,2,'Dadant','Italian',2021,12,'weak'),(4,3,'AZ','Carniolan',2023,11,'healthy'),(5,4,'Dadant','Buckfast',2022,12,'quarantine'),(6,5,'AZ','Carniolan',2020,11,'healthy'),(7,5,'AZ','Carniolan',2023,11,'healthy'),(8,6,'AZ','Carniolan',2021,9,'dead'),(9,7,'Langstroth','Italian',NULL,8,'weak'),(10,8,'Dadant','Buckfast',2024,6,'healthy'),(11,4,'Dadant','Italian',2023,12,'healthy');
+INSERT INTO inspections VALUES
+(1,1,'Pia Moser','2024-04-12',3,6,NULL),(2,2,'Pia Moser','2024-04-12',5,7,NULL),(3,3,'Pia Moser','2024-04-13',22,3,'oxalic acid'),(4,5,'Dr. Nemeth','2024-04-20',41,4,'formic acid'),(5,6,'Janez Kranjc','2024-05-02',2,8,NULL),(6,7,'Janez Kranjc','2024-05-02',4,7,NULL),(7,8,'Dr. Nemeth','2024-05-03',60,0,NULL),(8,9,'Dr. Nemeth','2024-05-10',18,2,'thymol'),(9,5,'Dr. Nemeth','2024-06-01',15,5,'thymol'),(10,4,'Pia Moser','2024-06-04',6,6,NULL),(11,1,'Dr. Nemeth','2024-07-08',9,8,NULL);
+INSERT INTO harvests VALUES
+(1,1,'2024-06-20','lavender',14.2,17.1,9.5),(2,2,'2024-06-20','lavender',16.8,17.4,9.5),(3,4,'2024-06-02','acacia',21.5,16.2,8.0),(4,6,'2024-07-30','fir',11.0,15.8,12.5),(5,7,'2024-07-30','fir',13.6,16.0,12.5),(6,5,'2024-07-05','meadow',6.4,18.9,6.0),(7,1,'2024-08-02','meadow',8.1,18.0,6.0),(8,9,'2024-08-11','heather',5.2,20.1,14.0),(9,11,'2024-07-05','meadow',18.3,17.7,6.0),(10,10,'2024-07-12','linden',4.4,17.0,8.5),(11,4,'2024-07-15','meadow',9.9,18.2,6.0);
+INSERT INTO buyers VALUES (1,'Honigkontor','Austria','wholesale',30),(2,'Miele Fino','Italy','wholesale',45),(3,'Saturday Market','Slovenia','stall',0),(4,'Teahouse Ostrov','Czechia','horeca',14),(5,'Nectar Online','Hungary','web',7),(6,'Grand Hotel Jezero','Slovenia','horeca',30);
+INSERT INTO deliveries VALUES
+(1,1,'lavender','2024-07-10',40,520,1),(2,1,'fir','2024-08-20',30,585,0),(3,2,'acacia','2024-06-25',36,414,1),(4,3,'meadow','2024-07-20',25,200,1),(5,4,'linden','2024-08-01',8,92,0),(6,5,'meadow','2024-08-15',44,374,1),(7,5,'heather','2024-09-01',10,215,0),(8,3,'fir','2024-08-24',12,228,1),(9,5,'lavender','2024-07-28',20,268,1);
