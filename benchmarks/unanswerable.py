@@ -11,8 +11,7 @@ is fitted to them, and tables show it on databases left out whole, of all questi
 own. With `--members` the members
 answer all of them and what they make of it counts too; such weights hold for these members, this
 selector and this cascade only, while those without hold for all. Which words need no counterpart in
-a schema is counted on the other databases of Spider train and on our invented ones
-(`train.invented`), by their names alone.
+a schema is counted on the other databases of Spider train, by their names alone.
 
 `sql-eval` measures on Defog's SQL-Eval: its questions that no schema answers (`idk`) beside its
 generated ones about the same databases, on a real PostgreSQL. Nothing is fitted there.
@@ -58,7 +57,6 @@ from quorumsql.stages.answerable import (
 )
 from quorumsql.stages.evidence import logistic
 from quorumsql.stages.link import within, words_of
-from quorumsql.train.invented import invented
 from quorumsql.train.questions import own_questions
 from regression import held_out, record, some_of
 
@@ -102,9 +100,7 @@ def fit(
     held = held_out()
     theirs = load_spider(data / "spider/train.json", data / "spider/database")
     tasks = [*theirs, *_ours(theirs)]
-    with tempfile.TemporaryDirectory() as folder:
-        counted = [*(t for t in tasks if t.db_id not in held), *_invented(Path(folder))]
-        blank = replace(_BLANK, harmless=_harmless(counted))
+    blank = replace(_BLANK, harmless=_harmless(t for t in tasks if t.db_id not in held))
     refuser = Refuser(blank, WordMeaning())
     examples = _kept(seen, lambda: _spider(some_of(tasks, held, per_database), refuser, members))
     chances = _left_out(examples, blank)
@@ -161,14 +157,6 @@ def _ours(tasks: Sequence[Task]) -> list[Task]:
              database=where[row["db_id"]])
         for n, row in enumerate(rows)
     ]  # fmt: skip
-
-
-def _invented(folder: Path) -> Iterator[Task]:
-    """The questions about invented databases, which are made in `folder`."""
-    for one in invented():
-        database = str(one.build(folder))
-        for number, (question, sql) in enumerate(one.questions):
-            yield Task(index=number, db_id=one.name, question=question, gold=sql, database=database)
 
 
 def _kept(seen: Path | None, made: Callable[[], Iterator[Example]]) -> list[Example]:

@@ -17,6 +17,8 @@ from typing import Annotated, Any
 
 import typer
 
+from quorumsql.train.invented import invented
+
 ROOT = Path(__file__).parent.parent
 PAGE = Path(__file__).with_name("model-card.md")
 PACKAGE = ROOT / "src" / "quorumsql"
@@ -66,6 +68,7 @@ def training() -> str:
         "files of Spider": ", ".join(f"`{name}`" for name in plan["files"]),
         "passes, questions in a batch": f"{plan['passes']}, {plan['batch']}",
         "our own questions": f"{_own_questions():,} in the file" if plan["own"] else "none",
+        "invented databases": _invented() if plan.get("invented") else "none",
         "synthetic questions": f"{plan['synthetic']:,} in the first pass, fewer in each, "
         "none in the last"
         if plan["synthetic"]
@@ -82,6 +85,11 @@ def training() -> str:
         "databases held out": ", ".join(manifest["held_out"]),
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows.items())]) + "\n"
+
+
+def _invented() -> str:
+    found = list(invented())
+    return f"{len(found)}, {sum(len(one.questions) for one in found):,} questions in the files"
 
 
 def _own_questions() -> int:
