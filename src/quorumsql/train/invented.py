@@ -4,8 +4,8 @@ A database is two files of the folder `databases`: NAME.sql makes it, and each l
 
     question <tab> SQL
 
-A language model wrote both, from the name of a trade alone: a third of the questions without the
-name of any table or column, the others plainly, in fragments, or as people talk.
+A language model wrote both, from the name of a trade alone: two fifths of the questions without
+the names of tables and columns, the others plainly, in fragments, or as people talk.
 
 What is not covered: questions about Spider's databases; those stand in `train.questions`.
 """
