@@ -106,6 +106,15 @@ class Shipped:
 
         return Refuser(load_regression(), self.meaning())
 
+    def meaning(self) -> Meaning:
+        """Return the vectors of words."""
+        with self._lock:
+            if self._meaning is None:
+                from quorumsql.neural.meaning import WordMeaning
+
+                self._meaning = WordMeaning()
+            return self._meaning
+
     def _loaded(self, folder: Path) -> tuple[Generator, ...]:
         settings = self._settings
         wanted = [name for name in settings.named if is_embedded(name)]
@@ -120,15 +129,6 @@ class Shipped:
         return load_members(
             names, folder=folder, beam=most, beams=wider(most), meaning=self.meaning()
         )
-
-    def meaning(self) -> Meaning:
-        """Return the vectors of words."""
-        with self._lock:
-            if self._meaning is None:
-                from quorumsql.neural.meaning import WordMeaning
-
-                self._meaning = WordMeaning()
-            return self._meaning
 
 
 def wider(hypotheses: int) -> Mapping[str, int]:
