@@ -1,0 +1,12 @@
+CREATE TABLE part_master (pn TEXT PRIMARY KEY, descr TEXT, ata_chapter INTEGER, list_price REAL, life_limited INTEGER);
+CREATE TABLE vendor (vend_cd TEXT PRIMARY KEY, vend_nm TEXT, ctry TEXT, approved_until TEXT);
+CREATE TABLE serial_item (sn TEXT PRIMARY KEY, pn TEXT REFERENCES part_master(pn), vend_cd TEXT REFERENCES vendor(vend_cd), bin TEXT, cycles INTEGER, cond TEXT);
+CREATE TABLE airframe (tail TEXT PRIMARY KEY, ac_type TEXT, operator TEXT, built INTEGER);
+CREATE TABLE mechanic (mech_id INTEGER PRIMARY KEY, mech_nm TEXT, stamp TEXT, shift TEXT);
+CREATE TABLE install (inst_id INTEGER PRIMARY KEY, sn TEXT REFERENCES serial_item(sn), tail TEXT REFERENCES airframe(tail), fitted_by INTEGER REFERENCES mechanic(mech_id), checked_by INTEGER REFERENCES mechanic(mech_id), inst_dt TEXT, man_hrs REAL);
+INSERT INTO part_master VALUES ('P-100','main wheel',32,4200,0),('P-200','brake unit',32,18500,1),('P-300','fuel pump',28,9600,1),('P-400','cabin fan',21,2300,0),('P-500','radio altimeter',34,31000,0),('P-600','galley latch',25,140,0);
+INSERT INTO vendor VALUES ('AER','Aerostock','UK','2026-05-31'),('NBW','Norbert Wings','Germany','2024-11-30'),('PAC','Pacific Spares','USA','2025-08-15'),('QRT','Quartz Avionics','USA',NULL);
+INSERT INTO serial_item VALUES ('S1','P-100','AER',NULL,1450,'serviceable'),('S2','P-200','NBW',NULL,3890,'serviceable'),('S3','P-200','AER','B-04',0,'new'),('S4','P-300','PAC',NULL,5120,'serviceable'),('S5','P-300','PAC','C-11',7700,'scrap'),('S6','P-400','NBW','A-02',800,'repair'),('S7','P-100','AER',NULL,260,'serviceable'),('S8','P-600','PAC','D-30',NULL,'new');
+INSERT INTO airframe VALUES ('G-ABCD','A320','Skyhop',2009),('G-EFGH','A320','Skyhop',2016),('D-KLMN','ATR 72','Rheinflug',2003),('EI-PQR','B737','Celtic Air',2018);
+INSERT INTO mechanic VALUES (1,'Ursula Beck','UB7','day'),(2,'Declan Moore','DM2','night'),(3,'Ravi Menon','RM5','day'),(4,'Paula Costa',NULL,'night');
+INSERT INTO install VALUES (1,'S1','G-ABCD',1,2,'2024-01-11',3.5),(2,'S2','G-ABCD',1,3,'2024-01-12',6),(3,'S4','D-KLMN',2,1,'2024-02-03',9.5),(4,'S7','G-EFGH',3,1,'2024-02-20',3),(5,'S6','D-KLMN',2,3,'2023-09-14',4.2),(6,'S5','G-EFGH',3,NULL,'2022-05-30',10),(7,'S2','G-EFGH',2,3,'2021-03-08',NULL);

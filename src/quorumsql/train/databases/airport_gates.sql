@@ -1,0 +1,10 @@
+CREATE TABLE Terminals (TerminalId INTEGER PRIMARY KEY, TerminalName TEXT, OpenedYear INTEGER, Levels INTEGER);
+CREATE TABLE Gates (GateCode TEXT PRIMARY KEY, TerminalId INTEGER REFERENCES Terminals(TerminalId), HasJetBridge INTEGER, SeatCount INTEGER, Condition TEXT);
+CREATE TABLE Airlines (AirlineId INTEGER PRIMARY KEY, AirlineName TEXT, HomeCountry TEXT, RentPerTurn INTEGER);
+CREATE TABLE GateAgents (AgentId INTEGER PRIMARY KEY, FullName TEXT, Shift TEXT, StartedOn TEXT, Phone TEXT);
+CREATE TABLE Turnarounds (TurnId INTEGER PRIMARY KEY, GateCode TEXT REFERENCES Gates(GateCode), AirlineId INTEGER REFERENCES Airlines(AirlineId), AgentId INTEGER REFERENCES GateAgents(AgentId), TurnDate TEXT, Passengers INTEGER, DelayMinutes INTEGER, State TEXT);
+INSERT INTO Terminals VALUES (1,'North',1988,2),(2,'South',2004,3),(3,'Satellite',2016,2),(4,'Cargo Hall',1975,1),(5,'Pier West',2021,2);
+INSERT INTO Gates VALUES ('A1',1,1,120,'good'),('A2',1,0,80,'worn'),('B4',2,1,210,'good'),('B5',2,1,190,'closed'),('C7',3,0,60,'good'),('C8',3,1,150,'worn'),('W1',5,1,260,'closed');
+INSERT INTO Airlines VALUES (1,'Nordwing','Norway',900),(2,'Iberluz','Spain',750),(3,'Gulf Star','Qatar',1600),(4,'Tatra Air','Slovakia',500),(5,'Blue Andes','Peru',NULL),(6,'Solana','Spain',680);
+INSERT INTO GateAgents VALUES (1,'Petra Lund','early','2010-04-01','555-0101'),(2,'Omar Said','late','2018-09-15',NULL),(3,'Julia Roth','night','2021-02-20','555-0177'),(4,'Kim Park','early','2015-07-07','555-0120'),(5,'Ben Oduya','late','2023-01-09',NULL);
+INSERT INTO Turnarounds VALUES (1,'A1',1,1,'2024-05-01',142,0,'done'),(2,'A2',4,1,'2024-05-01',70,25,'done'),(3,'B4',3,2,'2024-05-01',298,10,'done'),(4,'B4',2,4,'2024-05-02',165,45,'done'),(5,'C7',4,3,'2024-05-02',66,NULL,'cancelled'),(6,'C8',6,2,'2024-05-03',150,5,'done'),(7,'B5',3,2,'2024-05-03',301,90,'done'),(8,'A1',2,4,'2024-05-04',171,0,'done'),(9,'C8',1,3,'2024-05-04',133,NULL,'planned'),(10,'A1',6,1,'2024-05-05',149,15,'planned');

@@ -1,0 +1,10 @@
+CREATE TABLE doctor (id INTEGER PRIMARY KEY, surname TEXT, room TEXT, part_time INTEGER);
+CREATE TABLE patient (id INTEGER PRIMARY KEY, surname TEXT, first_name TEXT, dob TEXT, smoker INTEGER, doctor_id INTEGER REFERENCES doctor(id));
+CREATE TABLE allergen (id INTEGER PRIMARY KEY, name TEXT, source TEXT, season TEXT);
+CREATE TABLE prick_test (id INTEGER PRIMARY KEY, patient_id INTEGER REFERENCES patient(id), allergen_id INTEGER REFERENCES allergen(id), wheal_mm INTEGER, done_on TEXT);
+CREATE TABLE therapy (id INTEGER PRIMARY KEY, patient_id INTEGER REFERENCES patient(id), allergen_id INTEGER REFERENCES allergen(id), begun TEXT, ended TEXT, price INTEGER, status TEXT);
+INSERT INTO doctor VALUES (1,'Sandoval','2.01',0),(2,'Whitaker','2.04',1),(3,'Ito','2.07',0),(4,'Grant',NULL,1);
+INSERT INTO patient VALUES (1,'Cole','Megan','1995-03-17',0,1),(2,'Hobbs','Ralph','1972-11-08',1,1),(3,'Ibarra','Sol','2009-06-23',0,2),(4,'Yates','Nina','1988-01-30',0,3),(5,'Cole','Tim','2012-09-05',0,2),(6,'Frost','Edgar','1955-12-12',1,3),(7,'Lane','Bea','2001-04-28',0,NULL);
+INSERT INTO allergen VALUES (1,'birch','tree','spring'),(2,'timothy grass','grass','summer'),(3,'house dust mite','animal',NULL),(4,'cat hair','animal',NULL),(5,'ragweed','weed','autumn'),(6,'hazel','tree','winter'),(7,'wasp venom','insect','summer');
+INSERT INTO prick_test VALUES (1,1,1,8,'2023-02-06'),(2,1,6,5,'2023-02-06'),(3,2,3,6,'2023-02-20'),(4,3,2,11,'2023-03-02'),(5,3,1,3,'2023-03-02'),(6,4,4,9,'2023-03-15'),(7,5,4,0,'2023-04-03'),(8,6,2,4,'2023-04-18'),(9,6,7,14,'2023-04-18'),(10,2,4,2,'2023-05-04');
+INSERT INTO therapy VALUES (1,1,1,'2023-03-01',NULL,900,'running'),(2,2,3,'2023-03-10','2023-09-10',760,'abandoned'),(3,3,2,'2023-04-01',NULL,880,'running'),(4,6,7,'2023-05-02','2024-05-02',1450,'completed'),(5,4,4,'2023-06-12','2023-07-01',700,'abandoned'),(6,3,1,'2024-01-08',NULL,920,'running'),(7,1,6,'2022-01-10','2023-01-10',810,'completed');

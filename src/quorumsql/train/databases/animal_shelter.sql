@@ -1,0 +1,12 @@
+CREATE TABLE species (species_id INTEGER PRIMARY KEY, species_name TEXT, daily_food_cost REAL);
+CREATE TABLE kennels (kennel_code TEXT PRIMARY KEY, building TEXT, size_m2 REAL, outdoor INTEGER);
+CREATE TABLE animals (animal_id INTEGER PRIMARY KEY, name TEXT, species_id INTEGER REFERENCES species(species_id), breed TEXT, birth_year INTEGER, weight_kg REAL, kennel_code TEXT REFERENCES kennels(kennel_code), intake_date TEXT);
+CREATE TABLE adopters (adopter_id INTEGER PRIMARY KEY, name TEXT, city TEXT, has_garden INTEGER, phone TEXT);
+CREATE TABLE adoptions (adoption_id INTEGER PRIMARY KEY, animal_id INTEGER REFERENCES animals(animal_id), adopter_id INTEGER REFERENCES adopters(adopter_id), request_date TEXT, status TEXT, fee REAL);
+CREATE TABLE treatments (treatment_id INTEGER PRIMARY KEY, animal_id INTEGER REFERENCES animals(animal_id), vet TEXT, treatment_date TEXT, description TEXT, cost REAL);
+INSERT INTO species VALUES (1,'dog',3.5),(2,'cat',1.8),(3,'rabbit',0.7),(4,'parrot',0.9),(5,'tortoise',0.4);
+INSERT INTO kennels VALUES ('A1','North',6.0,1),('A2','North',4.5,1),('B1','South',3.0,0),('B2','South',2.0,0),('C1','Annex',1.5,0);
+INSERT INTO animals VALUES (1,'Bruno',1,'Boxer',2016,31.5,'A1','2023-10-02'),(2,'Luna',2,'Siamese',2020,4.1,'B1','2024-01-15'),(3,'Max',1,'Beagle',2019,13.2,'A2','2023-12-20'),(4,'Coco',4,NULL,2010,0.5,'C1','2022-08-08'),(5,'Hoppel',3,'Lop',2022,1.9,'B2','2024-02-28'),(6,'Misty',2,'Persian',2013,5.3,'B1','2023-05-11'),(7,'Rex',1,'Shepherd',2021,34.8,NULL,'2024-03-19'),(8,'Pepper',2,NULL,2023,2.6,'B1','2024-03-01');
+INSERT INTO adopters VALUES (1,'Sandra Koch','Ulm',1,'0731-5'),(2,'Ivan Petrov','Ulm',0,'0731-9'),(3,'Molly Grant','Aalen',1,NULL),(4,'Deniz Kaya','Biberach',0,'07351-2'),(5,'Hans Vogel','Aalen',1,'07361-4');
+INSERT INTO adoptions VALUES (1,1,1,'2023-11-10','returned',180),(2,2,2,'2024-02-01','approved',90),(3,3,1,'2024-01-20','approved',180),(4,6,4,'2023-07-07','declined',90),(5,6,2,'2024-03-03','pending',60),(6,5,3,'2024-03-10','approved',25),(7,1,3,'2024-03-15','pending',150),(8,7,2,'2024-04-01','declined',200);
+INSERT INTO treatments VALUES (1,1,'Dr. Weiss','2023-10-05','vaccination',45),(2,1,'Dr. Weiss','2024-01-09','knee surgery',620),(3,2,'Dr. Amari','2024-01-16','vaccination',38),(4,6,'Dr. Weiss','2023-05-12','dental cleaning',140),(5,6,'Dr. Amari','2023-09-30','blood test',75),(6,3,'Dr. Amari','2023-12-21','vaccination',45),(7,7,'Dr. Amari','2024-03-20','wound care',NULL),(8,8,'Dr. Weiss','2024-03-02','vaccination',38),(9,6,'Dr. Weiss','2024-02-02','eye drops',22);

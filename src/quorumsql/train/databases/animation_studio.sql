@@ -1,0 +1,10 @@
+CREATE TABLE departments (dept_code TEXT PRIMARY KEY, dept_name TEXT, floor INTEGER);
+CREATE TABLE artists (artist_id INTEGER PRIMARY KEY, artist_name TEXT, dept_code TEXT REFERENCES departments(dept_code), pay INTEGER, joined TEXT, supervisor_id INTEGER REFERENCES artists(artist_id));
+CREATE TABLE movies (movie_id INTEGER PRIMARY KEY, movie_title TEXT, technique TEXT, release_year INTEGER, budget_m REAL);
+CREATE TABLE scenes (scene_id INTEGER PRIMARY KEY, movie_id INTEGER REFERENCES movies(movie_id), scene_name TEXT, seconds INTEGER, approval TEXT);
+CREATE TABLE assignments (scene_id INTEGER REFERENCES scenes(scene_id), artist_id INTEGER REFERENCES artists(artist_id), task TEXT, days_spent INTEGER, PRIMARY KEY (scene_id, artist_id));
+INSERT INTO departments VALUES ('ANI','Animation',2),('BGR','Backgrounds',3),('LIT','Lighting',2),('STO','Story',4),('MUS','Music',1);
+INSERT INTO artists VALUES (1,'Yoko Arai','ANI',64000,'2011-03-01',NULL),(2,'Ben Castle','ANI',47000,'2019-06-15',1),(3,'Freya Lund','BGR',52000,'2016-10-01',NULL),(4,'Matteo Ricci','LIT',55000,'2014-01-20',NULL),(5,'Dora Pinter','BGR',41000,'2022-02-07',3),(6,'Sean Malloy','STO',58000,'2013-08-12',NULL),(7,'Aiko Brandt','ANI',43500,'2021-11-29',1),(8,'Luc Perrin',NULL,39000,'2024-01-08',NULL);
+INSERT INTO movies VALUES (1,'The Clay King','stop motion',2018,14.5),(2,'Bubble Bay','3D',2021,38),(3,'Owl Post','2D',2023,9.2),(4,'The Tin Princess','3D',NULL,52),(5,'Snail Express','2D',2015,4.8);
+INSERT INTO scenes VALUES (1,1,'King wakes up',48,'approved'),(2,1,'Throne melts',95,'approved'),(3,2,'Dive to the reef',130,'approved'),(4,2,'Crab chase',76,'approved'),(5,3,'First letter',62,'approved'),(6,3,'Storm flight',110,'redo'),(7,4,'Princess in the scrapyard',85,'in review'),(8,4,'Rust storm',140,'redo'),(9,4,'Dance of the cans',NULL,'in review');
+INSERT INTO assignments VALUES (1,1,'key frames',12),(2,1,'key frames',20),(2,4,'lighting',6),(3,2,'key frames',18),(3,3,'painting',9),(4,2,'in-betweens',11),(5,5,'painting',7),(6,7,'in-betweens',15),(6,3,'painting',8),(7,4,'lighting',5),(8,1,'key frames',NULL),(8,4,'lighting',10);

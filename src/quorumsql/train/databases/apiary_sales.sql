@@ -1,0 +1,12 @@
+CREATE TABLE beekeeper (bk_id INTEGER PRIMARY KEY, first_name TEXT, last_name TEXT, parish TEXT, licence TEXT);
+CREATE TABLE hive (hive_id INTEGER PRIMARY KEY, bk_id INTEGER REFERENCES beekeeper(bk_id), hive_type TEXT, queen_year INTEGER, strength TEXT);
+CREATE TABLE honey (honey_id INTEGER PRIMARY KEY, flavour TEXT, jar_g INTEGER, price REAL, in_stock INTEGER);
+CREATE TABLE harvest (harvest_id INTEGER PRIMARY KEY, hive_id INTEGER REFERENCES hive(hive_id), honey_id INTEGER REFERENCES honey(honey_id), harvested TEXT, kg REAL);
+CREATE TABLE outlet (outlet_id INTEGER PRIMARY KEY, outlet_name TEXT, street TEXT, commission INTEGER);
+CREATE TABLE sold (sold_id INTEGER PRIMARY KEY, honey_id INTEGER REFERENCES honey(honey_id), outlet_id INTEGER REFERENCES outlet(outlet_id), jars INTEGER, month TEXT);
+INSERT INTO beekeeper VALUES (1,'Agnes','Tully','St Mary','valid'),(2,'Bram','Osei','Holt','valid'),(3,'Celia','Wray','St Mary','expired'),(4,'Duncan','Pike','Elmsett','revoked'),(5,'Edie','Rook','Holt',NULL);
+INSERT INTO hive VALUES (1,1,'National',2022,'strong'),(2,1,'National',2021,'weak'),(3,2,'Langstroth',2023,'strong'),(4,2,'Top bar',2020,'dead'),(5,3,'National',2022,'medium'),(6,3,'Warre',2023,NULL),(7,4,'Langstroth',2019,'weak');
+INSERT INTO honey VALUES (1,'Lime blossom',340,6.5,88),(2,'Heather',227,8.9,14),(3,'Borage',340,5.75,120),(4,'Wildflower',454,7.2,0),(5,'Chestnut',227,7.9,31),(6,'Ivy',227,4.6,9);
+INSERT INTO harvest VALUES (1,1,1,'2023-07-08',14.5),(2,1,3,'2023-08-02',11),(3,3,1,'2023-07-10',18.2),(4,2,4,'2023-06-15',6.3),(5,5,2,'2023-09-09',7.7),(6,3,3,'2023-08-05',16.4),(7,7,4,'2023-06-18',4.1),(8,5,4,'2023-06-12',9);
+INSERT INTO outlet VALUES (1,'Green Grocer','High Street',20),(2,'Abbey Shop','Abbey Lane',15),(3,'Saturday Market','High Street',NULL),(4,'Online','none',5),(5,'Garden Cafe','Mill Road',25);
+INSERT INTO sold VALUES (1,1,1,24,'2023-08'),(2,1,3,30,'2023-08'),(3,2,2,12,'2023-10'),(4,3,1,18,'2023-09'),(5,4,3,42,'2023-07'),(6,4,4,15,'2023-07'),(7,2,4,6,'2023-11'),(8,3,2,10,'2023-09'),(9,5,2,8,'2023-11');

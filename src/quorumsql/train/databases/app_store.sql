@@ -1,0 +1,12 @@
+CREATE TABLE publisher (pub_id INTEGER PRIMARY KEY, pub_name TEXT, country TEXT, verified INTEGER);
+CREATE TABLE category (cat_id INTEGER PRIMARY KEY, cat_name TEXT);
+CREATE TABLE app (app_id INTEGER PRIMARY KEY, app_name TEXT, pub_id INTEGER REFERENCES publisher(pub_id), cat_id INTEGER REFERENCES category(cat_id), price REAL, size_mb REAL, released TEXT, listing_state TEXT);
+CREATE TABLE usr (usr_id INTEGER PRIMARY KEY, nick TEXT, yob INTEGER, land TEXT);
+CREATE TABLE install (inst_id INTEGER PRIMARY KEY, app_id INTEGER REFERENCES app(app_id), usr_id INTEGER REFERENCES usr(usr_id), inst_dt TEXT, removed_dt TEXT);
+CREATE TABLE rating (app_id INTEGER REFERENCES app(app_id), usr_id INTEGER REFERENCES usr(usr_id), stars INTEGER, remark TEXT, PRIMARY KEY (app_id, usr_id));
+INSERT INTO publisher VALUES (1,'Tinybyte','Finland',1),(2,'Orange Cloud','Spain',1),(3,'Mappo','Spain',0),(4,'Studio Kern','Germany',1),(5,'Greyhat Ltd','Cyprus',0);
+INSERT INTO category VALUES (1,'games'),(2,'navigation'),(3,'finance'),(4,'health'),(5,'weather');
+INSERT INTO app VALUES (1,'Snow Jump',1,1,0,85.5,'2021-02-10','live'),(2,'Road Buddy',3,2,4.99,140,'2019-06-01','live'),(3,'Coin Keeper',2,3,2.99,32,'2022-09-12','live'),(4,'Sleep Sheep',4,4,0,54,'2020-11-30','live'),(5,'Cash Fountain',5,3,9.99,12.5,'2023-04-01','banned'),(6,'Snow Jump Deluxe',1,1,3.49,210,'2023-12-05','live'),(7,'Trail Finder',4,2,6.5,98,NULL,'in review'),(8,'Heart Log',2,4,1.99,NULL,'2018-03-22','withdrawn');
+INSERT INTO usr VALUES (1,'mikko77',1977,'Finland'),(2,'lunaluna',2003,'Spain'),(3,'drkoch',1961,'Germany'),(4,'pixelpia',1998,'Germany'),(5,'zorro',NULL,'Spain'),(6,'ghost',2009,'France');
+INSERT INTO install VALUES (1,1,1,'2022-01-03',NULL),(2,1,2,'2022-05-14','2022-07-01'),(3,2,3,'2021-08-19',NULL),(4,3,3,'2023-02-02',NULL),(5,5,5,'2023-04-20','2023-04-21'),(6,4,4,'2023-01-15',NULL),(7,6,1,'2024-01-01',NULL),(8,6,4,'2024-02-10','2024-03-01'),(9,2,5,'2022-10-31',NULL),(10,1,4,'2022-12-24',NULL);
+INSERT INTO rating VALUES (1,1,5,'love it'),(1,2,3,NULL),(2,3,4,'helpful on holiday'),(5,5,1,'stole my money'),(6,1,5,'love the music'),(3,3,4,NULL),(4,4,2,'woke me up'),(2,5,2,'got lost twice');

@@ -1,0 +1,12 @@
+CREATE TABLE Sellers (SellerID INTEGER PRIMARY KEY, Name TEXT, City TEXT, CommissionPct REAL);
+CREATE TABLE Bidders (BidderID INTEGER PRIMARY KEY, Name TEXT, Country TEXT, RegisteredOn TEXT, Banned INTEGER);
+CREATE TABLE Auctioneers (AuctioneerID INTEGER PRIMARY KEY, Name TEXT, LicenceYear INTEGER);
+CREATE TABLE Sales (SaleID INTEGER PRIMARY KEY, Theme TEXT, SaleDate TEXT, AuctioneerID INTEGER REFERENCES Auctioneers(AuctioneerID));
+CREATE TABLE Lots (LotID INTEGER PRIMARY KEY, SaleID INTEGER REFERENCES Sales(SaleID), Description TEXT, Category TEXT, SellerID INTEGER REFERENCES Sellers(SellerID), Estimate INTEGER, HammerPrice INTEGER, BuyerID INTEGER REFERENCES Bidders(BidderID));
+CREATE TABLE Bids (BidID INTEGER PRIMARY KEY, LotID INTEGER REFERENCES Lots(LotID), BidderID INTEGER REFERENCES Bidders(BidderID), Amount INTEGER, Channel TEXT);
+INSERT INTO Sellers VALUES (1,'Estate of Lady Moore','Bath',12),(2,'Gerrit Smeets','Utrecht',15),(3,'Chapel Trust','Bath',8),(4,'Ines Falco','Naples',15),(5,'Dr. Wong','London',18);
+INSERT INTO Bidders VALUES (1,'Tobias Hahn','Germany','2018-02-01',0),(2,'Sylvie Noir','France','2020-07-19',0),(3,'Rex Dalton','USA','2015-11-30',1),(4,'Keiko Mori','Japan','2023-01-12',0),(5,'Anders Vik','Norway','2021-05-05',0),(6,'Paula Stern','Germany',NULL,0);
+INSERT INTO Auctioneers VALUES (1,'Cedric Vaughan',1999),(2,'Margot Lind',2012),(3,'Tom Abbott',2021);
+INSERT INTO Sales VALUES (1,'Fine Clocks','2023-10-12',1),(2,'Old Masters','2023-12-05',1),(3,'Toys and Dolls','2024-02-20',2),(4,'Country House','2024-04-18',2),(5,'Wine Cellar','2024-09-10',NULL);
+INSERT INTO Lots VALUES (1,1,'Longcase clock by Harris','clock',1,4000,5200,1),(2,1,'French mantel clock','clock',2,1200,950,2),(3,2,'Portrait of a merchant','painting',2,18000,26500,4),(4,2,'River landscape','painting',4,9000,NULL,NULL),(5,3,'Steiff bear 1908','toy',1,2500,4100,1),(6,3,'Tin carousel','toy',3,600,720,5),(7,4,'Oak refectory table','furniture',3,3000,2800,2),(8,4,'Pair of silver clock stands','silver',1,800,1150,4),(9,4,'Persian carpet','carpet',4,5000,NULL,NULL),(10,4,'Writing desk','furniture',2,1500,2100,1);
+INSERT INTO Bids VALUES (1,1,1,5200,'room'),(2,1,3,5000,'phone'),(3,2,2,950,'online'),(4,3,4,26500,'phone'),(5,3,1,26000,'room'),(6,5,1,4100,'room'),(7,5,5,3900,'online'),(8,6,5,720,'online'),(9,7,2,2800,'room'),(10,8,4,1150,'phone'),(11,10,1,2100,'online'),(12,4,2,6000,'online');

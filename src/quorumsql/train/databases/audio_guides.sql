@@ -1,0 +1,12 @@
+CREATE TABLE site (site_id INTEGER PRIMARY KEY, site_name TEXT, town TEXT, kind TEXT, visitors_py INTEGER);
+CREATE TABLE narrator (narr_id INTEGER PRIMARY KEY, narr_name TEXT, mother_tongue TEXT, fee_per_min REAL);
+CREATE TABLE guide (guide_id INTEGER PRIMARY KEY, site_id INTEGER REFERENCES site(site_id), guide_title TEXT, lang TEXT, narr_id INTEGER REFERENCES narrator(narr_id), published TEXT, state TEXT);
+CREATE TABLE stop (stop_id INTEGER PRIMARY KEY, guide_id INTEGER REFERENCES guide(guide_id), pos INTEGER, stop_title TEXT, length_sec INTEGER);
+CREATE TABLE device (serial TEXT PRIMARY KEY, site_id INTEGER REFERENCES site(site_id), model TEXT, bought INTEGER, broken INTEGER);
+CREATE TABLE loan (loan_id INTEGER PRIMARY KEY, serial TEXT REFERENCES device(serial), guide_id INTEGER REFERENCES guide(guide_id), loan_day TEXT, minutes_used INTEGER, stars INTEGER);
+INSERT INTO site VALUES (1,'Burg Falkenau','Falkenau','castle',82000),(2,'Museum of Salt','Hallwein','museum',41000),(3,'Cathedral of St Ursula','Hallwein','church',150000),(4,'Glass Gardens','Morby','garden',23000),(5,'Old Mint','Morby','museum',NULL);
+INSERT INTO narrator VALUES (1,'Philippa Stone','English',14),(2,'Werner Baum','German',11.5),(3,'Chiara Conti','Italian',12),(4,'Didier Blanc','French',15),(5,'Lotta Ek','Swedish',10);
+INSERT INTO guide VALUES (1,1,'Knights and Kitchens','English',1,'2019-05-01','online'),(2,1,'Ritter und Burgen','German',2,'2019-05-01','online'),(3,2,'White Gold','English',1,'2021-03-15','online'),(4,3,'Stone and Light','German',2,'2017-09-20','outdated'),(5,3,'Pietra e luce','Italian',3,'2020-06-01','online'),(6,4,'Under Glass','English',NULL,NULL,'draft'),(7,2,'Or blanc','French',4,'2022-04-10','online');
+INSERT INTO stop VALUES (1,1,1,'The gate',95),(2,1,2,'The kitchen',140),(3,1,3,'The dungeon',180),(4,2,1,'Das Tor',100),(5,3,1,'Brine and fire',210),(6,3,2,'The salt road',165),(7,4,1,'West gate',120),(8,5,1,'Il portale',NULL),(9,6,1,'Palm house',150),(10,7,1,'La mine',230);
+INSERT INTO device VALUES ('A100',1,'Sonic 2',2018,0),('A101',1,'Sonic 2',2018,1),('B200',2,'Sonic 3',2021,0),('C300',3,'WalkEar',2016,0),('C301',3,'WalkEar',2016,1),('C302',3,'Sonic 3',2022,0),('D400',4,'Sonic 3',NULL,0);
+INSERT INTO loan VALUES (1,'A100',1,'2024-05-01',55,5),(2,'A100',2,'2024-05-02',40,4),(3,'B200',3,'2024-05-02',62,5),(4,'C300',4,'2024-05-03',18,2),(5,'C302',5,'2024-05-04',71,NULL),(6,'C300',5,'2024-05-05',35,3),(7,'A101',1,'2024-04-11',12,1),(8,'B200',7,'2024-05-05',48,4),(9,'A100',1,'2024-05-06',60,4);

@@ -1,0 +1,10 @@
+CREATE TABLE van (plate TEXT PRIMARY KEY, nickname TEXT, beds INTEGER, mileage INTEGER, next_check TEXT);
+CREATE TABLE driver (driver_id INTEGER PRIMARY KEY, driver_name TEXT, licence TEXT, plate TEXT REFERENCES van(plate));
+CREATE TABLE stop (stop_id INTEGER PRIMARY KEY, plate TEXT REFERENCES van(plate), town TEXT, stop_date TEXT, host TEXT, target INTEGER);
+CREATE TABLE donor (donor_id INTEGER PRIMARY KEY, donor_name TEXT, blood_type TEXT, birth_year INTEGER, town TEXT, first_time INTEGER);
+CREATE TABLE donation (donation_id INTEGER PRIMARY KEY, donor_id INTEGER REFERENCES donor(donor_id), stop_id INTEGER REFERENCES stop(stop_id), ml INTEGER, haemoglobin REAL, verdict TEXT);
+INSERT INTO van VALUES ('BD-101','Ruby',4,88000,'2024-11-01'),('BD-102','Scarlet',6,43000,'2025-02-01'),('BD-103','Vlad',3,152000,'2024-09-15'),('BD-104','Cherry',5,12000,NULL);
+INSERT INTO driver VALUES (1,'Koen Maes','C1','BD-101'),(2,'Els Claes','C','BD-102'),(3,'Wim Baert','C1','BD-103'),(4,'Fien Aerts','C',NULL),(5,'Bart Nys','C1','BD-101');
+INSERT INTO stop VALUES (1,'BD-101','Aalst','2024-05-06','fire station',30),(2,'BD-101','Ghent','2024-05-08','university',60),(3,'BD-102','Bruges','2024-05-07','town hall',45),(4,'BD-103','Aalst','2024-05-20','church',20),(5,'BD-102','Ghent','2024-06-03','brewery',50),(6,'BD-103','Ypres','2024-06-05',NULL,25);
+INSERT INTO donor VALUES (1,'Lieve Mertens','0-',1979,'Aalst',0),(2,'Jef Wouters','A+',1964,'Aalst',0),(3,'Nora Haddad','B+',2003,'Ghent',1),(4,'Pieter Dox','0+',1998,'Ghent',1),(5,'Hilde Raes','A+',1958,'Bruges',0),(6,'Sam Okafor',NULL,2001,'Bruges',1),(7,'Mieke Lens','AB-',1985,'Ypres',0);
+INSERT INTO donation VALUES (1,1,1,470,13.9,'accepted'),(2,2,1,470,15.1,'accepted'),(3,3,2,450,12.6,'accepted'),(4,4,2,0,11.2,'turned away'),(5,5,3,470,14.0,'accepted'),(6,6,3,120,13.3,'broken off'),(7,1,4,470,13.1,'accepted'),(8,3,5,450,12.9,'accepted'),(9,2,4,0,NULL,'turned away');

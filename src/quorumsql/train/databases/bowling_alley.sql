@@ -1,0 +1,10 @@
+CREATE TABLE lane (lane_no INTEGER PRIMARY KEY, hall TEXT, bumper INTEGER, oil TEXT, last_service TEXT);
+CREATE TABLE customer (cust_id INTEGER PRIMARY KEY, cust_nm TEXT, phone TEXT, city TEXT, shoe_sz INTEGER, vip INTEGER);
+CREATE TABLE booking (bk_id INTEGER PRIMARY KEY, cust_id INTEGER REFERENCES customer(cust_id), lane_no INTEGER REFERENCES lane(lane_no), bk_date TEXT, hrs REAL, heads INTEGER, occasion TEXT, bk_state TEXT);
+CREATE TABLE snack (snack_id INTEGER PRIMARY KEY, snack_nm TEXT, unit_price REAL, kind TEXT);
+CREATE TABLE tab_line (tab_id INTEGER PRIMARY KEY, bk_id INTEGER REFERENCES booking(bk_id), snack_id INTEGER REFERENCES snack(snack_id), qty INTEGER);
+INSERT INTO lane VALUES (1,'East',1,'house','2024-01-12'),(2,'East',1,'house','2024-02-02'),(3,'East',0,'sport','2023-11-20'),(4,'West',0,'sport','2024-03-05'),(5,'West',0,'house',NULL),(6,'West',1,'dry','2023-08-14');
+INSERT INTO customer VALUES (1,'Dora Finch','555-0101','Luton',38,1),(2,'Kyle Mason','555-0102','Dunstable',44,0),(3,'Raj Anand','555-0103','Luton',42,0),(4,'Petra Vale',NULL,'Bedford',39,1),(5,'Hugh Benn','555-0105','Luton',46,0),(6,'Sky Turner','555-0106','Bedford',37,0),(7,'Olive Crane',NULL,NULL,40,0);
+INSERT INTO booking VALUES (1,1,1,'2024-04-05',2,6,'birthday','played'),(2,2,4,'2024-04-06',1.5,4,'league','played'),(3,3,3,'2024-04-06',3,8,'office party','played'),(4,1,2,'2024-04-13',2,10,'birthday','played'),(5,4,4,'2024-04-14',1,2,NULL,'no-show'),(6,5,1,'2024-04-20',2.5,7,'stag night','cancelled'),(7,2,4,'2024-04-27',1.5,4,'league','booked'),(8,6,6,'2024-04-28',2,5,NULL,'booked'),(9,3,2,'2024-05-04',1,3,NULL,'booked');
+INSERT INTO snack VALUES (1,'Nachos',6.5,'food'),(2,'Hot Dog',5,'food'),(3,'Cola',3,'drink'),(4,'Lager',4.8,'drink'),(5,'Pizza',11,'food'),(6,'Slush',2.5,'drink'),(7,'Cake',18,'food');
+INSERT INTO tab_line VALUES (1,1,5,2),(2,1,3,6),(3,2,4,8),(4,3,1,4),(5,3,4,12),(6,3,5,3),(7,4,3,10),(8,4,2,9),(9,2,1,2),(10,4,6,5);

@@ -1,0 +1,10 @@
+CREATE TABLE subscriber (sub_no INTEGER PRIMARY KEY, sub_nm TEXT, quarter TEXT, email TEXT, joined TEXT);
+CREATE TABLE loaf (loaf_no INTEGER PRIMARY KEY, loaf_nm TEXT, flour TEXT, grams INTEGER, price REAL);
+CREATE TABLE baker (bkr_no INTEGER PRIMARY KEY, bkr_nm TEXT, trained INTEGER, shift_start TEXT);
+CREATE TABLE plan (plan_no INTEGER PRIMARY KEY, sub_no INTEGER REFERENCES subscriber(sub_no), loaf_no INTEGER REFERENCES loaf(loaf_no), weekday TEXT, per_week INTEGER, ends TEXT, state TEXT);
+CREATE TABLE bake (bake_no INTEGER PRIMARY KEY, loaf_no INTEGER REFERENCES loaf(loaf_no), bkr_no INTEGER REFERENCES baker(bkr_no), baked_on TEXT, pieces INTEGER, wasted INTEGER);
+INSERT INTO subscriber VALUES (1,'Hilda Moe','Grünerløkka','hilda@moe.no','2021-02-01'),(2,'Oskar Lie','Frogner',NULL,'2021-11-15'),(3,'Cafe Nord','Sentrum','post@nord.no','2020-05-20'),(4,'Silje Aas','Grünerløkka','silje@aas.no','2023-01-09'),(5,'Jens Dahl','Frogner',NULL,'2023-08-30'),(6,'Bo Ruud','Torshov','bo@ruud.no','2022-04-04');
+INSERT INTO loaf VALUES (1,'Country sour','wheat',900,6.8),(2,'Dark rye','rye',750,5.9),(3,'Spelt tin','spelt',800,7.4),(4,'Baguette','wheat',280,2.6),(5,'Seed bomb','rye',650,7.9),(6,'Brioche','wheat',400,5.2),(7,'Einkorn round','einkorn',700,9.5);
+INSERT INTO baker VALUES (1,'Knut Vold',1998,'02:00'),(2,'Amal Yusuf',2016,'02:00'),(3,'Pia Strand',2021,'04:30'),(4,'Lars Eng',NULL,'04:30');
+INSERT INTO plan VALUES (1,1,1,'Monday',1,NULL,'active'),(2,1,2,'Friday',1,NULL,'active'),(3,2,3,'Monday',2,'2024-06-30','active'),(4,3,4,'Saturday',40,NULL,'active'),(5,3,1,'Saturday',12,'2024-12-31','paused'),(6,4,5,'Friday',1,'2023-10-31','cancelled'),(7,5,2,'Friday',2,NULL,'active'),(8,3,6,'Sunday',25,NULL,'active'),(9,4,1,'Monday',1,NULL,'paused');
+INSERT INTO bake VALUES (1,1,1,'2024-03-04',60,2),(2,3,2,'2024-03-04',25,0),(3,2,1,'2024-03-08',45,5),(4,5,3,'2024-03-08',20,7),(5,4,2,'2024-03-09',180,11),(6,1,3,'2024-03-09',70,4),(7,6,2,'2024-03-10',50,NULL),(8,2,1,'2024-03-15',48,1);

@@ -1,0 +1,12 @@
+CREATE TABLE patrol (patrolId INTEGER PRIMARY KEY, patrolName TEXT, homeBase TEXT, vanReg TEXT, joinedYear INTEGER);
+CREATE TABLE membership (memNo INTEGER PRIMARY KEY, memName TEXT, tier TEXT, renewal TEXT, annualFee INTEGER);
+CREATE TABLE auto (autoId INTEGER PRIMARY KEY, memNo INTEGER REFERENCES membership(memNo), make TEXT, builtYear INTEGER, fuel TEXT);
+CREATE TABLE callout (callId INTEGER PRIMARY KEY, autoId INTEGER REFERENCES auto(autoId), patrolId INTEGER REFERENCES patrol(patrolId), callDate TEXT, road TEXT, fault TEXT, waitMin INTEGER, outcome TEXT);
+CREATE TABLE part (partId INTEGER PRIMARY KEY, partName TEXT, cost REAL, stock INTEGER);
+CREATE TABLE callPart (callId INTEGER REFERENCES callout(callId), partId INTEGER REFERENCES part(partId), pieces INTEGER, PRIMARY KEY (callId, partId));
+INSERT INTO patrol VALUES (1,'Gareth Pugh','Swansea','CV19 ABC',2006),(2,'Sian Rees','Cardiff','CV21 DEF',2014),(3,'Mo Farouk','Newport','CV22 GHI',2019),(4,'Dai Evans','Swansea',NULL,1998),(5,'Tara Quinn','Cardiff','CV24 JKL',2024);
+INSERT INTO membership VALUES (7001,'Olwen Price','gold','2025-01-31',160),(7002,'Hugh Carr','basic','2024-09-15',60),(7003,'Nia Bowen','silver','2024-12-01',95),(7004,'Ravi Shah','gold',NULL,150),(7005,'Peg Lloyd','basic','2024-07-20',55),(7006,'Ian Frost','silver','2025-03-10',95);
+INSERT INTO auto VALUES (1,7001,'Skoda',2016,'diesel'),(2,7001,'Fiat',2008,'petrol'),(3,7002,'Ford',2011,'petrol'),(4,7003,'Nissan',2021,'electric'),(5,7004,'BMW',2018,'diesel'),(6,7005,'Ford',2004,'petrol'),(7,7006,'Kia',2023,'electric');
+INSERT INTO callout VALUES (1,1,1,'2024-01-12','M4','flat battery',35,'fixed'),(2,3,2,'2024-01-13','A470','puncture',50,'fixed'),(3,2,1,'2024-01-20','A48','overheating',70,'towed'),(4,4,3,'2024-02-02','M4','out of charge',25,'towed'),(5,6,4,'2024-02-04','A465','flat battery',90,'fixed'),(6,6,1,'2024-02-11','A465','clutch',65,'towed'),(7,5,2,'2024-02-15','M4','puncture',NULL,'cancelled'),(8,3,3,'2024-03-01','A449','flat battery',40,'fixed'),(9,1,2,'2024-03-05','M4','fuel leak',55,'towed'),(10,6,2,'2024-03-09','A470','flat battery',30,'fixed');
+INSERT INTO part VALUES (1,'battery',85,14),(2,'tyre plug',6.5,60),(3,'hose clip',2,120),(4,'fan belt',24,0),(5,'fuse',1.2,NULL);
+INSERT INTO callPart VALUES (1,1,1),(2,2,2),(3,3,3),(5,1,1),(8,1,1),(9,3,2),(10,5,4);

@@ -1,0 +1,10 @@
+CREATE TABLE dpt (dpt_cd TEXT PRIMARY KEY, dpt_nm TEXT, town TEXT, bays INTEGER);
+CREATE TABLE drv (drv_no INTEGER PRIMARY KEY, drv_nm TEXT, dob TEXT, lic_cls TEXT, hr_rate REAL, dpt_cd TEXT REFERENCES dpt(dpt_cd), sup_no INTEGER REFERENCES drv(drv_no));
+CREATE TABLE veh (veh_no INTEGER PRIMARY KEY, mk TEXT, yr INTEGER, seats INTEGER, fuel TEXT, dpt_cd TEXT REFERENCES dpt(dpt_cd));
+CREATE TABLE shf (shf_id INTEGER PRIMARY KEY, drv_no INTEGER REFERENCES drv(drv_no), veh_no INTEGER REFERENCES veh(veh_no), shf_dt TEXT, ln TEXT, hrs REAL);
+CREATE TABLE incid (inc_id INTEGER PRIMARY KEY, shf_id INTEGER REFERENCES shf(shf_id), descr TEXT, cost INTEGER, st TEXT);
+INSERT INTO dpt VALUES ('E','Eastgate','Leeds',40),('H','Hilltop','Bradford',25),('R','Riverside','Leeds',60),('M','Moorside','Halifax',12);
+INSERT INTO drv VALUES (11,'Alan Firth','1961-02-14','D',19.5,'E',NULL),(12,'Bev Singh','1975-08-03','D',18.2,'E',11),(13,'Carl Moss','1989-11-23','D1',15.0,'H',11),(14,'Dina Khan','1994-05-30','D',16.4,'H',13),(15,'Ed Price','1968-12-01','D',18.9,'R',NULL),(16,'Faye Long','2000-07-19','D1',14.2,'R',15),(17,'Gus Noble','1983-03-08','D',17.1,NULL,15);
+INSERT INTO veh VALUES (501,'Volvo',2012,74,'diesel','E'),(502,'Volvo',2019,70,'hybrid','E'),(503,'Scania',2015,52,'diesel','H'),(504,'BYD',2022,38,'electric','R'),(505,'BYD',2023,38,'electric','R'),(506,'Optare',2009,28,'diesel','H'),(507,'Scania',2018,NULL,'diesel','R');
+INSERT INTO shf VALUES (1,11,501,'2024-02-05','12',7.5),(2,12,502,'2024-02-05','16A',8),(3,13,506,'2024-02-05','620',6),(4,14,503,'2024-02-06','620',7.5),(5,15,504,'2024-02-06','5',9),(6,16,504,'2024-02-07','5',5),(7,11,502,'2024-02-07','16A',8),(8,12,501,'2024-02-08','12',7),(9,15,507,'2024-02-08','28',9.5),(10,14,503,'2024-02-09','620',7),(11,15,504,'2024-02-09','5',8);
+INSERT INTO incid VALUES (1,1,'broken mirror',180,'closed'),(2,4,'scraped bollard',950,'open'),(3,5,'passenger fall',NULL,'open'),(4,8,'flat tyre',240,'closed'),(5,9,'cracked windscreen',620,'closed'),(6,10,'door jammed',130,'open');

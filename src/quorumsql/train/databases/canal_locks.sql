@@ -1,0 +1,10 @@
+CREATE TABLE waterway (wwId INTEGER PRIMARY KEY, wwName TEXT, lengthKm REAL, region TEXT);
+CREATE TABLE keeper (keeperId INTEGER PRIMARY KEY, keeperName TEXT, hiredOn TEXT, cottage INTEGER, chiefId INTEGER REFERENCES keeper(keeperId));
+CREATE TABLE lock (lockNo INTEGER PRIMARY KEY, lockName TEXT, wwId INTEGER REFERENCES waterway(wwId), rise REAL, chamberLen INTEGER, keeperId INTEGER REFERENCES keeper(keeperId), cond TEXT);
+CREATE TABLE boat (boatId INTEGER PRIMARY KEY, boatName TEXT, boatType TEXT, beam REAL, ownerName TEXT);
+CREATE TABLE passage (passId INTEGER PRIMARY KEY, lockNo INTEGER REFERENCES lock(lockNo), boatId INTEGER REFERENCES boat(boatId), passDate TEXT, direction TEXT, waitMin INTEGER);
+INSERT INTO waterway VALUES (1,'Grand Union',220.5,'Midlands'),(2,'Kennet Cut',139,'South'),(3,'Caldon',28.2,'Midlands'),(4,'Lancaster Arm',66,'North');
+INSERT INTO keeper VALUES (1,'Agnes Hill','2001-05-01',1,NULL),(2,'Bert Cope','2012-03-19',1,1),(3,'Chloe Nash','2018-07-02',0,1),(4,'Dev Rao','2022-04-25',0,2),(5,'Edna Fox','1998-09-09',1,NULL);
+INSERT INTO lock VALUES (11,'Stoke Top',1,2.3,23,1,'good'),(12,'Hatton Lower',1,2.1,22,2,'leaking'),(13,'Caen Hill',2,2.6,24,3,'good'),(14,'Hazelhurst',3,2.9,22,4,'closed'),(15,'Etruria',3,3.1,23,2,'good'),(16,'Tewitfield',4,2.8,NULL,NULL,'closed'),(17,'Bath Deep',2,5.9,30,3,'leaking');
+INSERT INTO boat VALUES (1,'Kingfisher','narrowboat',2.1,'Liz Pratt'),(2,'Molly May','narrowboat',2.1,'Ken Ames'),(3,'Tranquil','widebeam',3.4,'Liz Pratt'),(4,'Coal Baron','barge',4.2,'Baron Fuels'),(5,'Dabchick','cruiser',2.6,NULL),(6,'Silver Eel','cruiser',2.5,'Tony Reed');
+INSERT INTO passage VALUES (1,11,1,'2024-05-04','up',10),(2,12,1,'2024-05-04','up',25),(3,13,2,'2024-05-05','down',40),(4,17,2,'2024-05-06','down',55),(5,15,3,'2024-05-06','up',5),(6,11,4,'2024-05-07','down',15),(7,13,5,'2024-05-08','up',NULL),(8,12,4,'2024-05-08','down',30),(9,15,1,'2024-05-09','down',0),(10,13,1,'2024-05-12','up',35),(11,11,2,'2024-05-13','down',20);

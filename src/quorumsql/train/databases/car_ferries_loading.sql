@@ -1,0 +1,12 @@
+CREATE TABLE ferry (ferry_id INTEGER PRIMARY KEY, ferry_name TEXT, lane_metres INTEGER, deck_count INTEGER, home_harbour TEXT);
+CREATE TABLE deck (deck_id INTEGER PRIMARY KEY, ferry_id INTEGER REFERENCES ferry(ferry_id), deck_label TEXT, clearance REAL, heated INTEGER);
+CREATE TABLE customer (cust_id INTEGER PRIMARY KEY, cust_name TEXT, country TEXT, club_level TEXT);
+CREATE TABLE vehicle (plate TEXT PRIMARY KEY, cust_id INTEGER REFERENCES customer(cust_id), body TEXT, length_m REAL, height_m REAL, weight_kg INTEGER);
+CREATE TABLE loader (loader_id INTEGER PRIMARY KEY, loader_name TEXT, crew TEXT, trained_on TEXT);
+CREATE TABLE loading (load_id INTEGER PRIMARY KEY, plate TEXT REFERENCES vehicle(plate), deck_id INTEGER REFERENCES deck(deck_id), loader_id INTEGER REFERENCES loader(loader_id), load_date TEXT, price REAL, damage_note TEXT);
+INSERT INTO ferry VALUES (1,'Stena Alva',1800,3,'Rostock'),(2,'Aurora',950,2,'Trelleborg'),(3,'Gotlandia',700,2,'Visby'),(4,'Mare Balt',1200,1,'Rostock');
+INSERT INTO deck VALUES (1,1,'upper',2.1,0),(2,1,'main',4.8,0),(3,1,'lower',2.3,1),(4,2,'main',4.5,0),(5,2,'upper',2,1),(6,3,'main',4.4,NULL),(7,4,'main',5,0);
+INSERT INTO customer VALUES (1,'Familie Krug','Germany','gold'),(2,'Lindqvist Frakt','Sweden','silver'),(3,'Anders Berg','Sweden',NULL),(4,'Transpol','Poland','gold'),(5,'Rosa Marin','Spain',NULL),(6,'Heike Blum','Germany','silver');
+INSERT INTO vehicle VALUES ('HRO-K 11',1,'camper',6.8,2.9,3400),('ABC 123',2,'lorry',16.5,4,38000),('XYZ 987',3,'car',4.6,1.5,1650),('GD 55012',4,'lorry',14,3.9,31000),('GD 55013',4,'van',5.9,2.5,3100),('7781 HBX',5,'motorbike',2.2,1.2,240),('HH-B 202',6,'car',4.2,1.6,NULL),('ABC 456',2,'lorry',12,3.6,22000);
+INSERT INTO loader VALUES (1,'Nils Ek','A','2015-05-04'),(2,'Jutta Pohl','B','2019-03-11'),(3,'Marek Wit','A','2022-09-01'),(4,'Olle Sand','C',NULL);
+INSERT INTO loading VALUES (1,'HRO-K 11',2,1,'2024-06-20',145,NULL),(2,'ABC 123',2,1,'2024-06-20',520,NULL),(3,'XYZ 987',1,2,'2024-06-20',89,'mirror'),(4,'GD 55012',7,2,'2024-06-21',480,NULL),(5,'GD 55013',7,3,'2024-06-21',160,'bumper'),(6,'7781 HBX',5,3,'2024-06-22',45,NULL),(7,'ABC 123',4,1,'2024-06-23',520,NULL),(8,'XYZ 987',3,2,'2024-06-25',95,NULL),(9,'GD 55012',4,1,'2024-06-26',470,'tarpaulin'),(10,'ABC 456',2,3,'2024-06-26',390,NULL);

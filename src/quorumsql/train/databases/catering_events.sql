@@ -1,0 +1,12 @@
+CREATE TABLE clients (client_id INTEGER PRIMARY KEY, company TEXT, contact TEXT, city TEXT);
+CREATE TABLE events (event_id INTEGER PRIMARY KEY, client_id INTEGER REFERENCES clients(client_id), occasion TEXT, event_date TEXT, guests INTEGER, budget INTEGER, status TEXT);
+CREATE TABLE staff (staff_id INTEGER PRIMARY KEY, name TEXT, role TEXT, hourly_rate REAL, phone TEXT);
+CREATE TABLE assignments (event_id INTEGER REFERENCES events(event_id), staff_id INTEGER REFERENCES staff(staff_id), hours REAL, PRIMARY KEY (event_id, staff_id));
+CREATE TABLE menus (menu_id INTEGER PRIMARY KEY, title TEXT, courses INTEGER, price_per_head REAL, vegan INTEGER);
+CREATE TABLE event_menus (event_id INTEGER REFERENCES events(event_id), menu_id INTEGER REFERENCES menus(menu_id), portions INTEGER, PRIMARY KEY (event_id, menu_id));
+INSERT INTO clients VALUES (1,'Novatec','Ina Roth','Mainz'),(2,'Weber Family','Uwe Weber','Worms'),(3,'City Theatre','Lola Brand','Mainz'),(4,'Brass Band','Finn Hoff',NULL),(5,'Helio AG','Sara Kim','Speyer');
+INSERT INTO events VALUES (1,1,'summer party','2024-06-21',180,9500,'done'),(2,2,'wedding','2024-07-06',95,7200,'done'),(3,3,'premiere','2024-09-14',220,6800,'confirmed'),(4,1,'board dinner','2024-10-02',12,1900,'confirmed'),(5,5,'trade fair','2024-08-29',300,NULL,'called off'),(6,2,'christening','2024-11-10',40,1600,'enquiry'),(7,3,'gala','2024-12-31',150,12000,'enquiry');
+INSERT INTO staff VALUES (1,'Olli Kern','chef',32,'0151 10'),(2,'Mia Sander','waiter',16.5,'0151 22'),(3,'Jakub Novak','waiter',16,NULL),(4,'Rita Voss','bartender',19.5,'0151 73'),(5,'Tom Beyer','chef',28,'0151 90'),(6,'Lea Funk','waiter',15,NULL);
+INSERT INTO assignments VALUES (1,1,9),(1,2,8),(1,4,7.5),(2,5,10),(2,2,9),(2,3,9),(3,1,6),(3,3,5.5),(4,5,4),(4,2,4.5);
+INSERT INTO menus VALUES (1,'BBQ buffet',2,28,0),(2,'Classic dinner',4,62,0),(3,'Green table',3,41,1),(4,'Finger food',1,19.5,0),(5,'Oriental mezze',2,33,1);
+INSERT INTO event_menus VALUES (1,1,150),(1,3,30),(2,2,80),(2,3,15),(3,4,220),(4,2,12),(6,5,40);

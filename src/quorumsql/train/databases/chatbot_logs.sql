@@ -1,0 +1,12 @@
+CREATE TABLE bots (bot_id INTEGER PRIMARY KEY, bot_name TEXT, language TEXT, model_version TEXT, released TEXT);
+CREATE TABLE users (user_id INTEGER PRIMARY KEY, nickname TEXT, country TEXT, age INTEGER, premium INTEGER);
+CREATE TABLE intents (intent_id INTEGER PRIMARY KEY, title TEXT, department TEXT);
+CREATE TABLE sessions (session_id INTEGER PRIMARY KEY, bot_id INTEGER REFERENCES bots(bot_id), user_id INTEGER REFERENCES users(user_id), started TEXT, duration_s INTEGER, channel TEXT, outcome TEXT);
+CREATE TABLE messages (message_id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions(session_id), intent_id INTEGER REFERENCES intents(intent_id), sender TEXT, body TEXT, confidence REAL);
+CREATE TABLE feedback (feedback_id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions(session_id), score INTEGER, remark TEXT);
+INSERT INTO bots VALUES (1,'Billie','English','3.1','2023-02-01'),(2,'Karla','German','2.8','2022-05-10'),(3,'Pepito','Spanish','3.1','2023-09-18'),(4,'Testo','English','4.0',NULL);
+INSERT INTO users VALUES (1,'moonfish','UK',29,1),(2,'grumpycat','Germany',61,0),(3,'luz22','Spain',22,0),(4,'drkhan','UK',47,1),(5,'annab','Germany',35,0),(6,'silent_joe','USA',NULL,0);
+INSERT INTO intents VALUES (1,'track parcel','shipping'),(2,'refund','billing'),(3,'change address','shipping'),(4,'cancel account','retention'),(5,'greeting',NULL);
+INSERT INTO sessions VALUES (1,1,1,'2024-05-01',180,'web','resolved'),(2,2,2,'2024-05-01',620,'app','handed over'),(3,3,3,'2024-05-02',95,'web','resolved'),(4,1,4,'2024-05-03',340,'phone','abandoned'),(5,2,5,'2024-05-03',210,'web','resolved'),(6,1,1,'2024-05-07',75,'app','resolved'),(7,2,2,'2024-05-08',480,'app','abandoned'),(8,3,4,'2024-05-10',150,'web',NULL);
+INSERT INTO messages VALUES (1,1,5,'user','hi there',0.98),(2,1,1,'user','where is my parcel',0.91),(3,2,2,'user','I want my money back',0.74),(4,2,4,'user','close my account',0.66),(5,3,1,'user','where is the package',0.88),(6,4,2,'user','refund please',0.95),(7,5,3,'user','I moved to Hamburg',0.79),(8,6,3,'user','new street number',0.83),(9,7,NULL,'user','???',0.12),(10,7,4,'user','delete me please',0.71),(11,8,5,'user','hello',0.97);
+INSERT INTO feedback VALUES (1,1,5,'fast'),(2,2,1,'did not listen'),(3,3,4,NULL),(4,5,4,'good'),(5,7,2,NULL),(6,6,5,NULL);

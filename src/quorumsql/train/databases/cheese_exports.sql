@@ -1,0 +1,10 @@
+CREATE TABLE dairies (dairy_id INTEGER PRIMARY KEY, dairy_name TEXT, region TEXT, founded INTEGER, cheesemaker TEXT);
+CREATE TABLE cheeses (cheese_id INTEGER PRIMARY KEY, cheese_name TEXT, milk TEXT, months_aged INTEGER, fat_pct INTEGER, dairy_id INTEGER REFERENCES dairies(dairy_id));
+CREATE TABLE countries (country_id INTEGER PRIMARY KEY, country_name TEXT, currency TEXT, duty_pct REAL);
+CREATE TABLE importers (importer_id INTEGER PRIMARY KEY, importer_name TEXT, contact TEXT, country_id INTEGER REFERENCES countries(country_id));
+CREATE TABLE shipments (shipment_id INTEGER PRIMARY KEY, cheese_id INTEGER REFERENCES cheeses(cheese_id), importer_id INTEGER REFERENCES importers(importer_id), wheels INTEGER, value_eur INTEGER, shipped_on TEXT, customs TEXT);
+INSERT INTO dairies VALUES (1,'Bergsenn','Vorarlberg',1921,'Martha Egger'),(2,'Fattoria Lupo','Sardinia',1987,'Gavino Piras'),(3,'Les Trois Chèvres','Loire',2004,'Elodie Roux'),(4,'Almhof','Tyrol',1956,NULL),(5,'Caseus Novus','Sardinia',2018,'Pia Deiana');
+INSERT INTO cheeses VALUES (1,'Bergkäse','cow',12,48,1),(2,'Sennkäse','cow',4,45,1),(3,'Pecorino Nero','sheep',10,41,2),(4,'Fiore Sardo','sheep',8,40,2),(5,'Sainte-Maure','goat',1,36,3),(6,'Crottin','goat',NULL,38,3),(7,'Tiroler Grau','cow',3,10,4),(8,'Ricotta Affumicata','sheep',NULL,22,5);
+INSERT INTO countries VALUES (1,'Japan','yen',29.8),(2,'Canada','dollar',245.5),(3,'Norway','krone',277),(4,'Switzerland','franc',0),(5,'Brazil','real',28);
+INSERT INTO importers VALUES (1,'Fromage Tokyo','Kenji Abe',1),(2,'Osaka Deli','Mio Hara',1),(3,'Maple Fine Foods','Jill Roy',2),(4,'Nordost','Lars Vik',3),(5,'Chäs Hütte','Urs Zgraggen',4),(6,'Emporio Sul',NULL,5);
+INSERT INTO shipments VALUES (1,1,1,40,21000,'2023-05-04','cleared'),(2,3,1,60,15600,'2023-05-19','cleared'),(3,5,2,200,3800,'2023-06-02','refused'),(4,1,3,25,14200,'2023-06-11','held'),(5,4,5,30,8100,'2023-07-01','cleared'),(6,2,5,55,17400,'2023-07-15','cleared'),(7,3,4,18,5200,'2023-08-08','held'),(8,6,1,320,4100,'2023-09-03','cleared'),(9,5,5,150,2900,'2023-09-20','cleared'),(10,1,5,70,35500,'2023-10-10','cleared');

@@ -1,0 +1,10 @@
+CREATE TABLE cinemas (cinema_id INTEGER PRIMARY KEY, name TEXT, city TEXT, opened INTEGER, wheelchair INTEGER);
+CREATE TABLE employees (emp_id INTEGER PRIMARY KEY, name TEXT, position TEXT, wage REAL, cinema_id INTEGER REFERENCES cinemas(cinema_id), manager_id INTEGER REFERENCES employees(emp_id));
+CREATE TABLE screens (screen_id INTEGER PRIMARY KEY, cinema_id INTEGER REFERENCES cinemas(cinema_id), number INTEGER, seats INTEGER, projector TEXT);
+CREATE TABLE films (film_id INTEGER PRIMARY KEY, title TEXT, distributor TEXT, minutes INTEGER, age_rating INTEGER);
+CREATE TABLE shows (show_id INTEGER PRIMARY KEY, screen_id INTEGER REFERENCES screens(screen_id), film_id INTEGER REFERENCES films(film_id), day TEXT, price REAL, visitors INTEGER, state TEXT);
+INSERT INTO cinemas VALUES (1,'Capitol','Mainz',1955,0),(2,'Starlight','Trier',2004,1),(3,'Palatin','Mainz',1998,1),(4,'Filmeck','Worms',1962,0),(5,'Nova','Speyer',NULL,1);
+INSERT INTO employees VALUES (1,'Gerd Adler','theatre manager',24.5,1,NULL),(2,'Mila Jovic','projectionist',17,1,1),(3,'Timo Rau','usher',13.2,1,1),(4,'Selma Yildiz','theatre manager',26,2,NULL),(5,'Paul Horn','usher',13.5,2,4),(6,'Ines Roth','cashier',14,3,4),(7,'Kai Becker','projectionist',18.5,NULL,4);
+INSERT INTO screens VALUES (1,1,1,320,'35mm'),(2,1,2,90,'digital'),(3,2,1,410,'laser'),(4,2,2,150,'digital'),(5,3,1,240,'digital'),(6,4,1,75,'35mm'),(7,3,2,110,NULL);
+INSERT INTO films VALUES (1,'The Long Summer','Aurora',112,6),(2,'Steel Dawn','Titan',141,16),(3,'Little Fox','Aurora',78,0),(4,'Summer of Owls','Kinoweg',96,12),(5,'Murder at Lunch','Titan',104,12),(6,'Silent Gorge','Kinoweg',88,16);
+INSERT INTO shows VALUES (1,1,1,'2024-06-07',11,210,'shown'),(2,3,2,'2024-06-07',14,395,'shown'),(3,3,2,'2024-06-08',14,402,'shown'),(4,4,3,'2024-06-08',7.5,120,'shown'),(5,2,4,'2024-06-09',9,34,'shown'),(6,5,1,'2024-06-09',11,NULL,'cancelled'),(7,6,4,'2024-06-10',8,41,'shown'),(8,5,3,'2024-06-15',7.5,NULL,'planned'),(9,1,5,'2024-06-16',11,NULL,'planned'),(10,4,1,'2024-06-10',10,98,'shown');

@@ -1,0 +1,10 @@
+CREATE TABLE parties (party_id INTEGER PRIMARY KEY, name TEXT, leaning TEXT, founded INTEGER);
+CREATE TABLE wards (ward_no INTEGER PRIMARY KEY, name TEXT, registered_voters INTEGER);
+CREATE TABLE councillors (id INTEGER PRIMARY KEY, first_name TEXT, last_name TEXT, party_id INTEGER REFERENCES parties(party_id), ward_no INTEGER REFERENCES wards(ward_no), dob TEXT, elected_on TEXT);
+CREATE TABLE motions (id INTEGER PRIMARY KEY, title TEXT, topic TEXT, proposer_id INTEGER REFERENCES councillors(id), seconder_id INTEGER REFERENCES councillors(id), tabled_on TEXT, status TEXT, cost INTEGER);
+CREATE TABLE ballots (motion_id INTEGER REFERENCES motions(id), councillor_id INTEGER REFERENCES councillors(id), choice TEXT, PRIMARY KEY (motion_id, councillor_id));
+INSERT INTO parties VALUES (1,'Civic Union','centre',1958),(2,'Green Future','left',1984),(3,'Homeowners League','right',2003),(4,'Workers Voice','left',1921);
+INSERT INTO wards VALUES (1,'Riverside',8120),(2,'Castle',5240),(3,'Station',9710),(4,'Orchard',3980),(5,'Docks',6600);
+INSERT INTO councillors VALUES (1,'Anna','Bergmann',1,1,'1965-03-09','2014-05-25'),(2,'Malik','Jones',2,1,'1988-07-19','2019-05-26'),(3,'Petra','Svoboda',2,3,'1979-12-01','2014-05-25'),(4,'Roy','Castellan',3,2,'1957-10-30','2009-06-07'),(5,'Dina','Aziz',1,3,'1991-01-22','2024-06-09'),(6,'Frank','Olsen',NULL,4,'1972-06-14','2019-05-26'),(7,'Sofia','Marin',3,2,'1983-04-04','2024-06-09');
+INSERT INTO motions VALUES (1,'Night buses','transport',2,3,'2024-01-15','adopted',240000),(2,'Cycle lane Castle Hill','transport',3,2,'2024-02-12','rejected',380000),(3,'New playground','parks',1,5,'2024-02-12','adopted',90000),(4,'Property tax freeze','finance',4,7,'2024-03-11','rejected',0),(5,'Tree planting','parks',2,6,'2024-04-08','pending',55000),(6,'Swimming pool roof','sports',5,1,'2024-04-08','adopted',410000),(7,'Council livestream','finance',6,NULL,'2024-05-13','withdrawn',NULL);
+INSERT INTO ballots VALUES (1,1,'yes'),(1,2,'yes'),(1,3,'yes'),(1,4,'no'),(2,1,'no'),(2,2,'yes'),(2,3,'yes'),(2,4,'no'),(3,1,'yes'),(3,4,'abstain'),(4,4,'yes'),(6,1,'yes');

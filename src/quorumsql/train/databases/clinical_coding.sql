@@ -1,0 +1,12 @@
+CREATE TABLE coders (coderId INTEGER PRIMARY KEY, coderName TEXT, level TEXT, dailyTarget INTEGER, homeOffice INTEGER);
+CREATE TABLE codes (code TEXT PRIMARY KEY, meaning TEXT, system TEXT, weight REAL);
+CREATE TABLE wards (wardId INTEGER PRIMARY KEY, wardName TEXT, chief TEXT, costCentre INTEGER);
+CREATE TABLE cases (caseId INTEGER PRIMARY KEY, wardId INTEGER REFERENCES wards(wardId), coderId INTEGER REFERENCES coders(coderId), reviewerId INTEGER REFERENCES coders(coderId), dischargedOn TEXT, stayDays INTEGER, revenue REAL, state TEXT);
+CREATE TABLE caseCodes (caseId INTEGER REFERENCES cases(caseId), code TEXT REFERENCES codes(code), position INTEGER, PRIMARY KEY (caseId, code));
+CREATE TABLE queries (queryId INTEGER PRIMARY KEY, caseId INTEGER REFERENCES cases(caseId), askedOn TEXT, answeredOn TEXT, subject TEXT);
+INSERT INTO coders VALUES (1,'Anja Thiele','senior',18,1),(2,'Dominic Pratt','junior',10,0),(3,'Rukhsana Mir','senior',20,1),(4,'Oliver Heinz','trainee',5,0),(5,'Tess Wagner','junior',12,1);
+INSERT INTO codes VALUES ('I21','heart attack','ICD',1.9),('J18','pneumonia','ICD',0.9),('S72','femur fracture','ICD',2.1),('5-820','hip replacement','OPS',2.8),('E11','type 2 diabetes','ICD',0.3),('K35','appendicitis','ICD',0.8),('5-470','appendectomy','OPS',1.1);
+INSERT INTO wards VALUES (1,'Cardiology','Prof Hahn',4100),(2,'Trauma','Dr Leitner',4200),(3,'Surgery','Prof Ruiz',4300),(4,'Pulmonology',NULL,4400),(5,'Neurology','Dr Abel',4500);
+INSERT INTO cases VALUES (1,1,1,3,'2024-01-05',7,5400,'billed'),(2,2,3,1,'2024-01-08',14,11200,'billed'),(3,3,2,1,'2024-01-09',4,3100,'billed'),(4,4,5,NULL,'2024-01-15',9,3800,'open'),(5,2,3,1,'2024-01-20',19,12900,'disputed'),(6,3,2,3,'2024-02-01',3,2900,'billed'),(7,1,1,NULL,'2024-02-06',12,NULL,'open'),(8,4,5,3,'2024-02-11',6,2700,'disputed');
+INSERT INTO caseCodes VALUES (1,'I21',1),(1,'E11',2),(2,'S72',1),(2,'5-820',2),(3,'K35',1),(4,'J18',1),(4,'E11',2),(5,'S72',1),(5,'E11',3),(6,'K35',1),(8,'J18',1);
+INSERT INTO queries VALUES (1,1,'2024-01-10','2024-01-12','lab values'),(2,4,'2024-01-18',NULL,'oxygen therapy'),(3,5,'2024-01-25','2024-02-09','implant type'),(4,5,'2024-02-12',NULL,'operation report'),(5,8,'2024-02-15','2024-02-16','lab values'),(6,7,'2024-02-20',NULL,'stent number');

@@ -1,0 +1,10 @@
+CREATE TABLE band (band_id INTEGER PRIMARY KEY, band_name TEXT, style TEXT, founded INTEGER, origin TEXT);
+CREATE TABLE tour (tour_id INTEGER PRIMARY KEY, band_id INTEGER REFERENCES band(band_id), tour_title TEXT, begins TEXT, ends TEXT, budget INTEGER);
+CREATE TABLE venue (venue_id INTEGER PRIMARY KEY, venue_name TEXT, city TEXT, capacity INTEGER, open_air INTEGER);
+CREATE TABLE gig (gig_id INTEGER PRIMARY KEY, tour_id INTEGER REFERENCES tour(tour_id), venue_id INTEGER REFERENCES venue(venue_id), gig_date TEXT, support_band INTEGER REFERENCES band(band_id), sold INTEGER, ticket_price REAL, state TEXT);
+CREATE TABLE crew (crew_id INTEGER PRIMARY KEY, crew_name TEXT, task TEXT, per_diem INTEGER, tour_id INTEGER REFERENCES tour(tour_id));
+INSERT INTO band VALUES (1,'Copper Wolves','rock',1998,'Leeds'),(2,'Mirabelle','pop',2014,'Lyon'),(3,'Zwei Berge','electronic',2009,'Graz'),(4,'Old Riverboat','folk',1985,'Cork'),(5,'Saint Static','rock',2019,'Leeds'),(6,'Fjell','metal',2003,'Bergen');
+INSERT INTO tour VALUES (1,1,'Howl Again','2023-03-01','2023-05-30',900000),(2,2,'Fruit Summer','2023-06-10','2023-08-20',650000),(3,3,'Alpine Signals','2024-01-15',NULL,280000),(4,1,'Greatest Howls','2024-05-01','2024-07-15',1100000),(5,6,'Black Snow','2022-11-01','2022-12-18',310000);
+INSERT INTO venue VALUES (1,'Stadthalle','Graz',4500,0),(2,'Park Stage','Lyon',12000,1),(3,'Roundhouse','London',3300,0),(4,'Harbour Arena','Bergen',8000,0),(5,'Meadow Field','Ghent',20000,1),(6,'Club Vox','Ghent',600,0);
+INSERT INTO gig VALUES (1,1,3,'2023-03-12',5,3300,38,'played'),(2,1,1,'2023-04-02',NULL,2900,35,'played'),(3,2,2,'2023-06-17',4,11200,42,'played'),(4,2,5,'2023-07-01',5,NULL,45,'cancelled'),(5,3,6,'2024-01-20',NULL,580,22,'played'),(6,3,1,'2024-02-11',2,1900,24,'played'),(7,4,2,'2024-06-08',5,9800,55,'planned'),(8,4,3,'2024-06-15',NULL,3100,49,'planned'),(9,5,4,'2022-11-19',1,5400,40,'played');
+INSERT INTO crew VALUES (1,'Bruce Tanner','sound',180,1),(2,'Ilse Maes','light',170,2),(3,'Rory Quinn','driver',140,1),(4,'Sabine Wolf','sound',190,3),(5,'Dag Moen','tour manager',260,5),(6,'Anouk Petit','tour manager',250,2),(7,'Kit Farrow','driver',135,NULL);

@@ -1,0 +1,10 @@
+CREATE TABLE Teacher (TeacherID INTEGER PRIMARY KEY, Name TEXT, Speciality TEXT, FeePerHour INTEGER, Joined TEXT);
+CREATE TABLE Kitchen (KitchenID INTEGER PRIMARY KEY, Name TEXT, Stoves INTEGER, Floor INTEGER);
+CREATE TABLE Course (CourseID INTEGER PRIMARY KEY, Title TEXT, Level TEXT, Price INTEGER, StartDate TEXT, TeacherID INTEGER REFERENCES Teacher(TeacherID), AssistantID INTEGER REFERENCES Teacher(TeacherID), KitchenID INTEGER REFERENCES Kitchen(KitchenID));
+CREATE TABLE Pupil (PupilID INTEGER PRIMARY KEY, Name TEXT, Age INTEGER, Town TEXT, Diet TEXT);
+CREATE TABLE Enrolment (CourseID INTEGER REFERENCES Course(CourseID), PupilID INTEGER REFERENCES Pupil(PupilID), Paid INTEGER, Mark INTEGER, Status TEXT, PRIMARY KEY (CourseID, PupilID));
+INSERT INTO Teacher VALUES (1,'Giulia Conti','pasta',55,'2014-09-01'),(2,'Henri Blanc','pastry',70,'2010-01-15'),(3,'Yuki Sato','sushi',62,'2019-03-20'),(4,'Paddy Byrne','bread',40,'2022-10-05'),(5,'Nora Singh','curry',48,'2017-06-11');
+INSERT INTO Kitchen VALUES (1,'Basil',8,0),(2,'Saffron',12,1),(3,'Thyme',6,1),(4,'Mint',4,2);
+INSERT INTO Course VALUES (1,'Fresh pasta','beginner',120,'2024-02-03',1,4,1),(2,'Croissants','advanced',210,'2024-02-10',2,4,2),(3,'Sushi basics','beginner',150,'2024-02-17',3,NULL,3),(4,'Sourdough','beginner',95,'2024-03-02',4,NULL,2),(5,'Curry night','intermediate',85,'2024-03-09',5,1,1),(6,'Wedding cakes','advanced',340,'2024-04-06',2,NULL,2),(7,'Filled pasta','intermediate',135,'2024-04-13',1,NULL,NULL);
+INSERT INTO Pupil VALUES (1,'Ben Cole',34,'Bath',NULL),(2,'Isla Marr',27,'Frome','vegetarian'),(3,'Raj Patel',51,'Bath',NULL),(4,'Kim Doyle',19,'Wells','vegan'),(5,'Otto Lang',63,'Frome',NULL),(6,'Tess Vane',42,'Wells','gluten free');
+INSERT INTO Enrolment VALUES (1,1,1,7,'completed'),(1,2,1,9,'completed'),(2,3,1,8,'completed'),(3,1,1,NULL,'dropped out'),(3,4,0,6,'completed'),(4,5,1,9,'completed'),(4,2,1,8,'completed'),(5,1,0,NULL,'waiting list'),(5,5,1,7,'completed'),(6,3,1,NULL,'booked'),(6,2,0,NULL,'booked');

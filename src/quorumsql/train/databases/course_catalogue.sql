@@ -1,0 +1,12 @@
+CREATE TABLE dept (code TEXT PRIMARY KEY, name TEXT, phone TEXT);
+CREATE TABLE prof (pid INTEGER PRIMARY KEY, name TEXT, dept TEXT REFERENCES dept(code), office TEXT, tenure INTEGER);
+CREATE TABLE module (mcode TEXT PRIMARY KEY, name TEXT, dept TEXT REFERENCES dept(code), ects INTEGER, level TEXT, lang TEXT);
+CREATE TABLE prereq (mcode TEXT REFERENCES module(mcode), needs TEXT REFERENCES module(mcode), PRIMARY KEY (mcode, needs));
+CREATE TABLE offering (oid INTEGER PRIMARY KEY, mcode TEXT REFERENCES module(mcode), pid INTEGER REFERENCES prof(pid), term TEXT, cap INTEGER, taken INTEGER, status TEXT);
+CREATE TABLE textbook (isbn TEXT PRIMARY KEY, title TEXT, mcode TEXT REFERENCES module(mcode), price REAL, compulsory INTEGER);
+INSERT INTO dept VALUES ('CS','Computer Science','2200'),('EC','Economics','2300'),('MU','Music',NULL),('GE','Geography','2500'),('AS','Asian Studies',NULL);
+INSERT INTO prof VALUES (1,'Ada Norton','CS','C1.04',1),(2,'Vikram Das','CS','C1.09',0),(3,'Helga Simon','EC','E2.11',1),(4,'Luc Perrin','MU',NULL,0),(5,'Rosa Calvo','GE','G0.02',1),(6,'Ben Archer','EC','E2.15',0);
+INSERT INTO module VALUES ('CS101','Programming','CS',6,'bachelor','English'),('CS205','Databases','CS',5,'bachelor','English'),('CS410','Machine Learning','CS',8,'master','English'),('EC100','Microeconomics','EC',6,'bachelor','German'),('EC320','Game Theory','EC',5,'master','English'),('MU110','Harmony','MU',3,'bachelor','German'),('GE150','Maps and Data','GE',4,'bachelor','German'),('MU300','Music Programming','MU',4,'master','English');
+INSERT INTO prereq VALUES ('CS205','CS101'),('CS410','CS101'),('CS410','CS205'),('EC320','EC100'),('MU300','CS101'),('MU300','MU110');
+INSERT INTO offering VALUES (1,'CS101',1,'2023W',200,188,'running'),(2,'CS205',2,'2023W',80,80,'full'),(3,'CS410',1,'2024S',40,25,'running'),(4,'EC100',3,'2023W',150,97,'running'),(5,'EC320',6,'2024S',30,4,'cancelled'),(6,'MU110',4,'2023W',25,25,'full'),(7,'CS101',2,'2024S',100,60,'running'),(8,'GE150',NULL,'2024S',35,NULL,'planned');
+INSERT INTO textbook VALUES ('978-1','Think in Code','CS101',39.9,1),('978-2','Tables and Joins','CS205',54.0,1),('978-3','Patterns','CS410',72.5,0),('978-4','Prices and Markets','EC100',48.0,1),('978-5','Chords','MU110',22.0,0),('978-6','Code by Example','CS101',28.0,0);

@@ -1,0 +1,10 @@
+CREATE TABLE driver (driver_id INTEGER PRIMARY KEY, driver_name TEXT, licence_class TEXT, hired_on TEXT, pay_per_day INTEGER);
+CREATE TABLE tanker (tanker_id INTEGER PRIMARY KEY, reg_no TEXT, litres INTEGER, built INTEGER);
+CREATE TABLE route (route_id INTEGER PRIMARY KEY, route_name TEXT, km INTEGER, regular_driver INTEGER REFERENCES driver(driver_id), relief_driver INTEGER REFERENCES driver(driver_id));
+CREATE TABLE farm (farm_id INTEGER PRIMARY KEY, farm_name TEXT, farmer TEXT, cows INTEGER, organic INTEGER, route_id INTEGER REFERENCES route(route_id));
+CREATE TABLE pickup (pickup_id INTEGER PRIMARY KEY, farm_id INTEGER REFERENCES farm(farm_id), tanker_id INTEGER REFERENCES tanker(tanker_id), picked_on TEXT, litres INTEGER, temperature REAL, result TEXT);
+INSERT INTO driver VALUES (1,'Hank Ober','CE','2010-02-01',210),(2,'Judit Kiss','CE','2016-09-12',195),(3,'Raf Peeters','C','2021-04-19',175),(4,'Moira Daly','CE','2023-07-03',170),(5,'Sven Lie','C','2019-01-07',182);
+INSERT INTO tanker VALUES (1,'TK-101',15000,2014),(2,'TK-204',22000,2020),(3,'TK-330',18000,2018),(4,'TK-077',9000,2005);
+INSERT INTO route VALUES (1,'North Loop',86,1,3),(2,'Valley',54,2,4),(3,'Ridge',112,1,2),(4,'Coast',71,3,NULL),(5,'Night Run',140,NULL,NULL);
+INSERT INTO farm VALUES (1,'Hillcrest','Ada Moon',120,0,1),(2,'Willow Farm','Cor Bakker',65,1,1),(3,'Stonegate','Ivan Petrov',210,0,2),(4,'Meadow Bank','Lucy Hart',48,1,3),(5,'Four Winds','Ada Moon',95,0,4),(6,'Dune Farm','Per Skov',150,1,4),(7,'New Start','Tia Rolf',NULL,0,NULL);
+INSERT INTO pickup VALUES (1,1,1,'2024-01-08',2600,3.8,'accepted'),(2,2,1,'2024-01-08',1300,4.1,'accepted'),(3,3,2,'2024-01-08',5100,3.6,'accepted'),(4,4,3,'2024-01-09',900,7.2,'dumped'),(5,5,2,'2024-01-09',1950,4.0,'accepted'),(6,6,2,'2024-01-09',3200,3.9,'accepted'),(7,1,3,'2024-01-10',2550,6.8,'dumped'),(8,3,2,'2024-01-10',4950,3.7,'accepted'),(9,4,1,'2024-01-11',940,NULL,'untested');

@@ -1,0 +1,12 @@
+CREATE TABLE school (school_id INTEGER PRIMARY KEY, school_name TEXT, town TEXT, founded INTEGER);
+CREATE TABLE team (team_id INTEGER PRIMARY KEY, team_name TEXT, school_id INTEGER REFERENCES school(school_id), coach TEXT, division TEXT);
+CREATE TABLE speaker (speaker_id INTEGER PRIMARY KEY, full_name TEXT, team_id INTEGER REFERENCES team(team_id), birth_year INTEGER, captain INTEGER);
+CREATE TABLE motion (motion_id INTEGER PRIMARY KEY, wording TEXT, theme TEXT, proposed_by TEXT);
+CREATE TABLE debate (debate_id INTEGER PRIMARY KEY, motion_id INTEGER REFERENCES motion(motion_id), pro_team INTEGER REFERENCES team(team_id), con_team INTEGER REFERENCES team(team_id), winner INTEGER REFERENCES team(team_id), debate_date TEXT, audience INTEGER);
+CREATE TABLE speech (speech_id INTEGER PRIMARY KEY, debate_id INTEGER REFERENCES debate(debate_id), speaker_id INTEGER REFERENCES speaker(speaker_id), score REAL, seconds INTEGER);
+INSERT INTO school VALUES (1,'Northgate High','Selby',1902),(2,'St Brendan','Tralee',1888),(3,'Lakeside Academy','Selby',1975),(4,'King Alfred','Wexcombe',1540),(5,'Hollow Road','Dunmore',2001);
+INSERT INTO team VALUES (1,'The Orators',1,'Mr Bligh','A'),(2,'Silver Tongues',2,'Ms Keane','A'),(3,'Rebuttals',3,NULL,'B'),(4,'Wise Owls',4,'Mr Strand','A'),(5,'Counterpoint',1,'Mr Bligh','B'),(6,'Late Entry',2,NULL,'B');
+INSERT INTO speaker VALUES (1,'Aisha Bello',1,2006,1),(2,'Callum Reid',1,2007,0),(3,'Niamh Doyle',2,2005,1),(4,'Sean Flynn',2,2006,0),(5,'Priya Nair',3,2007,1),(6,'Toby Marsh',4,2005,1),(7,'Greta Olsen',4,2006,0),(8,'Yusuf Khan',5,2008,1),(9,'Beth Lowe',NULL,2008,0);
+INSERT INTO motion VALUES (1,'Ban homework','education','Ms Keane'),(2,'Lower the voting age','politics',NULL),(3,'Tax sugar','health','Mr Bligh'),(4,'Abolish zoos','animals','Mr Strand'),(5,'Ban smartphones at school','education',NULL);
+INSERT INTO debate VALUES (1,1,1,2,2,'2023-01-20',85),(2,2,4,3,4,'2023-01-27',60),(3,3,2,4,4,'2023-02-10',110),(4,1,5,3,5,'2023-02-17',45),(5,2,1,4,1,'2023-03-03',150),(6,4,2,5,NULL,'2023-03-24',NULL);
+INSERT INTO speech VALUES (1,1,1,74.5,300),(2,1,3,78.0,310),(3,1,4,71.0,280),(4,2,6,81.5,330),(5,2,5,69.0,250),(6,3,3,75.5,300),(7,3,7,77.0,290),(8,4,8,72.0,315),(9,4,5,70.5,260),(10,5,1,83.0,320),(11,5,6,80.0,305),(12,5,2,NULL,120);

@@ -1,0 +1,10 @@
+CREATE TABLE tld (ext TEXT PRIMARY KEY, registry TEXT, yearlyPrice REAL, minYears INTEGER);
+CREATE TABLE contact (cid INTEGER PRIMARY KEY, fullName TEXT, org TEXT, mail TEXT, land TEXT);
+CREATE TABLE domain (did INTEGER PRIMARY KEY, dname TEXT, ext TEXT REFERENCES tld(ext), ownerCid INTEGER REFERENCES contact(cid), techCid INTEGER REFERENCES contact(cid), regDate TEXT, expDate TEXT, locked INTEGER);
+CREATE TABLE renewal (rno INTEGER PRIMARY KEY, did INTEGER REFERENCES domain(did), onDate TEXT, years INTEGER, charged REAL);
+CREATE TABLE transfer (tno INTEGER PRIMARY KEY, did INTEGER REFERENCES domain(did), fromRegistrar TEXT, askedOn TEXT, doneOn TEXT, state TEXT);
+INSERT INTO tld VALUES ('com','Verisign',11.0,1),('de','DENIC',6.5,1),('io','Identity Digital',39.0,1),('museum','MuseDoma',80.0,2),('se','IIS',13.0,1);
+INSERT INTO contact VALUES (1,'Ella Brook','Brook Books','ella@bb.example','UK'),(2,'Timo Sauer',NULL,'timo@ts.example','Germany'),(3,'Farid Haidari','Haidari IT','farid@hit.example','Germany'),(4,'Kerstin Falk','Falk Foto',NULL,'Sweden'),(5,'Joao Pires',NULL,'joao@jp.example','Portugal'),(6,'Rhea Kapur','Brook Books','rhea@bb.example','UK');
+INSERT INTO domain VALUES (1,'brookbooks','com',1,3,'2009-05-14','2026-05-13',1),(2,'brookbooks','io',1,6,'2021-02-03','2025-02-02',0),(3,'sauerkraut','de',2,2,'2015-08-20','2025-08-19',0),(4,'falkfoto','se',4,3,'2018-11-30','2025-11-29',1),(5,'haidari-it','de',3,3,'2012-01-09','2027-01-08',1),(6,'piresvinho','com',5,NULL,'2023-06-17','2024-06-16',0),(7,'photolab','io',4,4,'2024-04-01','2026-03-31',0);
+INSERT INTO renewal VALUES (1,1,'2023-05-01',3,33.0),(2,2,'2024-01-28',1,39.0),(3,3,'2024-08-01',1,6.5),(4,4,'2023-11-15',2,26.0),(5,5,'2022-01-02',5,32.5),(6,1,'2020-05-04',3,30.0),(7,3,'2023-08-11',1,6.5);
+INSERT INTO transfer VALUES (1,1,'NameBarn','2016-03-02','2016-03-09','completed'),(2,3,'HostEasy','2019-07-15','2019-07-17','completed'),(3,6,'NameBarn','2024-06-01',NULL,'rejected'),(4,7,'PixelDNS','2024-09-12',NULL,'pending'),(5,4,'HostEasy','2020-10-10','2020-10-19','completed'),(6,2,'NameBarn','2023-12-27',NULL,'cancelled');

@@ -1,0 +1,10 @@
+CREATE TABLE Play (PlayId INTEGER PRIMARY KEY, PlayTitle TEXT, Writer TEXT, Genre TEXT, Acts INTEGER);
+CREATE TABLE ClubMember (MemberId INTEGER PRIMARY KEY, FirstName TEXT, LastName TEXT, Year INTEGER, Phone TEXT, MentorId INTEGER REFERENCES ClubMember(MemberId));
+CREATE TABLE Production (ProdId INTEGER PRIMARY KEY, PlayId INTEGER REFERENCES Play(PlayId), DirectorId INTEGER REFERENCES ClubMember(MemberId), StageManagerId INTEGER REFERENCES ClubMember(MemberId), Premiere TEXT, Budget INTEGER, State TEXT);
+CREATE TABLE Casting (ProdId INTEGER REFERENCES Production(ProdId), MemberId INTEGER REFERENCES ClubMember(MemberId), RoleName TEXT, LinesCount INTEGER, PRIMARY KEY (ProdId, MemberId));
+CREATE TABLE Costume (CostumeId INTEGER PRIMARY KEY, ProdId INTEGER REFERENCES Production(ProdId), Description TEXT, Size TEXT, Cost REAL, Damaged INTEGER);
+INSERT INTO Play VALUES (1,'The Crucible','Miller','tragedy',4),(2,'Twelfth Night','Shakespeare','comedy',5),(3,'Macbeth','Shakespeare','tragedy',5),(4,'Noises Off','Frayn','farce',3),(5,'The Bear','Chekhov','comedy',1),(6,'Top Girls','Churchill','drama',3);
+INSERT INTO ClubMember VALUES (1,'Alice','Moran',12,'077-1',NULL),(2,'Ben','Oakley',11,NULL,1),(3,'Chloe','Price',12,'077-3',NULL),(4,'Dev','Quill',10,'077-4',1),(5,'Esme','Rowe',10,NULL,3),(6,'Fred','Stone',11,'077-6',3),(7,'Gus','Tully',9,'077-7',2),(8,'Hana','Usher',9,'077-8',2);
+INSERT INTO Production VALUES (1,1,1,3,'2022-03-18',900,'finished'),(2,2,3,2,'2022-11-25',1200,'finished'),(3,4,6,NULL,'2023-03-24',700,'finished'),(4,3,1,6,'2023-11-17',1500,'in rehearsal'),(5,5,2,NULL,NULL,300,'shelved');
+INSERT INTO Casting VALUES (1,2,'John Proctor',210),(1,5,'Abigail',150),(1,4,'Danforth',120),(2,1,'Viola',190),(2,5,'Olivia',110),(2,6,'Malvolio',140),(3,4,'Lloyd',170),(3,7,'Burglar',60),(4,2,'Macbeth',240),(4,3,'Lady Macbeth',160),(4,7,'Banquo',80);
+INSERT INTO Costume VALUES (1,1,'black cloak','L',45.0,0),(2,1,'white bonnet','S',12.5,1),(3,2,'yellow stockings','M',9.0,0),(4,2,'blue gown','M',70.0,0),(5,4,'iron crown','M',38.0,0),(6,4,'red cloak','L',55.0,1),(7,NULL,'top hat',NULL,20.0,0),(8,3,'striped jersey','L',15.0,1);

@@ -1,0 +1,10 @@
+CREATE TABLE Instructor (id INTEGER PRIMARY KEY, name TEXT, licence_since INTEGER, hourly_fee INTEGER, boss_id INTEGER REFERENCES Instructor(id));
+CREATE TABLE Car (id INTEGER PRIMARY KEY, model TEXT, gearbox TEXT, mileage INTEGER, next_service TEXT);
+CREATE TABLE Pupil (id INTEGER PRIMARY KEY, name TEXT, birthday TEXT, town TEXT, instructor_id INTEGER REFERENCES Instructor(id));
+CREATE TABLE Lesson (id INTEGER PRIMARY KEY, pupil_id INTEGER REFERENCES Pupil(id), instructor_id INTEGER REFERENCES Instructor(id), car_id INTEGER REFERENCES Car(id), day TEXT, minutes INTEGER, topic TEXT);
+CREATE TABLE Test (id INTEGER PRIMARY KEY, pupil_id INTEGER REFERENCES Pupil(id), kind TEXT, day TEXT, mistakes INTEGER, result TEXT);
+INSERT INTO Instructor VALUES (1,'Rolf Adams',1992,62,NULL),(2,'Nadja Weiss',2008,55,1),(3,'Emre Kaya',2017,48,1),(4,'Britta Lang',2022,44,2);
+INSERT INTO Car VALUES (1,'Golf','manual',61000,'2024-08-01'),(2,'Polo','manual',34500,'2024-11-15'),(3,'Yaris','automatic',18000,NULL),(4,'ID.3','automatic',9200,'2025-02-10'),(5,'Fiesta','manual',121000,NULL);
+INSERT INTO Pupil VALUES (1,'Lena Busch','2006-04-12','Kassel',1),(2,'Tim Roth','2005-11-30','Kassel',2),(3,'Aylin Demir','2006-09-05','Baunatal',3),(4,'Jan Pohl','1988-02-17','Kassel',3),(5,'Mona Eck','2007-01-22','Vellmar',2),(6,'Oskar Ihl','2006-06-06','Baunatal',NULL),(7,'Pia Stein','2004-12-24','Vellmar',1);
+INSERT INTO Lesson VALUES (1,1,1,1,'2024-05-02',90,'city'),(2,1,1,1,'2024-05-06',90,'motorway'),(3,2,2,2,'2024-05-03',45,'parking'),(4,3,3,3,'2024-05-04',90,'city'),(5,4,3,4,'2024-05-06',60,'night'),(6,2,3,2,'2024-05-10',90,'motorway'),(7,5,2,3,'2024-05-11',45,'parking'),(8,1,2,2,'2024-05-13',135,'country road'),(9,7,1,1,'2024-05-14',45,'parking'),(10,4,3,4,'2024-05-16',90,'city');
+INSERT INTO Test VALUES (1,1,'theory','2024-04-10',2,'passed'),(2,2,'theory','2024-04-10',14,'failed'),(3,2,'theory','2024-05-01',5,'passed'),(4,1,'practical','2024-05-20',0,'passed'),(5,4,'practical','2024-05-21',6,'failed'),(6,7,'theory','2024-05-22',8,'passed'),(7,3,'theory','2024-06-12',NULL,'registered'),(8,4,'theory','2024-03-15',1,'passed');

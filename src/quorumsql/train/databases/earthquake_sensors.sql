@@ -1,0 +1,10 @@
+CREATE TABLE networks (net_code TEXT PRIMARY KEY, operator TEXT, country TEXT);
+CREATE TABLE sensors (sensor_id INTEGER PRIMARY KEY, site TEXT, net_code TEXT REFERENCES networks(net_code), model TEXT, depth_m REAL, online INTEGER, installed_year INTEGER);
+CREATE TABLE quakes (quake_id INTEGER PRIMARY KEY, quake_date TEXT, epicentre TEXT, magnitude REAL, depth_km REAL, casualties INTEGER, review_state TEXT);
+CREATE TABLE detections (sensor_id INTEGER REFERENCES sensors(sensor_id), quake_id INTEGER REFERENCES quakes(quake_id), delay_s REAL, amplitude REAL, PRIMARY KEY (sensor_id, quake_id));
+CREATE TABLE repairs (repair_id INTEGER PRIMARY KEY, sensor_id INTEGER REFERENCES sensors(sensor_id), technician TEXT, repair_date TEXT, cost REAL, fault TEXT);
+INSERT INTO networks VALUES ('IT','INGV','Italy'),('GR','NOA','Greece'),('TR','KOERI','Turkey'),('MT','SMRG','Malta');
+INSERT INTO sensors VALUES (1,'Norcia','IT','Trillium 120',2.0,1,2014),(2,'Messina','IT','STS-2',35.5,1,2009),(3,'Patras','GR','Trillium 120',5.0,0,2016),(4,'Heraklion','GR','CMG-3T',NULL,1,2004),(5,'Izmir','TR','STS-2',60.0,1,2019),(6,'Van','TR','CMG-3T',12.0,0,2011),(7,'Etna South','IT','CMG-3T',3.5,1,2022);
+INSERT INTO quakes VALUES (1,'2023-02-06','Gaziantep',7.8,17.5,50000,'confirmed'),(2,'2023-05-14','Amatrice',4.1,9.0,0,'confirmed'),(3,'2023-09-21','Crete Sea',5.2,44.0,0,'confirmed'),(4,'2024-01-30','Patras Gulf',3.6,12.2,0,'preliminary'),(5,'2024-03-11','Aegean Sea',4.8,NULL,NULL,'preliminary'),(6,'2024-04-02','Catania',2.4,3.1,0,'rejected'),(7,'2024-05-19','Lake Van',5.5,8.7,2,'confirmed');
+INSERT INTO detections VALUES (1,2,4.2,830),(2,2,61.0,44),(4,3,9.5,1220),(5,3,48.3,210),(5,1,95.1,5400),(6,1,70.4,8800),(4,1,140.2,1900),(3,4,3.3,610),(5,5,15.0,720),(4,5,22.8,390),(7,6,2.1,95),(5,7,180.9,160);
+INSERT INTO repairs VALUES (1,3,'Nikos Pappas','2023-04-12',850,'flooding'),(2,3,'Nikos Pappas','2024-02-20',1200,'power'),(3,6,'Elif Aydin','2024-05-25',2300,'lightning'),(4,1,'Marco Bassi','2022-11-03',400,'power'),(5,2,'Marco Bassi','2023-08-17',640,'cable'),(6,5,'Elif Aydin','2023-03-01',NULL,'power');

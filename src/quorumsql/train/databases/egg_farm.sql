@@ -1,0 +1,12 @@
+CREATE TABLE keepers (id INTEGER PRIMARY KEY, name TEXT, born TEXT, wage INTEGER);
+CREATE TABLE barns (id INTEGER PRIMARY KEY, name TEXT, housing TEXT, places INTEGER, keeper_id INTEGER REFERENCES keepers(id));
+CREATE TABLE flocks (id INTEGER PRIMARY KEY, barn_id INTEGER REFERENCES barns(id), breed TEXT, hens INTEGER, hatched TEXT, vaccinated INTEGER);
+CREATE TABLE collections (id INTEGER PRIMARY KEY, flock_id INTEGER REFERENCES flocks(id), day TEXT, eggs INTEGER, cracked INTEGER);
+CREATE TABLE buyers (id INTEGER PRIMARY KEY, name TEXT, town TEXT, type TEXT);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, buyer_id INTEGER REFERENCES buyers(id), day TEXT, eggs INTEGER, status TEXT);
+INSERT INTO keepers VALUES (1,'Walter Finch','1968-03-12',2900),(2,'Sadie Holm','1991-10-05',2450),(3,'Piet de Boer','1983-07-21',2600),(4,'Lena Krug','2001-01-18',2100);
+INSERT INTO barns VALUES (1,'North','free range',3000,1),(2,'Brook','barn',5000,2),(3,'Chestnut','organic',1200,1),(4,'Far End','free range',2500,3),(5,'Old Shed','barn',800,NULL);
+INSERT INTO flocks VALUES (1,1,'Lohmann Brown',2800,'2022-09-01',1),(2,2,'Lohmann White',4700,'2022-05-15',1),(3,3,'Marans',550,'2023-01-10',0),(4,3,'Araucana',400,'2023-02-20',1),(5,4,'Lohmann Brown',2300,'2021-11-30',1),(6,2,'Hy-Line',200,'2023-06-02',NULL);
+INSERT INTO collections VALUES (1,1,'2023-07-01',2510,31),(2,2,'2023-07-01',4190,77),(3,3,'2023-07-01',330,4),(4,4,'2023-07-01',240,2),(5,5,'2023-07-01',1620,58),(6,1,'2023-07-02',2555,28),(7,2,'2023-07-02',4080,91),(8,5,'2023-07-02',1575,NULL),(9,3,'2023-07-02',345,6);
+INSERT INTO buyers VALUES (1,'Corner Bakery','Leer','bakery'),(2,'Hotel Strand','Norden','hotel'),(3,'Pasta Fina','Leer','factory'),(4,'Weekly Market','Aurich','stall'),(5,'Cafe Miro','Norden','cafe'),(6,'Oma Kuchen','Aurich','bakery');
+INSERT INTO orders VALUES (1,1,'2023-07-02',600,'delivered'),(2,3,'2023-07-02',4000,'delivered'),(3,2,'2023-07-03',900,'open'),(4,4,'2023-07-03',1200,'delivered'),(5,1,'2023-07-04',650,'open'),(6,3,'2023-07-05',3500,'cancelled'),(7,6,'2023-07-05',300,'open'),(8,4,'2023-07-06',1000,'cancelled');

@@ -1,0 +1,10 @@
+CREATE TABLE hub (hubId INTEGER PRIMARY KEY, hubName TEXT, city TEXT, onlineSince TEXT, roof INTEGER);
+CREATE TABLE charger (chargerId INTEGER PRIMARY KEY, hubId INTEGER REFERENCES hub(hubId), powerKw INTEGER, plug TEXT, maker TEXT, state TEXT);
+CREATE TABLE tariff (tariffId INTEGER PRIMARY KEY, tariffName TEXT, perKwh REAL, monthlyFee REAL);
+CREATE TABLE driver (driverId INTEGER PRIMARY KEY, driverName TEXT, tariffId INTEGER REFERENCES tariff(tariffId), signedUp TEXT, carModel TEXT);
+CREATE TABLE session (sessionId INTEGER PRIMARY KEY, chargerId INTEGER REFERENCES charger(chargerId), driverId INTEGER REFERENCES driver(driverId), startedOn TEXT, kwh REAL, minutes INTEGER, cost REAL);
+INSERT INTO hub VALUES (1,'Rathaus','Graz','2018-05-01',0),(2,'Westbahnhof','Vienna','2019-10-12',1),(3,'Prater Nord','Vienna','2021-03-20',1),(4,'Seeufer','Bregenz','2022-07-07',0),(5,'Messepark','Linz','2024-01-15',NULL);
+INSERT INTO charger VALUES (1,1,22,'Type 2','Keba','ok'),(2,1,50,'CCS','ABB','out of order'),(3,2,150,'CCS','Alpitronic','ok'),(4,2,150,'CCS','Alpitronic','ok'),(5,2,50,'CHAdeMO','ABB','ok'),(6,3,22,'Type 2','Keba','ok'),(7,4,300,'CCS','Alpitronic','planned'),(8,4,11,'Type 2','Keba','out of order');
+INSERT INTO tariff VALUES (1,'Flex',0.59,0),(2,'Commuter',0.45,9.9),(3,'Fleet',0.39,24.9),(4,'Night Owl',0.33,12.5);
+INSERT INTO driver VALUES (1,'Eva Huber',2,'2020-02-02','Zoe'),(2,'Max Gruber',1,'2021-07-19','Leaf'),(3,'Botendienst Ost',3,'2019-11-05','e-Vito'),(4,'Selin Aydin',1,'2023-03-30','Model 3'),(5,'Toni Moser',2,'2022-08-08','ID.4'),(6,'Rosa Leitner',NULL,'2024-02-14',NULL);
+INSERT INTO session VALUES (1,1,1,'2024-04-01',18.5,130,8.3),(2,3,3,'2024-04-01',62,38,24.2),(3,5,2,'2024-04-02',21,45,12.4),(4,3,4,'2024-04-03',48.2,29,28.4),(5,4,3,'2024-04-03',70.5,42,27.5),(6,6,5,'2024-04-05',15,140,6.75),(7,1,1,'2024-04-06',20.1,150,9),(8,4,5,'2024-04-07',55,33,24.75),(9,6,3,'2024-04-08',30,190,11.7),(10,1,4,'2024-04-09',9.5,NULL,5.6);

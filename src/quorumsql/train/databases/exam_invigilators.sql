@@ -1,0 +1,12 @@
+CREATE TABLE invigilator (inv_id INTEGER PRIMARY KEY, name TEXT, retired INTEGER, hourly_pay REAL, phone TEXT, supervisor_id INTEGER REFERENCES invigilator(inv_id));
+CREATE TABLE room (room_id INTEGER PRIMARY KEY, name TEXT, desks INTEGER, site TEXT);
+CREATE TABLE paper (paper_id INTEGER PRIMARY KEY, name TEXT, level TEXT, minutes INTEGER, calculators INTEGER);
+CREATE TABLE session (session_id INTEGER PRIMARY KEY, paper_id INTEGER REFERENCES paper(paper_id), room_id INTEGER REFERENCES room(room_id), day TEXT, candidates INTEGER);
+CREATE TABLE duty (session_id INTEGER REFERENCES session(session_id), inv_id INTEGER REFERENCES invigilator(inv_id), role TEXT, reply TEXT, PRIMARY KEY (session_id, inv_id));
+CREATE TABLE incident (incident_id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES session(session_id), inv_id INTEGER REFERENCES invigilator(inv_id), kind TEXT, note TEXT);
+INSERT INTO invigilator VALUES (1,'Maud Perry',1,14.5,'0191',NULL),(2,'Stan Cobb',1,13.0,NULL,1),(3,'Leila Haddad',0,12.0,'0193',1),(4,'Rob Tate',0,12.0,'0194',1),(5,'Freya Lunn',0,15.0,'0195',NULL),(6,'Victor Ames',1,13.5,NULL,5);
+INSERT INTO room VALUES (1,'Sports Hall',180,'Main'),(2,'Library Annexe',40,'Main'),(3,'Drama Studio',60,'West'),(4,'Room C3',25,'West'),(5,'Chapel',90,'Main');
+INSERT INTO paper VALUES (1,'Maths Paper 1','GCSE',90,0),(2,'Maths Paper 2','GCSE',90,1),(3,'Physics','A-level',135,1),(4,'English Literature','A-level',180,0),(5,'German Listening','GCSE',45,0),(6,'Further Maths','A-level',120,1);
+INSERT INTO session VALUES (1,1,1,'2023-05-19',170),(2,2,1,'2023-06-07',168),(3,3,2,'2023-05-24',36),(4,4,3,'2023-06-05',41),(5,5,4,'2023-05-10',22),(6,3,4,'2023-05-24',6),(7,1,3,'2023-05-19',12);
+INSERT INTO duty VALUES (1,1,'lead','accepted'),(1,2,'assistant','accepted'),(1,3,'assistant','declined'),(2,5,'lead','accepted'),(2,4,'assistant','accepted'),(3,1,'lead','accepted'),(4,5,'lead',NULL),(4,2,'assistant','declined'),(5,3,'lead','accepted'),(6,4,'reader','accepted'),(7,3,'reader','accepted'),(7,1,'assistant',NULL);
+INSERT INTO incident VALUES (1,1,1,'mobile phone','rang at row 6'),(2,1,2,'illness',NULL),(3,3,1,'late arrival','bus broke down'),(4,2,5,'mobile phone','found in pocket'),(5,5,3,'noise','drilling outside'),(6,2,4,'illness','fainted');

@@ -1,0 +1,10 @@
+CREATE TABLE eyeSurgeon (surgeonNo INTEGER PRIMARY KEY, surname TEXT, subfield TEXT, yearsInJob INTEGER, headNo INTEGER REFERENCES eyeSurgeon(surgeonNo));
+CREATE TABLE theatre (theatreNo INTEGER PRIMARY KEY, title TEXT, laser TEXT, floor INTEGER);
+CREATE TABLE person (personNo INTEGER PRIMARY KEY, surname TEXT, birthday TEXT, town TEXT, diabetic INTEGER);
+CREATE TABLE lensModel (lensNo INTEGER PRIMARY KEY, title TEXT, producer TEXT, unitPrice REAL, onShelf INTEGER);
+CREATE TABLE surgery (surgeryNo INTEGER PRIMARY KEY, personNo INTEGER REFERENCES person(personNo), surgeonNo INTEGER REFERENCES eyeSurgeon(surgeonNo), theatreNo INTEGER REFERENCES theatre(theatreNo), lensNo INTEGER REFERENCES lensModel(lensNo), dayOf TEXT, kind TEXT, complication TEXT);
+INSERT INTO eyeSurgeon VALUES (1,'Castellano','cataract',26,NULL),(2,'Munro','retina',14,1),(3,'Oyelaran','cornea',9,1),(4,'Tran','cataract',3,2),(5,'Svensson','glaucoma',11,1);
+INSERT INTO theatre VALUES (1,'Iris','femtosecond',1),(2,'Cornea',NULL,1),(3,'Macula','argon',2),(4,'Pupil',NULL,3);
+INSERT INTO person VALUES (1,'Abbott','1941-02-18','Dover',1),(2,'Baines','1953-06-02','Deal',0),(3,'Cheung','1966-11-25','Dover',0),(4,'Dobson','1938-09-09','Hythe',1),(5,'Ellery','1990-03-14','Deal',0),(6,'Farouk','1959-08-31','Folkestone',1),(7,'Gower','1947-12-06','Dover',0);
+INSERT INTO lensModel VALUES (1,'ClearMono','Optivue',110,34),(2,'TriFocal+','Optivue',620,5),(3,'ToriX','Lumena',430,9),(4,'SoftMono','Lumena',95,0),(5,'EDOF One','Veralux',540,2);
+INSERT INTO surgery VALUES (1,1,1,1,1,'2024-01-09','cataract',NULL),(2,1,1,1,1,'2024-02-06','cataract','swelling'),(3,2,4,2,3,'2024-01-16','cataract',NULL),(4,3,2,3,NULL,'2024-01-23','vitrectomy','bleeding'),(5,4,1,1,2,'2024-02-13','cataract',NULL),(6,5,3,2,NULL,'2024-02-20','transplant','rejection'),(7,6,2,3,NULL,'2024-03-05','vitrectomy',NULL),(8,6,4,1,1,'2024-03-19','cataract','swelling'),(9,2,1,1,3,'2024-03-26','cataract',NULL);

@@ -1,0 +1,12 @@
+CREATE TABLE RawMaterial (rm_id INTEGER PRIMARY KEY, rm_desc TEXT, origin TEXT, protein REAL, eur_t INTEGER);
+CREATE TABLE Recipe (rcp_id INTEGER PRIMARY KEY, rcp_desc TEXT, animal TEXT, form TEXT, medicated INTEGER);
+CREATE TABLE Ingredient (rcp_id INTEGER REFERENCES Recipe(rcp_id), rm_id INTEGER REFERENCES RawMaterial(rm_id), pct REAL, PRIMARY KEY (rcp_id, rm_id));
+CREATE TABLE Farmer (fm_id INTEGER PRIMARY KEY, fm_nm TEXT, village TEXT, balance INTEGER);
+CREATE TABLE Lorry (lry_id INTEGER PRIMARY KEY, plate TEXT, cap_t INTEGER, drv_nm TEXT, mot_due TEXT);
+CREATE TABLE Delivery (dlv_id INTEGER PRIMARY KEY, fm_id INTEGER REFERENCES Farmer(fm_id), rcp_id INTEGER REFERENCES Recipe(rcp_id), lry_id INTEGER REFERENCES Lorry(lry_id), tonnes REAL, dlv_dt TEXT);
+INSERT INTO RawMaterial VALUES (1,'Barley','Denmark',11,190),(2,'Soya meal','Brazil',46,480),(3,'Wheat','Denmark',12.5,215),(4,'Maize','Hungary',8.5,205),(5,'Rapeseed cake','Germany',34,310),(6,'Fish meal','Norway',65,1450),(7,'Molasses',NULL,4,160);
+INSERT INTO Recipe VALUES (1,'Piglet Start','pig','crumb',1),(2,'Layer Plus','poultry','mash',0),(3,'Dairy 18','cattle','pellet',0),(4,'Finisher','pig','pellet',0),(5,'Lamb Cream','sheep','pellet',1),(6,'Broiler Grow','poultry','crumb',0);
+INSERT INTO Ingredient VALUES (1,1,40),(1,2,22),(1,6,5),(2,3,55),(2,2,18),(3,1,35),(3,5,20),(3,7,4),(4,1,60),(4,5,15),(5,3,48),(5,2,12),(6,3,50),(6,2,25);
+INSERT INTO Farmer VALUES (1,'Asger Holm','Tarm',0),(2,'Birthe Dahl','Skjern',-4200),(3,'Carl Juhl','Tarm',-150),(4,'Dorte Krag','Lem',300),(5,'Erik Bay','Skjern',NULL);
+INSERT INTO Lorry VALUES (1,'AB 31 204',24,'Mogens','2024-09-30'),(2,'CX 77 118',18,'Inger','2024-05-31'),(3,'DK 40 909',30,NULL,'2025-01-31'),(4,'EL 12 650',12,'Mogens','2024-07-31');
+INSERT INTO Delivery VALUES (1,1,4,1,18.5,'2024-03-01'),(2,2,3,1,22,'2024-03-04'),(3,3,2,2,9.5,'2024-03-05'),(4,2,3,2,16,'2024-03-18'),(5,4,5,4,4,'2024-03-19'),(6,1,1,4,6.5,'2024-03-22'),(7,3,2,2,10,'2024-04-02'),(8,1,4,1,20,'2024-04-04'),(9,2,2,NULL,3,'2024-04-08');

@@ -1,0 +1,10 @@
+CREATE TABLE ports (id INTEGER PRIMARY KEY, name TEXT, island TEXT, berths INTEGER);
+CREATE TABLE vessels (id INTEGER PRIMARY KEY, name TEXT, built INTEGER, max_passengers INTEGER, max_cars INTEGER, status TEXT);
+CREATE TABLE skippers (id INTEGER PRIMARY KEY, name TEXT, born TEXT, licence_until TEXT, home_port_id INTEGER REFERENCES ports(id));
+CREATE TABLE crossings (id INTEGER PRIMARY KEY, vessel_id INTEGER REFERENCES vessels(id), skipper_id INTEGER REFERENCES skippers(id), from_port_id INTEGER REFERENCES ports(id), to_port_id INTEGER REFERENCES ports(id), sailed_on TEXT, passengers INTEGER, status TEXT);
+CREATE TABLE tickets (id INTEGER PRIMARY KEY, crossing_id INTEGER REFERENCES crossings(id), kind TEXT, price REAL, refunded INTEGER);
+INSERT INTO ports VALUES (1,'Largs','mainland',3),(2,'Brodick','Arran',2),(3,'Rothesay','Bute',2),(4,'Oban','mainland',4),(5,'Craignure','Mull',1),(6,'Lochranza','Arran',1),(7,'Tobermory','Mull',2);
+INSERT INTO vessels VALUES (1,'Isle of Gigha',1993,600,80,'in service'),(2,'Sea Otter',2008,150,20,'in service'),(3,'Maid of Kyle',1979,250,0,'laid up'),(4,'Clansman II',2015,638,90,'in service'),(5,'Puffin',2020,99,NULL,'in repair');
+INSERT INTO skippers VALUES (1,'Ewan McRae','1964-03-12','2026-12-31',1),(2,'Isla Munro','1980-10-02','2025-06-30',4),(3,'Callum Bain','1991-01-25','2027-03-15',2),(4,'Fiona Weir','1972-07-18',NULL,4),(5,'Hamish Orr','1958-05-09','2024-09-30',NULL);
+INSERT INTO crossings VALUES (1,1,1,1,2,'2024-07-01',412,'completed'),(2,1,1,2,1,'2024-07-01',388,'completed'),(3,4,2,4,5,'2024-07-01',520,'completed'),(4,4,2,5,4,'2024-07-02',555,'completed'),(5,2,3,6,1,'2024-07-02',88,'completed'),(6,2,3,1,3,'2024-07-03',NULL,'cancelled'),(7,5,4,4,5,'2024-07-03',60,'completed'),(8,1,3,1,2,'2024-07-04',301,'completed'),(9,4,4,4,5,'2024-07-05',NULL,'booked'),(10,2,1,3,1,'2024-07-05',97,'completed');
+INSERT INTO tickets VALUES (1,1,'adult',8.5,0),(2,1,'child',4.2,0),(3,1,'car',32,0),(4,3,'adult',9.8,0),(5,4,'car',38,1),(6,6,'adult',5,1),(7,6,'car',21,1),(8,7,'adult',9.8,0),(9,9,'car',38,0),(10,9,'bike',2,0),(11,10,'adult',5,0);

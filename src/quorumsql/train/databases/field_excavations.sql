@@ -1,0 +1,10 @@
+CREATE TABLE era (era_cd TEXT PRIMARY KEY, era_nm TEXT, from_yr INTEGER, to_yr INTEGER);
+CREATE TABLE archaeologist (arch_id INTEGER PRIMARY KEY, arch_nm TEXT, home_uni TEXT, mentor_id INTEGER REFERENCES archaeologist(arch_id));
+CREATE TABLE site (site_id INTEGER PRIMARY KEY, site_nm TEXT, country TEXT, altitude_m INTEGER, permit TEXT);
+CREATE TABLE campaign (camp_id INTEGER PRIMARY KEY, site_id INTEGER REFERENCES site(site_id), chief_id INTEGER REFERENCES archaeologist(arch_id), deputy_id INTEGER REFERENCES archaeologist(arch_id), start_dt TEXT, weeks INTEGER, cost_keur INTEGER);
+CREATE TABLE find (find_id INTEGER PRIMARY KEY, camp_id INTEGER REFERENCES campaign(camp_id), descr TEXT, material TEXT, era_cd TEXT REFERENCES era(era_cd), weight_g REAL, depth_cm INTEGER, on_display INTEGER);
+INSERT INTO era VALUES ('NEO','Neolithic',-5500,-2200),('BRO','Bronze Age',-2200,-800),('IRO','Iron Age',-800,-50),('ROM','Roman',-50,400),('MED','Medieval',500,1500);
+INSERT INTO archaeologist VALUES (1,'Livia Conti','Bologna',NULL),(2,'Gareth Pugh','Cardiff',1),(3,'Dunja Horvat','Zagreb',1),(4,'Emre Kaplan','Izmir',NULL),(5,'Saskia Bos','Leiden',2),(6,'Nuno Reis','Porto',4);
+INSERT INTO site VALUES (1,'Tell Amrit','Syria',12,'expired'),(2,'Monte Corvo','Italy',640,'valid'),(3,'Llyn Du','Wales',310,'valid'),(4,'Kale Tepe','Turkey',1120,'valid'),(5,'Vrelo','Croatia',205,'refused'),(6,'Serra Alta','Portugal',890,NULL);
+INSERT INTO campaign VALUES (1,2,1,3,'2019-06-03',6,85),(2,2,3,1,'2021-06-07',8,110),(3,3,2,NULL,'2020-08-10',3,28),(4,4,4,5,'2022-05-16',10,160),(5,1,4,NULL,'2009-03-01',12,75),(6,3,2,5,'2023-08-07',4,36);
+INSERT INTO find VALUES (1,1,'bronze fibula','bronze','IRO',18.5,60,1),(2,1,'amphora neck','clay','ROM',940.0,45,0),(3,2,'silver coin','silver','ROM',3.9,30,1),(4,3,'flint blade','flint','NEO',12.0,110,0),(5,4,'clay idol','clay','NEO',210.0,240,1),(6,4,'bronze dagger','bronze','BRO',305.0,180,1),(7,5,'oil lamp','clay','ROM',150.0,70,0),(8,4,'obsidian core','obsidian','NEO',480.0,255,0),(9,6,'bone comb','bone',NULL,22.0,40,0),(10,2,'glass bead','glass','ROM',NULL,35,0);

@@ -1,0 +1,10 @@
+CREATE TABLE directors (director_id INTEGER PRIMARY KEY, name TEXT, nationality TEXT, birth_year INTEGER);
+CREATE TABLE films (film_id INTEGER PRIMARY KEY, title TEXT, genre TEXT, runtime INTEGER, prod_year INTEGER, director_id INTEGER REFERENCES directors(director_id), selection_status TEXT);
+CREATE TABLE venues (venue_id INTEGER PRIMARY KEY, name TEXT, seats INTEGER, district TEXT);
+CREATE TABLE screenings (screening_id INTEGER PRIMARY KEY, film_id INTEGER REFERENCES films(film_id), venue_id INTEGER REFERENCES venues(venue_id), show_date TEXT, tickets_sold INTEGER, price REAL);
+CREATE TABLE awards (award_id INTEGER PRIMARY KEY, category TEXT, film_id INTEGER REFERENCES films(film_id), prize_money INTEGER);
+INSERT INTO directors VALUES (1,'Agnes Lindqvist','Sweden',1961),(2,'Paolo Ferri','Italy',1978),(3,'Mina Okafor','Nigeria',1985),(4,'Jun Hasegawa','Japan',1990),(5,'Claire Dubois','France',NULL),(6,'Tomas Novak','Czechia',1955),(7,'Ida Berg','Sweden',1993);
+INSERT INTO films VALUES (1,'The Salt Road','drama',118,2022,1,'accepted'),(2,'Night Bakery','comedy',94,2023,2,'accepted'),(3,'Lagos Blue','documentary',76,2023,3,'accepted'),(4,'Paper Cranes','animation',88,2021,4,'accepted'),(5,'The Last Ferry','drama',132,2020,6,'rejected'),(6,'Winter Bees','documentary',64,2022,1,'accepted'),(7,'Red Umbrella','drama',101,2023,5,'pending'),(8,'Twelve Steps','comedy',90,2019,2,'rejected'),(9,'Moss','animation',12,2023,NULL,'accepted');
+INSERT INTO venues VALUES (1,'Apollo',420,'Centre'),(2,'Rialto',180,'Harbour'),(3,'Old Mill',95,'Harbour'),(4,'City Hall',600,'Centre'),(5,'Garden Stage',NULL,'West');
+INSERT INTO screenings VALUES (1,1,1,'2024-05-10',390,12),(2,1,4,'2024-05-12',510,12),(3,2,2,'2024-05-10',150,10),(4,3,3,'2024-05-11',80,8),(5,4,1,'2024-05-11',240,9),(6,6,3,'2024-05-13',41,8),(7,2,1,'2024-05-14',300,12),(8,9,2,'2024-05-14',NULL,6),(9,1,2,'2024-05-15',175,10),(10,3,4,'2024-05-15',220,10);
+INSERT INTO awards VALUES (1,'Best Film',1,20000),(2,'Audience Prize',2,5000),(3,'Best Documentary',3,8000),(4,'Best Director',1,10000),(5,'Best Short',9,3000),(6,'Special Mention',6,NULL);

@@ -1,0 +1,10 @@
+CREATE TABLE Boats (boat_no INTEGER PRIMARY KEY, boat_name TEXT, harbour TEXT, skipper TEXT, built INTEGER);
+CREATE TABLE Species (species_no INTEGER PRIMARY KEY, common_name TEXT, latin_name TEXT, family TEXT);
+CREATE TABLE Landings (landing_no INTEGER PRIMARY KEY, boat_no INTEGER REFERENCES Boats(boat_no), species_no INTEGER REFERENCES Species(species_no), weight_kg INTEGER, landed TEXT, price_per_kg REAL);
+CREATE TABLE Clients (client_no INTEGER PRIMARY KEY, client_name TEXT, kind TEXT, credit_limit INTEGER);
+CREATE TABLE Invoices (invoice_no INTEGER PRIMARY KEY, client_no INTEGER REFERENCES Clients(client_no), landing_no INTEGER REFERENCES Landings(landing_no), amount REAL, issued TEXT, state TEXT);
+INSERT INTO Boats VALUES (1,'Stella Maris','Newlyn','Jory Pascoe',1988),(2,'Grey Gull','Brixham','Hana Trewin',2003),(3,'Morwenna','Newlyn','Denzil Rowe',1975),(4,'Boy Daniel','Looe','Sid Curnow',2015),(5,'Sea Rose','Brixham',NULL,1999);
+INSERT INTO Species VALUES (1,'Hake','Merluccius merluccius','Merlucciidae'),(2,'Turbot','Scophthalmus maximus','Scophthalmidae'),(3,'Mackerel','Scomber scombrus','Scombridae'),(4,'Brown crab','Cancer pagurus','Cancridae'),(5,'Brill','Scophthalmus rhombus','Scophthalmidae'),(6,'Sardine','Sardina pilchardus','Clupeidae');
+INSERT INTO Landings VALUES (1,1,1,640,'2024-04-02',4.2),(2,1,2,45,'2024-04-02',16.5),(3,2,3,1200,'2024-04-03',1.1),(4,3,4,310,'2024-04-05',3.4),(5,2,2,38,'2024-04-09',17.8),(6,4,5,60,'2024-04-10',11.9),(7,4,3,850,'2024-04-11',1.3),(8,3,1,420,'2024-04-12',4.6),(9,1,5,25,'2024-04-15',12.4);
+INSERT INTO Clients VALUES (1,'The Anchor','restaurant',5000),(2,'Bistro Clam','restaurant',2500),(3,'Penrose Market','stall',1200),(4,'Harbour School','canteen',NULL),(5,'Fry & Sons','takeaway',1800);
+INSERT INTO Invoices VALUES (1,1,2,420,'2024-04-03','paid'),(2,2,1,185.5,'2024-04-03','paid'),(3,5,3,260,'2024-04-04','unpaid'),(4,1,5,390,'2024-04-10','unpaid'),(5,3,4,144,'2024-04-06','paid'),(6,1,6,510,'2024-04-11','paid'),(7,5,7,198,'2024-04-12','overdue'),(8,2,9,96,'2024-04-16','unpaid');

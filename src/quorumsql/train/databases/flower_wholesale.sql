@@ -1,0 +1,10 @@
+CREATE TABLE tbl_grower (gr_code TEXT PRIMARY KEY, gr_name TEXT, land TEXT, rating INTEGER);
+CREATE TABLE tbl_flower (fl_code TEXT PRIMARY KEY, fl_name TEXT, colour TEXT, stem_cm INTEGER, vase_days INTEGER);
+CREATE TABLE tbl_auction (auc_no INTEGER PRIMARY KEY, fl_code TEXT REFERENCES tbl_flower(fl_code), gr_code TEXT REFERENCES tbl_grower(gr_code), auc_date TEXT, stems INTEGER, cents_per_stem INTEGER);
+CREATE TABLE tbl_florist (fs_no INTEGER PRIMARY KEY, fs_name TEXT, city TEXT, discount INTEGER, blocked INTEGER);
+CREATE TABLE tbl_sale (sale_no INTEGER PRIMARY KEY, auc_no INTEGER REFERENCES tbl_auction(auc_no), fs_no INTEGER REFERENCES tbl_florist(fs_no), stems INTEGER, sold_on TEXT, paid_on TEXT);
+INSERT INTO tbl_grower VALUES ('G1','Van Dalen','Netherlands',8),('G2','Simba Roses','Kenya',9),('G3','Flores del Sol','Colombia',7),('G4','Tulpenhof','Netherlands',6),('G5','Rift Blooms','Kenya',NULL);
+INSERT INTO tbl_flower VALUES ('ROS','Rose Avalanche','white',60,12),('RON','Rose Naomi','red',70,11),('TUL','Tulip Strong Gold','yellow',38,6),('CHR','Chrysanthemum','white',65,18),('CAR','Carnation','pink',55,20),('LIL','Lily Stargazer','pink',80,10),('PEO','Peony Sarah','pink',50,5);
+INSERT INTO tbl_auction VALUES (1,'ROS','G2','2024-02-05',4000,38),(2,'RON','G2','2024-02-05',6000,45),(3,'TUL','G4','2024-02-06',9000,14),(4,'CHR','G1','2024-02-07',2500,22),(5,'CAR','G3','2024-02-08',5000,17),(6,'RON','G3','2024-02-12',3500,52),(7,'LIL','G1','2024-02-12',1200,60),(8,'TUL','G1','2024-02-13',7000,12);
+INSERT INTO tbl_florist VALUES (1,'Petal & Stem','Ghent',5,0),(2,'Fleur Royale','Brussels',10,0),(3,'Bloemenhuis','Antwerp',0,1),(4,'Daisy Chain','Ghent',NULL,0),(5,'Rosarium','Brussels',8,0),(6,'Green Thumb','Liege',0,0);
+INSERT INTO tbl_sale VALUES (1,2,2,1500,'2024-02-06','2024-02-20'),(2,1,1,400,'2024-02-06','2024-02-09'),(3,3,4,800,'2024-02-07',NULL),(4,2,5,2200,'2024-02-07','2024-03-01'),(5,4,1,300,'2024-02-08','2024-02-28'),(6,5,3,1000,'2024-02-09',NULL),(7,6,2,1800,'2024-02-13',NULL),(8,7,1,200,'2024-02-13','2024-02-27'),(9,3,2,600,'2024-02-08','2024-02-22');

@@ -1,0 +1,10 @@
+CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT, birth_year INTEGER, permit TEXT);
+CREATE TABLE trucks (id INTEGER PRIMARY KEY, nickname TEXT, cuisine TEXT, plate TEXT, owner_id INTEGER REFERENCES owners(id), co_owner_id INTEGER REFERENCES owners(id));
+CREATE TABLE pitches (id INTEGER PRIMARY KEY, square TEXT, quarter TEXT, day_rate INTEGER, has_power INTEGER);
+CREATE TABLE stops (id INTEGER PRIMARY KEY, truck_id INTEGER REFERENCES trucks(id), pitch_id INTEGER REFERENCES pitches(id), stop_date TEXT, takings INTEGER, weather TEXT);
+CREATE TABLE dishes (id INTEGER PRIMARY KEY, truck_id INTEGER REFERENCES trucks(id), title TEXT, price REAL, spicy INTEGER);
+INSERT INTO owners VALUES (1,'Manuela Cruz',1979,'granted'),(2,'Bob Tran',1990,'granted'),(3,'Fatou Diallo',1985,'pending'),(4,'Greg Hall',1968,'denied'),(5,'Suki Mori',1996,'granted'),(6,'Paula Reyes',1988,NULL);
+INSERT INTO trucks VALUES (1,'El Toro','mexican','TR-551',1,6),(2,'Pho Real','vietnamese','TR-180',2,NULL),(3,'Bun Voyage','burgers','TR-902',4,2),(4,'Mafe Mobile','senegalese','TR-333',3,NULL),(5,'Rolling Rice','japanese','TR-747',5,2),(6,'Taco Twins','mexican',NULL,1,NULL);
+INSERT INTO pitches VALUES (1,'Station Square','Centre',90,1),(2,'Dock Gate','Harbour',55,0),(3,'Campus Lawn','University',70,1),(4,'Old Market','Centre',110,1),(5,'Stadium','West End',150,0);
+INSERT INTO stops VALUES (1,1,1,'2024-06-03',860,'sun'),(2,2,3,'2024-06-03',640,'sun'),(3,3,2,'2024-06-04',410,'rain'),(4,1,3,'2024-06-05',780,'clouds'),(5,5,4,'2024-06-05',1120,'clouds'),(6,2,1,'2024-06-06',590,'rain'),(7,4,2,'2024-06-07',330,'sun'),(8,1,2,'2024-06-10',NULL,'rain'),(9,5,3,'2024-06-11',905,'sun');
+INSERT INTO dishes VALUES (1,1,'Taco al pastor',4.5,1),(2,1,'Quesadilla',6,0),(3,2,'Pho bo',9.5,0),(4,2,'Banh mi',7,1),(5,3,'Cheeseburger',8.5,0),(6,4,'Mafe beef',10,1),(7,5,'Gyudon',11.5,0),(8,5,'Spicy karaage',8,1),(9,6,'Fish taco',5.5,1);

@@ -1,0 +1,10 @@
+CREATE TABLE department (dept_id INTEGER PRIMARY KEY, dept_name TEXT, building TEXT);
+CREATE TABLE employee (emp_id INTEGER PRIMARY KEY, emp_name TEXT, job_title TEXT, monthly_pay INTEGER, start_date TEXT, dept_id INTEGER REFERENCES department(dept_id), manager_id INTEGER REFERENCES employee(emp_id));
+CREATE TABLE product (prod_id INTEGER PRIMARY KEY, prod_name TEXT, dept_id INTEGER REFERENCES department(dept_id), list_price REAL, pot_size INTEGER, hardy INTEGER);
+CREATE TABLE loyalty_card (card_no INTEGER PRIMARY KEY, holder TEXT, town TEXT, points INTEGER, issued TEXT);
+CREATE TABLE receipt (receipt_no INTEGER PRIMARY KEY, card_no INTEGER REFERENCES loyalty_card(card_no), emp_id INTEGER REFERENCES employee(emp_id), prod_id INTEGER REFERENCES product(prod_id), qty INTEGER, bought TEXT);
+INSERT INTO department VALUES (1,'Perennials','Glasshouse A'),(2,'Trees and shrubs','Yard'),(3,'Tools','Main hall'),(4,'Houseplants','Glasshouse A'),(5,'Pond life','Annex');
+INSERT INTO employee VALUES (1,'Greta Lund','manager',4100,'2009-04-01',2,NULL),(2,'Owen Fisk','gardener',2600,'2015-03-16',1,1),(3,'Sami Haddad','gardener',2450,'2020-02-03',4,1),(4,'Jo Pratt','cashier',2050,'2022-05-09',3,1),(5,'Beth Noor','trainee',1200,'2023-09-01',1,2),(6,'Karl Weiss','cashier',2100,'2018-11-12',NULL,4);
+INSERT INTO product VALUES (1,'Lavender Hidcote',1,6.9,14,1),(2,'Hosta Halcyon',1,9.5,19,1),(3,'Japanese maple',2,79,38,1),(4,'Olive tree',2,120,45,0),(5,'Secateurs',3,24.9,NULL,NULL),(6,'Monstera',4,34.5,24,0),(7,'Water lily',5,18,22,1),(8,'Spade',3,39,NULL,NULL),(9,'Lavender stoechas',1,7.5,14,0);
+INSERT INTO loyalty_card VALUES (1001,'Mrs Pym','Hexton',340,'2019-03-10'),(1002,'Ali Gul','Barley',85,'2021-06-22'),(1003,'Fran Dell','Hexton',910,'2016-04-30'),(1004,'Ted Bow','Offley',0,'2024-01-08'),(1005,'Sister Ann','Barley',150,'2020-09-14');
+INSERT INTO receipt VALUES (1,1001,4,1,6,'2024-04-06'),(2,1003,4,3,1,'2024-04-06'),(3,NULL,6,8,1,'2024-04-07'),(4,1002,6,6,2,'2024-04-10'),(5,1003,6,1,12,'2024-04-13'),(6,1001,4,5,1,'2024-04-13'),(7,NULL,4,2,3,'2024-04-20'),(8,1005,6,7,2,'2024-04-21'),(9,1003,2,2,5,'2024-04-27'),(10,NULL,2,9,8,'2024-05-01');

@@ -1,0 +1,10 @@
+CREATE TABLE Craftsman (craftsmanId INTEGER PRIMARY KEY, craftsmanName TEXT, speciality TEXT, hourlyPay REAL, bornIn INTEGER);
+CREATE TABLE GlassType (glassCode TEXT PRIMARY KEY, description TEXT, thicknessMm REAL, pricePerSqm REAL, safetyGlass INTEGER);
+CREATE TABLE Customer (customerId INTEGER PRIMARY KEY, customerName TEXT, place TEXT, insurer TEXT);
+CREATE TABLE WorkOrder (orderId INTEGER PRIMARY KEY, customerId INTEGER REFERENCES Customer(customerId), craftsmanId INTEGER REFERENCES Craftsman(craftsmanId), reason TEXT, takenOn TEXT, doneOn TEXT, state TEXT);
+CREATE TABLE Pane (paneId INTEGER PRIMARY KEY, orderId INTEGER REFERENCES WorkOrder(orderId), glassCode TEXT REFERENCES GlassType(glassCode), widthCm INTEGER, heightCm INTEGER, pieces INTEGER);
+INSERT INTO Craftsman VALUES (1,'Arno Feld','shop fronts',23,1964),(2,'Beth Lyle','stained glass',26.5,1981),(3,'Chidi Eze','windows',19,1993),(4,'Dagmar Holt','mirrors',20,1978),(5,'Eddie Voll','windows',17.5,2001);
+INSERT INTO GlassType VALUES ('F4','float',4,28,0),('F6','float',6,39,0),('T8','tempered',8,74,1),('L10','laminated',10,96,1),('M5','mirror',5,52,0),('S3','stained',3,210,0),('W7','wired',7,61,1);
+INSERT INTO Customer VALUES (1,'Shoe Corner','Jena','Helvia'),(2,'St Anne Chapel','Weimar',NULL),(3,'Mr Tischler','Jena','Danubia'),(4,'Dance Studio Plie','Erfurt','Alster'),(5,'Ms Engel','Weimar','Danubia'),(6,'City Gym','Erfurt',NULL);
+INSERT INTO WorkOrder VALUES (1,1,1,'break-in','2023-01-08','2023-01-09','done'),(2,2,2,'storm','2022-11-19','2023-02-28','done'),(3,3,3,'football','2023-02-12','2023-02-15','done'),(4,4,4,'new mirrors','2023-03-06',NULL,'open'),(5,5,3,'draught','2023-03-10',NULL,'open'),(6,1,1,'crack','2023-03-21',NULL,'waiting for glass'),(7,3,3,'hail','2022-06-14','2022-06-20','done'),(8,4,NULL,'crack','2023-04-01',NULL,'refused');
+INSERT INTO Pane VALUES (1,1,'L10',220,260,1),(2,2,'S3',60,140,6),(3,2,'F4',60,140,6),(4,3,'F4',90,110,1),(5,4,'M5',200,210,8),(6,5,'F6',85,120,4),(7,6,'L10',150,240,2),(8,7,'F4',50,70,3),(9,7,'T8',80,200,1);

@@ -1,0 +1,12 @@
+CREATE TABLE branch (br_no INTEGER PRIMARY KEY, br_city TEXT, rent INTEGER, opened TEXT);
+CREATE TABLE audiologist (aud_no INTEGER PRIMARY KEY, aud_nm TEXT, br_no INTEGER REFERENCES branch(br_no), licence_yr INTEGER, lang TEXT);
+CREATE TABLE cust (cust_no INTEGER PRIMARY KEY, cust_nm TEXT, dob TEXT, tel TEXT, aud_no INTEGER REFERENCES audiologist(aud_no), loss_db INTEGER);
+CREATE TABLE model (mod_no INTEGER PRIMARY KEY, mod_nm TEXT, brand TEXT, list_prc REAL, recharge INTEGER, wt_g REAL);
+CREATE TABLE sale (sale_no INTEGER PRIMARY KEY, cust_no INTEGER REFERENCES cust(cust_no), mod_no INTEGER REFERENCES model(mod_no), sale_dt TEXT, paid REAL, ear TEXT);
+CREATE TABLE repair (rep_no INTEGER PRIMARY KEY, sale_no INTEGER REFERENCES sale(sale_no), in_dt TEXT, out_dt TEXT, fault TEXT, fee REAL);
+INSERT INTO branch VALUES (1,'Cork',2100,'2008-04-01'),(2,'Galway',1700,'2013-09-12'),(3,'Limerick',1500,'2019-02-20'),(4,'Sligo',900,'2023-10-05');
+INSERT INTO audiologist VALUES (1,'Nora Walsh',1,2004,'Irish'),(2,'Piotr Zajac',1,2016,'Polish'),(3,'Eoin Daly',2,2011,'English'),(4,'Sile Burke',3,2019,'Irish'),(5,'Ana Reis',2,2021,'Portuguese');
+INSERT INTO cust VALUES (1,'Mick Doyle','1947-05-20','021-5551',1,55),(2,'Bridie Flynn','1939-11-02',NULL,1,70),(3,'Hugh Lacey','1958-08-14','091-7733',3,40),(4,'Zofia Nowak','1966-01-31','021-9080',2,35),(5,'Dan Roche','1952-03-08','061-2200',4,60),(6,'Kitty Shea','1944-12-24',NULL,3,80),(7,'Paul Tierney','1971-06-06','091-4141',NULL,30),(8,'Rose Quinn','1949-09-17','061-3434',4,45);
+INSERT INTO model VALUES (1,'Whisper 3','Sonova',1450,1,2.1),(2,'Pebble','Oticon',980,0,1.8),(3,'Clarity X','Sonova',2300,1,2.4),(4,'Basic One','Rexton',540,0,3.0),(5,'Nano Go','Oticon',1890,1,1.2),(6,'Titan Loud','Rexton',1200,0,4.5);
+INSERT INTO sale VALUES (1,1,1,'2022-02-10',1400,'left'),(2,1,1,'2022-02-10',1400,'right'),(3,2,3,'2022-06-21',2300,'both'),(4,3,2,'2023-01-17',900,'left'),(5,4,5,'2023-04-04',1890,'right'),(6,5,6,'2023-07-30',1100,'both'),(7,6,3,'2023-11-11',2150,'both'),(8,8,2,'2024-01-09',980,'right'),(9,2,2,'2024-02-14',950,'left');
+INSERT INTO repair VALUES (1,1,'2023-03-02','2023-03-09','moisture',60),(2,3,'2023-05-15','2023-05-16','battery door',0),(3,3,'2023-12-01','2023-12-20','no sound',145),(4,4,'2023-08-08','2023-08-15','moisture',60),(5,6,'2024-02-20',NULL,'whistling',NULL),(6,7,'2024-03-01',NULL,'no sound',NULL),(7,2,'2023-10-10','2023-10-12','broken tube',25);

@@ -1,0 +1,12 @@
+CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT, floor INTEGER);
+CREATE TABLE agents (id INTEGER PRIMARY KEY, name TEXT, team_id INTEGER REFERENCES teams(id), hired_on TEXT, salary INTEGER, remote INTEGER);
+CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT, company TEXT, city TEXT, phone TEXT);
+CREATE TABLE tickets (id INTEGER PRIMARY KEY, subject TEXT, customer_id INTEGER REFERENCES customers(id), opened_by INTEGER REFERENCES agents(id), assigned_to INTEGER REFERENCES agents(id), priority TEXT, status TEXT, created_on TEXT);
+CREATE TABLE replies (id INTEGER PRIMARY KEY, ticket_id INTEGER REFERENCES tickets(id), agent_id INTEGER REFERENCES agents(id), sent_on TEXT, minutes INTEGER);
+CREATE TABLE ratings (ticket_id INTEGER PRIMARY KEY REFERENCES tickets(id), stars INTEGER, comment TEXT);
+INSERT INTO teams VALUES (1,'Hardware',1),(2,'Network',1),(3,'Accounts',2),(4,'Night Desk',3);
+INSERT INTO agents VALUES (1,'Priya Shah',1,'2018-03-12',46000,0),(2,'Oscar Blom',1,'2021-08-01',39000,1),(3,'Tessa Quinn',2,'2015-01-19',52000,0),(4,'Emil Novak',3,'2022-10-03',36500,1),(5,'Jin Park',2,'2023-05-22',38000,1),(6,'Bruno Alves',NULL,'2024-02-01',34000,0);
+INSERT INTO customers VALUES (1,'Lara Meier','Meier Print','Bern','031-11'),(2,'Steve Cole','Cole Logistics','Basel',NULL),(3,'Anouk Petit','Petit Fleurs','Geneva','022-14'),(4,'Hassan Ali','Cole Logistics','Basel','061-19'),(5,'Vreni Graf','Graf Dental','Bern','031-42');
+INSERT INTO tickets VALUES (1,'Printer jams',1,1,1,'low','solved','2024-03-01'),(2,'VPN drops',2,3,5,'high','open','2024-03-04'),(3,'Password reset',3,4,4,'low','solved','2024-03-05'),(4,'VPN drops again',2,5,3,'high','escalated','2024-03-11'),(5,'New laptop',4,1,2,'medium','waiting','2024-03-12'),(6,'Screen flickers',1,2,1,'medium','solved','2024-03-20'),(7,'Mailbox full',3,4,NULL,'low','open','2024-03-22'),(8,'Slow wifi',4,3,3,'high','solved','2024-04-02');
+INSERT INTO replies VALUES (1,1,1,'2024-03-01',15),(2,1,2,'2024-03-02',40),(3,2,5,'2024-03-04',25),(4,3,4,'2024-03-05',5),(5,4,3,'2024-03-11',55),(6,4,5,'2024-03-12',30),(7,6,1,'2024-03-21',35),(8,8,3,'2024-04-02',20),(9,4,3,'2024-03-14',70);
+INSERT INTO ratings VALUES (1,4,NULL),(3,5,'very quick'),(6,2,'took too long'),(8,5,NULL),(4,1,'still broken');

@@ -1,0 +1,12 @@
+CREATE TABLE hosts (hostId INTEGER PRIMARY KEY, name TEXT, phone TEXT, town TEXT);
+CREATE TABLE cottages (cottageId INTEGER PRIMARY KEY, hostId INTEGER REFERENCES hosts(hostId), name TEXT, village TEXT, sleeps INTEGER, dogsAllowed INTEGER, nightlyRate REAL);
+CREATE TABLE guests (guestId INTEGER PRIMARY KEY, name TEXT, homeCountry TEXT, email TEXT);
+CREATE TABLE bookings (bookingId INTEGER PRIMARY KEY, cottageId INTEGER REFERENCES cottages(cottageId), guestId INTEGER REFERENCES guests(guestId), arrival TEXT, nights INTEGER, total REAL, status TEXT);
+CREATE TABLE reviews (bookingId INTEGER PRIMARY KEY REFERENCES bookings(bookingId), stars INTEGER, remark TEXT, reply TEXT);
+CREATE TABLE cleanings (cleaningId INTEGER PRIMARY KEY, cottageId INTEGER REFERENCES cottages(cottageId), cleaner TEXT, doneOn TEXT, minutes INTEGER);
+INSERT INTO hosts VALUES (1,'Morag Reid','01854 100','Ullapool'),(2,'Callum Boyd','01854 101','Gairloch'),(3,'Sheena Grant',NULL,'Inverness'),(4,'Ross Munro','01854 103','Ullapool');
+INSERT INTO cottages VALUES (1,1,'Seal Cottage','Achiltibuie',4,1,115),(2,1,'The Bothy','Ullapool',2,1,85),(3,2,'Rowan House','Gairloch',8,0,240),(4,3,'Heather Lodge','Poolewe',6,1,180),(5,2,'Lighthouse Flat','Gairloch',2,0,130),(6,3,'Otter Cabin','Poolewe',3,1,95);
+INSERT INTO guests VALUES (1,'Emil Novak','Czechia','novak@mail.test'),(2,'Sarah Lowe','England','sarah@mail.test'),(3,'Jan de Wit','Netherlands',NULL),(4,'Paola Ferri','Italy','pferri@mail.test'),(5,'Colin Webb','England',NULL),(6,'Greta Lund','Norway','lund@mail.test');
+INSERT INTO bookings VALUES (1,1,2,'2022-06-11',7,805,'completed'),(2,3,1,'2022-07-02',7,1680,'completed'),(3,5,4,'2022-08-14',4,520,'completed'),(4,1,3,'2022-09-03',10,1150,'cancelled'),(5,4,5,'2023-04-08',7,1260,'completed'),(6,2,2,'2023-05-20',3,255,'completed'),(7,3,3,'2023-07-15',14,3360,'confirmed'),(8,5,2,'2023-08-01',5,650,'confirmed'),(9,4,1,'2023-08-19',7,1260,'confirmed'),(10,2,5,'2022-10-10',2,170,'cancelled');
+INSERT INTO reviews VALUES (1,5,'stunning views','thank you'),(2,3,'oven dirty',NULL),(3,4,'windy but lovely','come again'),(5,5,'perfect for dogs',NULL),(6,2,'very cold',NULL);
+INSERT INTO cleanings VALUES (1,1,'Isla','2022-06-18',120),(2,3,'Fergus','2022-07-09',260),(3,5,'Isla','2022-08-18',75),(4,4,'Fergus','2023-04-15',190),(5,2,'Isla','2023-05-23',60),(6,3,'Isla','2023-06-01',245);

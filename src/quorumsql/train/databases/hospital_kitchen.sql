@@ -1,0 +1,12 @@
+CREATE TABLE cook (cook_id INTEGER PRIMARY KEY, cook_nm TEXT, grade TEXT, wage REAL, since TEXT);
+CREATE TABLE dish (dish_id INTEGER PRIMARY KEY, dish_nm TEXT, kcal INTEGER, vegan INTEGER, cook_id INTEGER REFERENCES cook(cook_id));
+CREATE TABLE ingr (ingr_id INTEGER PRIMARY KEY, ingr_nm TEXT, supplier TEXT, price_kg REAL, allergen TEXT);
+CREATE TABLE recipe (dish_id INTEGER REFERENCES dish(dish_id), ingr_id INTEGER REFERENCES ingr(ingr_id), grams INTEGER, PRIMARY KEY (dish_id, ingr_id));
+CREATE TABLE stn (stn_id INTEGER PRIMARY KEY, stn_nm TEXT, flr INTEGER, trolley TEXT);
+CREATE TABLE meal_ord (ord_id INTEGER PRIMARY KEY, stn_id INTEGER REFERENCES stn(stn_id), dish_id INTEGER REFERENCES dish(dish_id), ord_dt TEXT, qty INTEGER, diet TEXT, st TEXT);
+INSERT INTO cook VALUES (1,'Bruno Keil','chef',24.5,'2006-01-02'),(2,'Thuy Pham','sous-chef',20.8,'2013-06-01'),(3,'Olga Reimer','diet cook',19.2,'2017-09-01'),(4,'Max Dorn','trainee',9.9,'2023-08-01'),(5,'Hatice Kurt','diet cook',18.7,'2020-02-15');
+INSERT INTO dish VALUES (1,'lentil stew',420,1,2),(2,'chicken broth',180,0,1),(3,'mashed potatoes',310,0,4),(4,'rice pudding',390,0,3),(5,'vegetable curry',450,1,2),(6,'baked cod',340,0,3),(7,'beetroot salad',150,1,4),(8,'pasta bolognese',620,0,NULL);
+INSERT INTO ingr VALUES (1,'lentils','Grano',2.9,NULL),(2,'chicken','Hofgut',8.4,NULL),(3,'milk','Alpi',1.1,'lactose'),(4,'potatoes','Hofgut',0.9,NULL),(5,'cod','Nordmeer',16.5,'fish'),(6,'rice','Grano',2.2,NULL),(7,'celery','Hofgut',3.1,'celery'),(8,'cream','Alpi',4.6,'lactose'),(9,'tofu','Grano',7.2,'soy');
+INSERT INTO recipe VALUES (1,1,120),(1,7,40),(2,2,150),(2,7,30),(3,4,250),(3,3,60),(4,6,90),(4,3,220),(5,6,100),(5,7,25),(6,5,180),(6,4,200),(7,7,20);
+INSERT INTO stn VALUES (1,'Cardiology',2,'red'),(2,'Surgery',1,'blue'),(3,'Paediatrics',3,'yellow'),(4,'Oncology',4,NULL),(5,'Day Clinic',1,NULL);
+INSERT INTO meal_ord VALUES (1,1,2,'2024-06-03',14,'low salt','served'),(2,1,6,'2024-06-04',12,'low salt','served'),(3,2,3,'2024-06-03',20,NULL,'served'),(4,2,1,'2024-06-05',9,'vegan','cancelled'),(5,3,4,'2024-06-03',16,NULL,'served'),(6,3,3,'2024-06-06',18,NULL,'ordered'),(7,4,2,'2024-06-04',22,'light','served'),(8,4,5,'2024-06-06',7,'vegan','ordered'),(9,1,3,'2024-06-06',13,'low salt','ordered'),(10,4,7,'2024-06-07',10,'light','ordered');

@@ -1,0 +1,10 @@
+CREATE TABLE hotel (hotel_id INTEGER PRIMARY KEY, name TEXT, city TEXT, stars INTEGER, opened INTEGER);
+CREATE TABLE staff (staff_id INTEGER PRIMARY KEY, name TEXT, position TEXT, salary INTEGER, hotel_id INTEGER REFERENCES hotel(hotel_id), supervisor_id INTEGER REFERENCES staff(staff_id));
+CREATE TABLE room (room_id INTEGER PRIMARY KEY, hotel_id INTEGER REFERENCES hotel(hotel_id), number INTEGER, type TEXT, rate INTEGER, sea_view INTEGER);
+CREATE TABLE guest (guest_id INTEGER PRIMARY KEY, name TEXT, nationality TEXT, email TEXT);
+CREATE TABLE stay (stay_id INTEGER PRIMARY KEY, guest_id INTEGER REFERENCES guest(guest_id), room_id INTEGER REFERENCES room(room_id), arrival TEXT, nights INTEGER, status TEXT, score INTEGER);
+INSERT INTO hotel VALUES (1,'Miramar','Split',5,1998),(2,'Palace Garni','Zagreb',4,1926),(3,'Adria Inn','Split',3,2012),(4,'Grand Opatija','Opatija',5,1885),(5,'Airport Lodge','Zagreb',2,2023);
+INSERT INTO staff VALUES (1,'Vesna Horvat','director',5200,1,NULL),(2,'Ivan Babic','receptionist',1650,1,1),(3,'Ana Kos','housekeeper',1300,1,2),(4,'Luka Maric','director',4300,2,NULL),(5,'Petra Juric','receptionist',1700,2,4),(6,'Dino Perak','cook',2100,4,1),(7,'Zoran Lisic','porter',1250,3,1);
+INSERT INTO room VALUES (1,1,101,'double',180,1),(2,1,305,'suite',390,1),(3,2,12,'single',95,0),(4,2,20,'double',140,0),(5,3,7,'double',85,0),(6,4,210,'suite',420,1),(7,4,118,'double',210,0),(8,3,9,'single',60,NULL);
+INSERT INTO guest VALUES (1,'Emil Novak','Czech','emil@novak.cz'),(2,'Grace Kelly','Irish',NULL),(3,'Jürgen Pohl','German','pohl@web.de'),(4,'Sofia Ricci','Italian','s.ricci@mail.it'),(5,'Tom Berg','German',NULL),(6,'Aiko Mori','Japanese','aiko@mori.jp');
+INSERT INTO stay VALUES (1,1,1,'2023-07-01',7,'checked out',9),(2,3,6,'2023-07-10',4,'checked out',8),(3,2,3,'2023-08-03',1,'cancelled',NULL),(4,4,2,'2023-08-12',3,'checked out',10),(5,3,4,'2023-09-01',2,'no show',NULL),(6,5,5,'2023-09-09',5,'checked out',6),(7,1,5,'2023-10-02',2,'checked out',7),(8,4,7,'2024-05-20',6,'reserved',NULL),(9,3,1,'2024-06-15',10,'reserved',NULL);

@@ -1,0 +1,10 @@
+CREATE TABLE Craftsman (Id INTEGER PRIMARY KEY, Name TEXT, Speciality TEXT, SinceYear INTEGER, TaughtBy INTEGER REFERENCES Craftsman(Id));
+CREATE TABLE Wood (Id INTEGER PRIMARY KEY, Name TEXT, Origin TEXT, PricePerKg REAL, Protected INTEGER);
+CREATE TABLE Instrument (Id INTEGER PRIMARY KEY, Kind TEXT, Model TEXT, MakerId INTEGER REFERENCES Craftsman(Id), TopWoodId INTEGER REFERENCES Wood(Id), BackWoodId INTEGER REFERENCES Wood(Id), FinishedOn TEXT, Price INTEGER);
+CREATE TABLE Buyer (Id INTEGER PRIMARY KEY, Name TEXT, City TEXT, Professional INTEGER);
+CREATE TABLE Commission (Id INTEGER PRIMARY KEY, InstrumentId INTEGER REFERENCES Instrument(Id), BuyerId INTEGER REFERENCES Buyer(Id), OrderedOn TEXT, Deposit INTEGER, Status TEXT);
+INSERT INTO Craftsman VALUES (1,'Anton Geiger','violin',1984,NULL),(2,'Rosa Geiger','violin',2009,1),(3,'Felix Brandt','guitar',1998,NULL),(4,'Momoko Abe','lute',2015,3),(5,'Lars Holm','guitar',2020,3),(6,'Tilda Roos','harp',NULL,1);
+INSERT INTO Wood VALUES (1,'spruce','Tyrol',14,0),(2,'maple','Bosnia',22,0),(3,'rosewood','Brazil',95,1),(4,'cedar','Canada',18,0),(5,'ebony','Cameroon',130,1),(6,'walnut','France',NULL,0);
+INSERT INTO Instrument VALUES (1,'violin','Opus 112',1,1,2,'2021-05-20',14500),(2,'violin','Opus 118',1,1,2,'2023-02-11',15200),(3,'violin','Rosetta',2,1,2,'2022-10-03',9800),(4,'guitar','Sevilla',3,4,3,'2020-08-14',6400),(5,'guitar','Sevilla Light',5,4,2,'2023-06-30',3900),(6,'lute','Kyoto',4,1,3,'2023-11-09',7200),(7,'viola','Opus 121',1,1,2,NULL,16800),(8,'guitar','Traveller',5,1,4,NULL,NULL);
+INSERT INTO Buyer VALUES (1,'Camille Roy','Lyon',1),(2,'Johann Stark','Vienna',1),(3,'Bettina Falk','Vienna',0),(4,'Edgar Lowe','Leeds',0),(5,'Noor Aziz','Leeds',1);
+INSERT INTO Commission VALUES (1,1,1,'2020-09-01',4000,'delivered'),(2,2,2,'2022-04-15',5000,'delivered'),(3,4,3,'2019-11-20',1500,'delivered'),(4,6,5,'2023-01-10',2000,'ready'),(5,7,2,'2023-09-05',6000,'in work'),(6,8,4,'2024-01-22',NULL,'in work'),(7,5,4,'2022-12-01',800,'cancelled');

@@ -1,0 +1,8 @@
+CREATE TABLE belt (belt_id INTEGER PRIMARY KEY, colour TEXT, min_age INTEGER, exam_fee REAL);
+CREATE TABLE sensei (sensei_id INTEGER PRIMARY KEY, sensei_name TEXT, dan INTEGER, trained_by INTEGER REFERENCES sensei(sensei_id));
+CREATE TABLE judoka (judoka_id INTEGER PRIMARY KEY, judoka_name TEXT, born TEXT, weight_kg REAL, belt_id INTEGER REFERENCES belt(belt_id), group_name TEXT);
+CREATE TABLE exam (exam_id INTEGER PRIMARY KEY, judoka_id INTEGER REFERENCES judoka(judoka_id), belt_id INTEGER REFERENCES belt(belt_id), examiner_id INTEGER REFERENCES sensei(sensei_id), exam_date TEXT, throws_pts INTEGER, floor_pts INTEGER, verdict TEXT);
+INSERT INTO belt VALUES (1,'white',5,NULL),(2,'yellow',7,15),(3,'orange',9,15),(4,'green',11,20),(5,'blue',13,25),(6,'brown',15,35),(7,'black',17,90);
+INSERT INTO sensei VALUES (1,'Hiroshi Abe',6,NULL),(2,'Marianne Roth',4,1),(3,'Claus Petri',3,1),(4,'Denise Okoye',2,2),(5,'Volker Sand',1,3);
+INSERT INTO judoka VALUES (1,'Ben Kramer','2012-04-18',41.5,3,'juniors'),(2,'Lina Sauer','2010-09-30',48,4,'juniors'),(3,'Yusuf Demir','2007-01-12',66,6,'youth'),(4,'Paula Jahn','2008-12-05',57.5,5,'youth'),(5,'Georg Hahn','1979-06-22',92,7,'adults'),(6,'Mila Engel','2016-03-03',NULL,1,'tigers'),(7,'Tom Rieger','1988-10-14',81,5,'adults'),(8,'Nele Vogt','2015-07-27',30,2,NULL);
+INSERT INTO exam VALUES (1,1,2,2,'2022-06-18',16,15,'passed'),(2,1,3,4,'2023-12-09',18,14,'passed'),(3,2,4,2,'2023-12-09',17,19,'passed'),(4,3,6,1,'2024-03-16',20,18,'passed'),(5,4,6,1,'2024-03-16',11,9,'failed'),(6,5,7,1,'2019-11-23',22,21,'passed'),(7,7,6,3,'2024-06-29',NULL,NULL,'postponed'),(8,8,2,4,'2024-06-29',14,16,'passed'),(9,2,5,3,'2024-06-29',12,17,'failed'),(10,4,5,2,'2022-06-18',15,18,'passed');

@@ -1,0 +1,14 @@
+CREATE TABLE groups_kg (grp_id INTEGER PRIMARY KEY, grp_nm TEXT, carer TEXT, colour TEXT);
+CREATE TABLE child (child_id INTEGER PRIMARY KEY, first_nm TEXT, last_nm TEXT, dob TEXT, grp_id INTEGER REFERENCES groups_kg(grp_id), diet TEXT);
+CREATE TABLE supplier (sup_id INTEGER PRIMARY KEY, sup_nm TEXT, town TEXT, organic INTEGER);
+CREATE TABLE dish (dish_id INTEGER PRIMARY KEY, dish_nm TEXT, course TEXT, kcal INTEGER, portion_cost REAL, sup_id INTEGER REFERENCES supplier(sup_id));
+CREATE TABLE allergen (dish_id INTEGER REFERENCES dish(dish_id), substance TEXT, PRIMARY KEY (dish_id, substance));
+CREATE TABLE menu (menu_id INTEGER PRIMARY KEY, menu_dt TEXT, dish_id INTEGER REFERENCES dish(dish_id), portions INTEGER, leftover INTEGER);
+CREATE TABLE meal_order (ord_id INTEGER PRIMARY KEY, child_id INTEGER REFERENCES child(child_id), menu_id INTEGER REFERENCES menu(menu_id), state TEXT);
+INSERT INTO groups_kg VALUES (1,'Ladybirds','Anke','red'),(2,'Frogs','Murat','green'),(3,'Bluebells','Silke','blue'),(4,'Sunbeams',NULL,'yellow');
+INSERT INTO child VALUES (1,'Emil','Lorenz','2018-03-03',1,NULL),(2,'Aylin','Tan','2019-06-21',1,'vegetarian'),(3,'Theo','Maier','2017-11-30',2,NULL),(4,'Nele','Maier','2020-01-12',3,'no milk'),(5,'Juri','Popov','2018-08-14',2,NULL),(6,'Lotta','Winkel','2019-02-02',3,'vegetarian'),(7,'Omar','Ziani','2018-10-09',1,'no pork'),(8,'Ida','Kranz','2020-04-25',NULL,NULL);
+INSERT INTO supplier VALUES (1,'Gemuesehof','Lauf',1),(2,'Kuechenfee','Roth',0),(3,'Milchbauer','Lauf',1),(4,'Backstube Ebert','Fuerth',0),(5,'Fisch Jensen','Kiel',0);
+INSERT INTO dish VALUES (1,'Carrot soup','starter',120,0.6,1),(2,'Noodles with tomato','main',420,1.3,2),(3,'Fish fingers','main',480,1.9,2),(4,'Milk rice','dessert',310,0.8,3),(5,'Apple cake','dessert',350,0.9,4),(6,'Potato soup','starter',190,0.7,1),(7,'Lentil stew','main',390,1.1,1),(8,'Fruit salad','dessert',95,NULL,NULL);
+INSERT INTO allergen VALUES (2,'gluten'),(3,'gluten'),(3,'fish'),(4,'milk'),(5,'gluten'),(5,'egg'),(6,'milk');
+INSERT INTO menu VALUES (1,'2023-10-02',1,40,3),(2,'2023-10-02',2,42,0),(3,'2023-10-03',3,45,5),(4,'2023-10-03',4,40,12),(5,'2023-10-04',7,44,15),(6,'2023-10-04',8,40,NULL),(7,'2023-10-05',2,43,1),(8,'2023-10-05',6,38,9);
+INSERT INTO meal_order VALUES (1,1,2,'eaten'),(2,2,2,'eaten'),(3,3,3,'eaten'),(4,4,4,'cancelled'),(5,5,3,'refused'),(6,6,5,'eaten'),(7,1,5,'refused'),(8,7,7,'eaten'),(9,2,1,'eaten'),(10,3,8,'cancelled'),(11,1,7,'eaten'),(12,6,7,'eaten');

@@ -1,0 +1,12 @@
+CREATE TABLE lab (lab_no INTEGER PRIMARY KEY, lab_name TEXT, floor INTEGER, safety_level INTEGER);
+CREATE TABLE maker (maker_no INTEGER PRIMARY KEY, maker_name TEXT, hotline TEXT, country TEXT);
+CREATE TABLE staff (staff_no INTEGER PRIMARY KEY, staff_name TEXT, position TEXT, lab_no INTEGER REFERENCES lab(lab_no), boss INTEGER REFERENCES staff(staff_no));
+CREATE TABLE device (serial TEXT PRIMARY KEY, device_name TEXT, maker_no INTEGER REFERENCES maker(maker_no), lab_no INTEGER REFERENCES lab(lab_no), bought TEXT, price INTEGER, condition TEXT);
+CREATE TABLE loan (loan_no INTEGER PRIMARY KEY, serial TEXT REFERENCES device(serial), staff_no INTEGER REFERENCES staff(staff_no), taken TEXT, returned TEXT);
+CREATE TABLE service (service_no INTEGER PRIMARY KEY, serial TEXT REFERENCES device(serial), done_on TEXT, fee REAL, finding TEXT);
+INSERT INTO lab VALUES (1,'Optics Lab',0,1),(2,'Cell Lab',1,3),(3,'Wet Lab',1,2),(4,'Cold Room',-1,2),(5,'Clean Room',2,4);
+INSERT INTO maker VALUES (1,'Zentrix','0800-1','Germany'),(2,'Labora','0800-2','Italy'),(3,'Photonix',NULL,'Japan'),(4,'Frostline','0800-4','Denmark'),(5,'Microtool',NULL,'Germany');
+INSERT INTO staff VALUES (1,'Ute Kranich','head',2,NULL),(2,'Ravi Patel','technician',1,1),(3,'Nils Egger','postdoc',3,1),(4,'Sara Lima','student',3,3),(5,'Tom Bauer','student',2,3),(6,'Yan Li','technician',NULL,2);
+INSERT INTO device VALUES ('Z-100','centrifuge',1,2,'2016-04-12',8200,'good'),('Z-205','incubator',1,2,'2020-09-01',5400,'good'),('P-77','laser',3,1,'2018-02-20',23000,'fragile'),('P-81','spectrometer',3,1,'2022-06-30',41000,'good'),('L-12','pump',2,3,'2012-11-05',950,'worn'),('L-40','stirrer',2,3,'2019-01-17',310,'good'),('F-9','deep freezer',4,4,'2015-07-07',12500,'worn'),('L-41','pump',2,NULL,'2023-03-03',1100,'new');
+INSERT INTO loan VALUES (1,'L-12',3,'2023-01-10','2023-01-24'),(2,'P-77',2,'2023-02-02','2023-02-03'),(3,'L-40',4,'2023-02-15',NULL),(4,'Z-100',5,'2023-03-01','2023-03-08'),(5,'P-77',3,'2023-04-04',NULL),(6,'L-12',4,'2023-04-20','2023-05-02'),(7,'L-41',2,'2023-05-11',NULL),(8,'L-12',5,'2023-06-01',NULL);
+INSERT INTO service VALUES (1,'Z-100','2021-05-05',320.0,'ok'),(2,'F-9','2022-01-19',780.0,'leak'),(3,'P-77','2022-08-08',1500.0,'misaligned'),(4,'Z-100','2023-05-04',340.0,'ok'),(5,'L-12','2023-02-01',120.0,'leak'),(6,'F-9','2023-01-20',640.0,NULL);

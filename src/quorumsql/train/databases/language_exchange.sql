@@ -1,0 +1,12 @@
+CREATE TABLE language (code TEXT PRIMARY KEY, label TEXT, family TEXT, speakers_million INTEGER);
+CREATE TABLE member (member_no INTEGER PRIMARY KEY, nickname TEXT, city TEXT, born TEXT, joined TEXT, native TEXT REFERENCES language(code), learning TEXT REFERENCES language(code), premium INTEGER);
+CREATE TABLE venue (venue_no INTEGER PRIMARY KEY, title TEXT, district TEXT, capacity INTEGER);
+CREATE TABLE meetup (meetup_no INTEGER PRIMARY KEY, venue_no INTEGER REFERENCES venue(venue_no), language TEXT REFERENCES language(code), host INTEGER REFERENCES member(member_no), held_on TEXT, fee REAL);
+CREATE TABLE attendance (member_no INTEGER REFERENCES member(member_no), meetup_no INTEGER REFERENCES meetup(meetup_no), stars INTEGER, PRIMARY KEY (member_no, meetup_no));
+CREATE TABLE request (request_no INTEGER PRIMARY KEY, member_no INTEGER REFERENCES member(member_no), sent_on TEXT, topic TEXT, state TEXT);
+INSERT INTO language VALUES ('en','English','Germanic',1450),('es','Spanish','Romance',560),('ja','Japanese','Japonic',123),('pt','Portuguese','Romance',264),('fi','Finnish','Uralic',5),('sv','Swedish','Germanic',11),('eu','Basque',NULL,1);
+INSERT INTO member VALUES (1,'Pepe','Turku','1990-05-02','2021-03-01','es','fi',1),(2,'Aino','Turku','1985-10-11','2020-01-15','fi','es',0),(3,'Haruto','Helsinki','1998-07-07','2022-06-20','ja','en',0),(4,'Emily','Helsinki','1993-12-30','2019-11-05','en','sv',1),(5,'Joana','Espoo','1996-02-18','2022-09-09','pt','fi',0),(6,'Lars','Turku','1979-08-23','2018-04-12','sv','pt',1),(7,'Ulla','Oulu','1960-01-06','2023-01-30','fi',NULL,0),(8,'Diego','Espoo','2000-03-25','2023-05-14','es','en',0);
+INSERT INTO venue VALUES (1,'Cafe Aurora','Centre',25),(2,'Harbour Library','Harbour',60),(3,'Blue Door','Centre',15),(4,'Student House','Campus',80),(5,'Tea Room','Park',12);
+INSERT INTO meetup VALUES (1,1,'es',1,'2023-02-04',3.0),(2,2,'en',4,'2023-02-11',0.0),(3,3,'fi',2,'2023-02-18',2.5),(4,1,'pt',6,'2023-03-04',3.0),(5,4,'en',4,'2023-03-11',0.0),(6,2,'ja',3,'2023-04-01',5.0),(7,1,'fi',2,'2023-04-15',NULL),(8,4,'es',8,'2023-06-10',2.0);
+INSERT INTO attendance VALUES (2,1,5),(6,1,4),(3,2,5),(8,2,3),(1,3,4),(5,3,5),(5,4,NULL),(3,5,4),(8,5,5),(4,6,2),(1,7,5),(5,7,4),(2,8,NULL);
+INSERT INTO request VALUES (1,3,'2023-01-10','tandem partner','accepted'),(2,5,'2023-01-22','refund','refused'),(3,8,'2023-05-20','tandem partner','open'),(4,1,'2023-03-02','new venue','refused'),(5,6,'2023-03-15','refund','accepted'),(6,3,'2023-04-20','certificate','open'),(7,2,'2023-06-01','new venue','accepted');

@@ -1,0 +1,10 @@
+CREATE TABLE Buildings (BId INTEGER PRIMARY KEY, BName TEXT, Campus TEXT, Opened INTEGER);
+CREATE TABLE Halls (HId INTEGER PRIMARY KEY, HName TEXT, BId INTEGER REFERENCES Buildings(BId), Seats INTEGER, Wheelchair INTEGER, Beamer TEXT);
+CREATE TABLE Lecturers (LId INTEGER PRIMARY KEY, LName TEXT, Dept TEXT, Ext TEXT);
+CREATE TABLE Courses (CId INTEGER PRIMARY KEY, CTitle TEXT, LId INTEGER REFERENCES Lecturers(LId), Credits INTEGER, Enrolled INTEGER);
+CREATE TABLE Reservations (RId INTEGER PRIMARY KEY, HId INTEGER REFERENCES Halls(HId), CId INTEGER REFERENCES Courses(CId), RDay TEXT, FromHour INTEGER, ToHour INTEGER, RStatus TEXT);
+INSERT INTO Buildings VALUES (1,'Curie Block','North',1968),(2,'Euler Centre','North',2012),(3,'Old Mint','City',1890),(4,'Glass Cube','South',2020),(5,'Annex','South',NULL);
+INSERT INTO Halls VALUES (1,'Aula Magna',3,420,0,'Epson'),(2,'HS 1',1,250,1,'Sony'),(3,'HS 2',1,120,1,NULL),(4,'Euler East',2,180,1,'Sony'),(5,'Euler West',2,90,0,'Epson'),(6,'Cube 7',4,60,1,NULL),(7,'Cube 8',4,310,1,'Barco');
+INSERT INTO Lecturers VALUES (1,'Vera Stahl','Chemistry','4411'),(2,'Noel Adams','Maths','4420'),(3,'Ping Zhao','Maths',NULL),(4,'Omar Said','History','4433'),(5,'Lotte Brun','Law','4450'),(6,'Kai Berg','Law',NULL);
+INSERT INTO Courses VALUES (1,'Organic Chemistry',1,8,240),(2,'Linear Algebra',2,9,310),(3,'Number Theory',3,6,45),(4,'Modern History',4,5,130),(5,'Tax Law',5,6,75),(6,'Lab Safety',1,2,NULL),(7,'History of Science',4,3,38);
+INSERT INTO Reservations VALUES (1,2,1,'Monday',8,10,'confirmed'),(2,1,2,'Monday',10,12,'confirmed'),(3,5,3,'Tuesday',14,16,'confirmed'),(4,4,4,'Tuesday',10,12,'refused'),(5,3,4,'Wednesday',10,12,'confirmed'),(6,6,5,'Thursday',16,19,'pending'),(7,1,2,'Thursday',8,10,'refused'),(8,2,2,'Thursday',8,10,'confirmed'),(9,6,7,'Friday',12,13,'confirmed'),(10,4,1,'Friday',9,12,'pending');

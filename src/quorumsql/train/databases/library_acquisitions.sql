@@ -1,0 +1,12 @@
+CREATE TABLE Vendors (VendorID INTEGER PRIMARY KEY, VendorName TEXT, Country TEXT, Discount REAL, Blocked INTEGER);
+CREATE TABLE Funds (FundID INTEGER PRIMARY KEY, FundName TEXT, Budget INTEGER, Year INTEGER);
+CREATE TABLE Librarians (LibrarianID INTEGER PRIMARY KEY, FullName TEXT, Subject TEXT, BossID INTEGER REFERENCES Librarians(LibrarianID));
+CREATE TABLE Titles (TitleID INTEGER PRIMARY KEY, Title TEXT, Author TEXT, Medium TEXT, Pages INTEGER);
+CREATE TABLE Orders (OrderID INTEGER PRIMARY KEY, TitleID INTEGER REFERENCES Titles(TitleID), VendorID INTEGER REFERENCES Vendors(VendorID), FundID INTEGER REFERENCES Funds(FundID), LibrarianID INTEGER REFERENCES Librarians(LibrarianID), OrderDate TEXT, Price REAL, Status TEXT);
+CREATE TABLE Wishes (WishID INTEGER PRIMARY KEY, TitleID INTEGER REFERENCES Titles(TitleID), Reader TEXT, WishDate TEXT, Answer TEXT);
+INSERT INTO Vendors VALUES (1,'Harrow Books','UK',5.0,0),(2,'Lehmann','Germany',7.5,0),(3,'Nordbok','Norway',NULL,0),(4,'PaperTrail','UK',2.0,1),(5,'Casa Libros','Spain',10.0,0),(6,'Oldfield','Ireland',NULL,0);
+INSERT INTO Funds VALUES (1,'General',20000,2023),(2,'Rare Prints',8000,2023),(3,'Digital',15000,2023),(4,'Children',4000,2023),(5,'Music',3000,2022);
+INSERT INTO Librarians VALUES (1,'Ruth Adler','History',NULL),(2,'Colin Peck','Science',1),(3,'Dana Holt','Arts',1),(4,'Ivo Simek','Children',3),(5,'Pia Lang','Music',3);
+INSERT INTO Titles VALUES (1,'The Salt Roads','N. Hopkinson','print',394),(2,'Atlas of Winds','G. Marsh','print',220),(3,'Chess for Children','P. Ruiz','print',96),(4,'Deep Sea Data','L. Okafor','e-book',NULL),(5,'A History of Ink','G. Marsh','print',310),(6,'Fjord Songs','E. Dahl','audio',NULL),(7,'Winter Ink','T. Abe','e-book',180),(8,'Little Bear Sails','P. Ruiz','print',32);
+INSERT INTO Orders VALUES (1,1,1,1,1,'2023-01-12',24.5,'received'),(2,2,2,1,2,'2023-02-03',58.0,'received'),(3,3,5,4,4,'2023-02-20',14.9,'pending'),(4,4,3,3,2,'2023-03-08',120.0,'received'),(5,5,1,2,1,'2023-03-15',310.0,'cancelled'),(6,6,3,5,3,'2022-11-02',19.0,'received'),(7,7,2,3,3,'2023-04-01',45.0,'pending'),(8,2,4,1,2,'2022-12-10',61.0,'cancelled'),(9,8,5,4,4,'2023-04-18',11.5,'received');
+INSERT INTO Wishes VALUES (1,1,'Mrs Cole','2022-12-20','granted'),(2,5,'Mr Finch','2023-01-05','refused'),(3,7,'Mrs Cole','2023-02-11','granted'),(4,3,'Leo Brand','2023-01-30',NULL),(5,6,'Mr Finch','2022-10-09','granted'),(6,2,'Ada Quist','2023-03-03','refused'),(7,4,'Mrs Cole','2023-03-21',NULL);

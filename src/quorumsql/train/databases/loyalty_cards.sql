@@ -1,0 +1,12 @@
+CREATE TABLE Shop (ShopNo INTEGER PRIMARY KEY, ShopName TEXT, Town TEXT, FloorArea INTEGER);
+CREATE TABLE Tier (TierCode TEXT PRIMARY KEY, TierName TEXT, PointsNeeded INTEGER, Discount REAL);
+CREATE TABLE Member (CardNo INTEGER PRIMARY KEY, FirstName TEXT, LastName TEXT, Born TEXT, TierCode TEXT REFERENCES Tier(TierCode), JoinedAt INTEGER REFERENCES Shop(ShopNo), JoinedOn TEXT, Mobile TEXT);
+CREATE TABLE Visit (VisitNo INTEGER PRIMARY KEY, CardNo INTEGER REFERENCES Member(CardNo), ShopNo INTEGER REFERENCES Shop(ShopNo), Day TEXT, Spent REAL, Points INTEGER);
+CREATE TABLE Reward (RewardNo INTEGER PRIMARY KEY, RewardName TEXT, Cost INTEGER, InStock INTEGER);
+CREATE TABLE Redemption (RedemptionNo INTEGER PRIMARY KEY, CardNo INTEGER REFERENCES Member(CardNo), RewardNo INTEGER REFERENCES Reward(RewardNo), Day TEXT, CollectedOn TEXT);
+INSERT INTO Shop VALUES (1,'Market Hall','Derby',850),(2,'Riverside','Derby',1400),(3,'Castle Gate','Nottingham',620),(4,'Station Mall','Leicester',2100),(5,'Outlet','Burton',3000);
+INSERT INTO Tier VALUES ('B','Bronze',0,0),('S','Silver',500,3),('G','Gold',2000,6),('P','Platinum',6000,10);
+INSERT INTO Member VALUES (101,'Janet','Oakes','1961-03-03','G',1,'2014-05-02','07700 1111'),(102,'Kofi','Mensah','1989-11-15','S',2,'2019-08-24',NULL),(103,'Lucy','Tan','2000-07-19','B',4,'2022-01-30','07700 2222'),(104,'Mike','Abbott','1977-09-28','S',3,'2017-10-12','07700 3333'),(105,'Noor','Hussain','1994-02-14','B',4,'2021-06-06',NULL),(106,'Olive','Tanner','1950-12-31','G',1,'2012-02-20','07700 4444'),(107,'Peter','Quill','1983-04-04','B',2,'2023-02-11','07700 5555');
+INSERT INTO Visit VALUES (1,101,1,'2023-01-05',64.2,64),(2,101,2,'2023-01-19',120,120),(3,102,2,'2023-01-21',35.5,35),(4,103,4,'2023-02-03',12.9,12),(5,104,3,'2023-02-08',210,210),(6,106,1,'2023-02-10',48.8,48),(7,106,3,'2023-02-24',75,75),(8,101,1,'2023-03-01',22.1,22),(9,105,4,'2023-03-04',91.3,91),(10,104,1,'2023-03-15',17.6,17);
+INSERT INTO Reward VALUES (1,'coffee mug',300,25),(2,'umbrella',700,0),(3,'cinema ticket',900,40),(4,'picnic basket',2500,3),(5,'tote bag',150,60);
+INSERT INTO Redemption VALUES (1,101,3,'2022-11-11','2022-11-20'),(2,101,1,'2023-01-19','2023-01-19'),(3,104,2,'2022-10-01','2022-10-09'),(4,106,4,'2023-02-24',NULL),(5,102,1,'2022-12-23','2022-12-23'),(6,106,1,'2022-06-30','2022-07-04'),(7,104,5,'2023-03-15',NULL);

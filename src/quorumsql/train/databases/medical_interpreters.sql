@@ -1,0 +1,10 @@
+CREATE TABLE lang (lang_cd TEXT PRIMARY KEY, lang_nm TEXT, family TEXT, rare INTEGER);
+CREATE TABLE interp (int_id INTEGER PRIMARY KEY, int_nm TEXT, city TEXT, rate_hr REAL, joined TEXT, sworn INTEGER);
+CREATE TABLE interp_lang (int_id INTEGER REFERENCES interp(int_id), lang_cd TEXT REFERENCES lang(lang_cd), level TEXT, PRIMARY KEY (int_id, lang_cd));
+CREATE TABLE dept (dept_id INTEGER PRIMARY KEY, dept_nm TEXT, bldg TEXT, budget INTEGER);
+CREATE TABLE job (job_id INTEGER PRIMARY KEY, int_id INTEGER REFERENCES interp(int_id), dept_id INTEGER REFERENCES dept(dept_id), lang_cd TEXT REFERENCES lang(lang_cd), job_dt TEXT, mins INTEGER, mode TEXT, st TEXT);
+INSERT INTO lang VALUES ('ar','Arabic','Semitic',0),('tr','Turkish','Turkic',0),('ti','Tigrinya','Semitic',1),('uk','Ukrainian','Slavic',0),('ps','Pashto','Iranian',1),('pl','Polish','Slavic',0),('fa','Farsi','Iranian',0);
+INSERT INTO interp VALUES (1,'Layla Haddad','Kassel',48,'2016-02-01',1),(2,'Mehmet Oz','Kassel',42,'2019-05-10',0),(3,'Selam Tesfay','Fulda',55,'2021-09-01',0),(4,'Olena Hrytsenko','Marburg',45,'2022-03-20',1),(5,'Farid Rahimi','Giessen',50,'2018-11-11',1),(6,'Jan Kowal','Fulda',40,NULL,0);
+INSERT INTO interp_lang VALUES (1,'ar','native'),(1,'tr','good'),(2,'tr','native'),(3,'ti','native'),(3,'ar','good'),(4,'uk','native'),(4,'pl','fluent'),(5,'fa','native'),(5,'ps','fluent'),(6,'pl','native');
+INSERT INTO dept VALUES (1,'Oncology','A',9000),(2,'Maternity','B',12000),(3,'Emergency','A',15000),(4,'Psychiatry','D',7000),(5,'Urology','C',NULL);
+INSERT INTO job VALUES (1,1,1,'ar','2024-03-01',60,'on site','done'),(2,1,2,'ar','2024-03-04',90,'on site','done'),(3,2,3,'tr','2024-03-05',30,'phone','done'),(4,3,2,'ti','2024-03-08',120,'on site','done'),(5,NULL,3,'ps','2024-03-09',45,'video','open'),(6,4,4,'uk','2024-03-11',75,'video','done'),(7,5,3,'fa','2024-03-12',40,'phone','no show'),(8,1,3,'tr','2024-03-15',25,'phone','done'),(9,NULL,2,'ti','2024-03-20',60,'on site','open'),(10,4,4,'uk','2024-03-22',60,'video','cancelled');

@@ -1,0 +1,12 @@
+CREATE TABLE staff (staff_id INTEGER PRIMARY KEY, name TEXT, job TEXT, lead_id INTEGER REFERENCES staff(staff_id), monthly_pay INTEGER);
+CREATE TABLE household (household_id INTEGER PRIMARY KEY, street TEXT, parish TEXT, has_stairs INTEGER);
+CREATE TABLE guest (guest_id INTEGER PRIMARY KEY, name TEXT, born INTEGER, illness TEXT, household_id INTEGER REFERENCES household(household_id), taken_on TEXT, died_on TEXT);
+CREATE TABLE drug (drug_id INTEGER PRIMARY KEY, name TEXT, form TEXT, controlled INTEGER);
+CREATE TABLE call_out (call_id INTEGER PRIMARY KEY, guest_id INTEGER REFERENCES guest(guest_id), staff_id INTEGER REFERENCES staff(staff_id), called_on TEXT, at_night INTEGER, pain_score INTEGER);
+CREATE TABLE dose (call_id INTEGER REFERENCES call_out(call_id), drug_id INTEGER REFERENCES drug(drug_id), mg REAL, PRIMARY KEY (call_id, drug_id));
+INSERT INTO staff VALUES (1,'Dr Marga Stein','physician',NULL,7200),(2,'Bodo Franke','nurse',1,3600),(3,'Ines Kappel','nurse',1,3450),(4,'Pater Anselm','chaplain',NULL,2900),(5,'Wiebke Thoms','driver',2,2500),(6,'Dr Cem Polat','physician',1,6500);
+INSERT INTO household VALUES (1,'Mill Lane 4','St Anne',1),(2,'Church Row 17','St Anne',0),(3,'Quarry Road 2','Holy Cross',1),(4,'Elm Close 9','Holy Cross',0),(5,'Lake View 31','St Jude',0);
+INSERT INTO guest VALUES (1,'Hedwig Lorenz',1936,'lung cancer',1,'2024-01-05','2024-02-18'),(2,'Albert Lorenz',1933,'heart failure',1,'2024-02-20',NULL),(3,'Sonja Maier',1968,'breast cancer',2,'2024-01-22','2024-03-30'),(4,'Gunter Pahl',1951,'ALS',3,'2023-11-11',NULL),(5,'Irmgard Wolf',1941,'lung cancer',4,'2024-03-02',NULL),(6,'Kai Nowak',1979,'brain tumour',NULL,'2024-03-15',NULL);
+INSERT INTO drug VALUES (1,'morphine','drops',1),(2,'midazolam','injection',1),(3,'metamizole','drops',0),(4,'fentanyl','patch',1),(5,'haloperidol','drops',0);
+INSERT INTO call_out VALUES (1,1,2,'2024-01-20',1,8),(2,1,1,'2024-02-10',0,9),(3,3,3,'2024-02-14',0,6),(4,2,2,'2024-03-01',0,3),(5,4,2,'2024-03-03',1,5),(6,3,6,'2024-03-21',1,10),(7,5,3,'2024-03-22',0,4),(8,4,4,'2024-03-24',0,NULL),(9,5,3,'2024-04-02',1,7);
+INSERT INTO dose VALUES (1,1,10),(1,3,500),(2,1,20),(3,3,750),(5,2,2.5),(6,1,30),(6,2,5),(7,3,500),(9,1,15),(9,5,1);

@@ -1,0 +1,10 @@
+CREATE TABLE locations (location_id INTEGER PRIMARY KEY, town TEXT, province TEXT, opens TEXT);
+CREATE TABLE motorhomes (mh_id INTEGER PRIMARY KEY, nickname TEXT, sleeps INTEGER, daily_rate INTEGER, odometer INTEGER, pets_allowed INTEGER, location_id INTEGER REFERENCES locations(location_id));
+CREATE TABLE hirers (hirer_id INTEGER PRIMARY KEY, full_name TEXT, nationality TEXT, birth_year INTEGER, email TEXT);
+CREATE TABLE hires (hire_id INTEGER PRIMARY KEY, mh_id INTEGER REFERENCES motorhomes(mh_id), hirer_id INTEGER REFERENCES hirers(hirer_id), pickup_loc INTEGER REFERENCES locations(location_id), return_loc INTEGER REFERENCES locations(location_id), start_day TEXT, nights INTEGER, total INTEGER, stage TEXT);
+CREATE TABLE extras (hire_id INTEGER REFERENCES hires(hire_id), item TEXT, charge INTEGER, PRIMARY KEY (hire_id, item));
+INSERT INTO locations VALUES (1,'Calgary','Alberta','08:00'),(2,'Vancouver','British Columbia','09:00'),(3,'Whitehorse','Yukon','08:30'),(4,'Kelowna','British Columbia',NULL),(5,'Banff','Alberta','09:00');
+INSERT INTO motorhomes VALUES (1,'Moose',6,240,81200,1,1),(2,'Beaver',4,190,45000,0,1),(3,'Grizzly',7,285,23900,1,2),(4,'Loon',2,140,98700,1,3),(5,'Otter',4,185,60100,0,2),(6,'Raven',2,150,12050,0,NULL);
+INSERT INTO hirers VALUES (1,'Emma Vogel','Swiss',1984,'emma@vog.ch'),(2,'Liam Grant','Canadian',1990,NULL),(3,'Yuki Sato','Japanese',1975,'yuki@sato.jp'),(4,'Pierre Roy','Canadian',1958,'p.roy@mail.ca'),(5,'Ada Obi','Nigerian',1998,NULL),(6,'Kurt Maier','German',1966,'km@post.de');
+INSERT INTO hires VALUES (1,1,1,1,2,'2024-05-10',14,3360,'returned'),(2,2,2,1,1,'2024-05-12',5,950,'returned'),(3,3,3,2,2,'2024-06-01',10,2850,'returned'),(4,4,4,3,3,'2024-06-03',21,2940,'on the road'),(5,3,6,2,3,'2024-06-20',12,3420,'on the road'),(6,5,2,2,1,'2024-07-01',7,1295,'booked'),(7,1,4,1,1,'2024-07-15',9,2160,'booked'),(8,2,5,1,1,'2024-07-20',4,760,'cancelled'),(9,4,1,3,3,'2024-08-02',8,1120,'booked');
+INSERT INTO extras VALUES (1,'bikes',120),(1,'bedding',60),(2,'bedding',60),(3,'child seat',35),(3,'bedding',90),(4,'generator',210),(5,'bear spray',40),(5,'bikes',100),(7,'generator',90),(9,'bear spray',NULL);

@@ -1,0 +1,12 @@
+CREATE TABLE scanner (sc_id INTEGER PRIMARY KEY, sc_nm TEXT, tesla REAL, site TEXT, bore_cm INTEGER);
+CREATE TABLE radiographer (rg_id INTEGER PRIMARY KEY, rg_nm TEXT, hired_dt TEXT, tel_ext TEXT);
+CREATE TABLE pat (pat_id INTEGER PRIMARY KEY, pat_nm TEXT, yob INTEGER, wt_kg INTEGER, implant TEXT, claustro INTEGER);
+CREATE TABLE ref_doc (doc_id INTEGER PRIMARY KEY, doc_nm TEXT, spec TEXT, town TEXT);
+CREATE TABLE booking (bk_id INTEGER PRIMARY KEY, pat_id INTEGER REFERENCES pat(pat_id), sc_id INTEGER REFERENCES scanner(sc_id), doc_id INTEGER REFERENCES ref_doc(doc_id), rg_id INTEGER REFERENCES radiographer(rg_id), bk_dt TEXT, region TEXT, st TEXT);
+CREATE TABLE rpt (rpt_id INTEGER PRIMARY KEY, bk_id INTEGER REFERENCES booking(bk_id), sent_dt TEXT, pages INTEGER, urgent INTEGER);
+INSERT INTO scanner VALUES (1,'Polar',1.5,'Main',60),(2,'Aurora',3,'Main',70),(3,'Comet',1.5,'Lakeside',70),(4,'Nova',0.55,'Lakeside',80),(5,'Titan',7,'Campus',55);
+INSERT INTO radiographer VALUES (1,'Hannah Lutz','2011-04-01','210'),(2,'Iqbal Shah','2018-10-15','211'),(3,'Yvonne Pichon','2022-01-03',NULL),(4,'Kurt Baum','2015-07-20','214');
+INSERT INTO pat VALUES (1,'Rita Solberg',1957,82,'pacemaker',0),(2,'Ned Ashby',1983,118,NULL,1),(3,'Olive Chan',1996,54,NULL,0),(4,'Gus Moretti',1949,90,'hip',0),(5,'Wendy Pike',1971,67,NULL,1),(6,'Saul Stern',2008,60,NULL,0),(7,'Tilda Noor',1988,73,'stent',0);
+INSERT INTO ref_doc VALUES (1,'Dr Blum','neurology','Linden'),(2,'Dr Cassidy','orthopaedics','Linden'),(3,'Dr Dessau','oncology','Marl'),(4,'Dr Emre','neurology','Oster'),(5,'Dr Falk','orthopaedics','Marl');
+INSERT INTO booking VALUES (1,3,2,1,1,'2024-07-01','head','done'),(2,2,4,2,2,'2024-07-02','knee','aborted'),(3,4,3,2,2,'2024-07-03','spine','done'),(4,5,4,3,4,'2024-07-05','breast','done'),(5,6,1,2,1,'2024-07-08','knee','done'),(6,2,4,2,4,'2024-07-15','knee','done'),(7,1,1,3,NULL,'2024-07-16','abdomen','refused'),(8,3,2,4,NULL,'2024-07-22','head','booked'),(9,4,2,1,NULL,'2024-07-24','head','booked');
+INSERT INTO rpt VALUES (1,1,'2024-07-02',2,0),(2,3,'2024-07-09',3,0),(3,4,'2024-07-05',4,1),(4,5,NULL,1,0),(5,6,'2024-07-20',2,0);

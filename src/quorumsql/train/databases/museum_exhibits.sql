@@ -1,0 +1,10 @@
+CREATE TABLE room (room_no INTEGER PRIMARY KEY, floor INTEGER, theme TEXT, sqm REAL, guard_id INTEGER REFERENCES guard(guard_id));
+CREATE TABLE guard (guard_id INTEGER PRIMARY KEY, nm TEXT, shift TEXT, hourly_wage REAL);
+CREATE TABLE donor (donor_id INTEGER PRIMARY KEY, nm TEXT, city TEXT);
+CREATE TABLE exhibit (ex_id INTEGER PRIMARY KEY, label TEXT, era TEXT, material TEXT, weight_kg REAL, room_no INTEGER REFERENCES room(room_no), donor_id INTEGER REFERENCES donor(donor_id), acquired TEXT);
+CREATE TABLE restoration (rest_id INTEGER PRIMARY KEY, ex_id INTEGER REFERENCES exhibit(ex_id), workshop TEXT, begun TEXT, ended TEXT, price INTEGER);
+INSERT INTO guard VALUES (1,'Franz Huber','day',16.5),(2,'Olga Sidorova','night',19),(3,'Denise Clarke','day',17),(4,'Karim Benali','night',18.2),(5,'Ute Lang','day',15.8);
+INSERT INTO room VALUES (1,0,'Prehistory',120,1),(2,0,'Rome',95.5,3),(3,1,'Middle Ages',140,1),(4,1,'Arms and Armour',80,2),(5,2,'Toys',60,NULL),(6,2,'Clocks',45,4);
+INSERT INTO donor VALUES (1,'Countess Reuss','Gera'),(2,'Miller Foundation','Zurich'),(3,'Dr. Albert Finn','Cork'),(4,'Savings Bank Gera','Gera'),(5,'Heirs of J. Tann','Lyon');
+INSERT INTO exhibit VALUES (1,'Flint axe','Stone Age','stone',1.2,1,3,'1952-06-01'),(2,'Bronze sword','Bronze Age','bronze',1.9,4,1,'1931-03-18'),(3,'Roman mosaic','Antiquity','stone',410,2,2,'1978-10-05'),(4,'Oil lamp','Antiquity','clay',0.3,2,NULL,'1966-04-12'),(5,'Knight armour','Middle Ages','iron',24.5,4,1,'1931-03-18'),(6,'Book of hours','Middle Ages','parchment',2.1,3,2,'1989-01-30'),(7,'Doll house','19th century','wood',18,5,4,'2009-12-06'),(8,'Tower clock','18th century','iron',130,6,NULL,'1994-08-22'),(9,'Tin soldiers','19th century','tin',NULL,5,3,'2015-05-09'),(10,'Roman coin hoard','Antiquity','silver',3.4,NULL,4,'2021-07-14');
+INSERT INTO restoration VALUES (1,3,'Steinwerk','2019-01-07','2020-03-31',42000),(2,8,'Metallum','2023-11-13',NULL,15500),(3,5,'Metallum','2016-04-04','2016-09-09',7800),(4,6,'Papier & Co','2022-02-01','2022-05-20',6400),(5,3,'Steinwerk','2024-02-12',NULL,12000),(6,2,'Metallum','2018-06-18','2018-07-02',1900);

@@ -1,0 +1,14 @@
+CREATE TABLE instruments (inst_id INTEGER PRIMARY KEY, inst_nm TEXT, kind TEXT, rent_eur REAL, in_stock INTEGER);
+CREATE TABLE tutors (tutor_id INTEGER PRIMARY KEY, tutor_nm TEXT, inst_id INTEGER REFERENCES instruments(inst_id), hr_rate REAL, since_yr INTEGER);
+CREATE TABLE pupils (pup_id INTEGER PRIMARY KEY, pup_nm TEXT, dob TEXT, town TEXT, tel TEXT);
+CREATE TABLE lessons (les_id INTEGER PRIMARY KEY, pup_id INTEGER REFERENCES pupils(pup_id), tutor_id INTEGER REFERENCES tutors(tutor_id), les_dt TEXT, mins INTEGER, stat TEXT);
+CREATE TABLE rentals (rent_id INTEGER PRIMARY KEY, pup_id INTEGER REFERENCES pupils(pup_id), inst_id INTEGER REFERENCES instruments(inst_id), from_dt TEXT, to_dt TEXT);
+CREATE TABLE concerts (con_id INTEGER PRIMARY KEY, con_ttl TEXT, con_dt TEXT, hall TEXT, visitors INTEGER);
+CREATE TABLE performances (con_id INTEGER REFERENCES concerts(con_id), pup_id INTEGER REFERENCES pupils(pup_id), piece TEXT, PRIMARY KEY (con_id, pup_id));
+INSERT INTO instruments VALUES (1,'violin','strings',18.0,6),(2,'cello','strings',25.0,2),(3,'flute','woodwind',14.0,4),(4,'trumpet','brass',16.0,0),(5,'piano','keys',NULL,3),(6,'harp','strings',48.0,1);
+INSERT INTO tutors VALUES (1,'Clara Wood',1,42.0,2010),(2,'Emil Sand',5,45.0,2015),(3,'Nora Pike',3,38.0,2019),(4,'Ivan Brass',4,40.0,2008),(5,'Judith Kern',2,50.0,2021),(6,'Otto Reed',5,36.0,2022);
+INSERT INTO pupils VALUES (1,'Sam Lark','2010-04-12','Weston','0301'),(2,'Mia Finch','2012-09-30','Weston',NULL),(3,'Leo Crane','2008-01-22','Ashby','0303'),(4,'Ella Wren','2011-06-15','Milford','0304'),(5,'Noah Swift','2009-11-05','Ashby','0305'),(6,'Ruby Dove','2013-02-27','Weston',NULL),(7,'Finn Heron','2007-08-08','Milford','0307'),(8,'Ivy Robin','2012-12-20','Ashby','0308');
+INSERT INTO lessons VALUES (1,1,1,'2023-09-04',45,'given'),(2,2,3,'2023-09-04',30,'given'),(3,3,2,'2023-09-05',60,'missed'),(4,4,2,'2023-09-06',45,'given'),(5,5,4,'2023-09-06',30,'given'),(6,1,1,'2023-09-11',45,'missed'),(7,3,2,'2023-09-12',60,'given'),(8,7,5,'2023-09-13',60,'given'),(9,6,1,'2023-09-14',30,'cancelled'),(10,2,3,'2023-09-18',30,'given'),(11,4,1,'2023-09-20',45,'given');
+INSERT INTO rentals VALUES (1,1,1,'2022-09-01',NULL),(2,2,3,'2023-01-10','2023-07-10'),(3,7,2,'2023-03-01',NULL),(4,6,1,'2023-08-15',NULL),(5,5,4,'2021-09-01','2022-08-31'),(6,4,1,'2022-02-01','2022-12-31');
+INSERT INTO concerts VALUES (1,'Spring Serenade','2023-04-22','Town Hall',180),(2,'Summer Strings','2023-06-24','Rose Garden',240),(3,'Harvest Tunes','2023-10-07','Town Hall',150),(4,'Winter Lights','2023-12-16','St Mary',NULL);
+INSERT INTO performances VALUES (1,1,'Gavotte in G'),(1,2,'Morning Mood'),(1,3,'Nocturne No. 2'),(2,1,'Meditation'),(2,7,'The Swan'),(3,3,'Moonlight'),(3,5,'Trumpet Tune'),(4,1,'Silent Night'),(4,2,'Silent Night'),(2,4,'Gavotte in G');

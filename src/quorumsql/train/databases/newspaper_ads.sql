@@ -1,0 +1,10 @@
+CREATE TABLE Customer (CustNo INTEGER PRIMARY KEY, CustName TEXT, Town TEXT, Sector TEXT, CreditLimit INTEGER);
+CREATE TABLE SalesRep (RepNo INTEGER PRIMARY KEY, RepName TEXT, Phone TEXT, BossNo INTEGER REFERENCES SalesRep(RepNo));
+CREATE TABLE Edition (EdNo INTEGER PRIMARY KEY, EdName TEXT, Weekday TEXT, PrintRun INTEGER);
+CREATE TABLE Advert (AdNo INTEGER PRIMARY KEY, CustNo INTEGER REFERENCES Customer(CustNo), RepNo INTEGER REFERENCES SalesRep(RepNo), EdNo INTEGER REFERENCES Edition(EdNo), Headline TEXT, Section TEXT, RunDate TEXT, Cost REAL, Status TEXT);
+CREATE TABLE Payment (PayNo INTEGER PRIMARY KEY, AdNo INTEGER REFERENCES Advert(AdNo), Sum REAL, PaidOn TEXT, Method TEXT);
+INSERT INTO Customer VALUES (1,'Baxter Motors','Hull','cars',5000),(2,'Green Fork','York','restaurant',1500),(3,'Ridley Estates','Hull','property',8000),(4,'Swift Movers','Selby','transport',NULL),(5,'Daisy Florist','York','retail',1000),(6,'Moor Hotel','Whitby','hotel',4000);
+INSERT INTO SalesRep VALUES (1,'Carol Nash','01904-11',NULL),(2,'Phil Denton','01904-14',1),(3,'Usha Patel',NULL,1),(4,'Greg Amis','01904-19',2);
+INSERT INTO Edition VALUES (1,'Hull Morning','Monday',42000),(2,'York Courier','Wednesday',31000),(3,'Weekend Echo','Saturday',68000),(4,'Coast Gazette','Friday',12000);
+INSERT INTO Advert VALUES (1,1,2,1,'Spring sale on all hatchbacks','motors','2024-03-04',620,'printed'),(2,1,2,3,'New showroom','motors','2024-03-09',1400,'printed'),(3,2,3,2,'Sunday roast offer','food','2024-03-13',280,'printed'),(4,3,2,3,'Houses for sale','property','2024-03-16',1850,'printed'),(5,3,3,1,'Flats for sale','property','2024-03-18',540,'withdrawn'),(6,5,3,2,'Fresh bouquets','garden','2024-03-06',150,'printed'),(7,6,NULL,3,'Weekend by the sea','travel','2024-04-06',990,'booked'),(8,6,2,2,'Chef wanted','jobs','2024-04-10',210,'booked'),(9,2,3,3,'Summer terrace sale','food',NULL,760,'rejected');
+INSERT INTO Payment VALUES (1,1,620,'2024-03-20','transfer'),(2,2,700,'2024-03-25','card'),(3,2,700,'2024-04-25','card'),(4,3,280,'2024-03-14','cash'),(5,6,150,'2024-03-06','cash'),(6,7,495,'2024-03-30','transfer');

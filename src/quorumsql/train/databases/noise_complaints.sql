@@ -1,0 +1,10 @@
+CREATE TABLE neighbourhoods (nb_id INTEGER PRIMARY KEY, nb_name TEXT, quiet_from TEXT, limit_db INTEGER);
+CREATE TABLE citizens (cit_id INTEGER PRIMARY KEY, cit_name TEXT, cit_phone TEXT, nb_id INTEGER REFERENCES neighbourhoods(nb_id));
+CREATE TABLE venues (venue_id INTEGER PRIMARY KEY, venue_name TEXT, venue_type TEXT, nb_id INTEGER REFERENCES neighbourhoods(nb_id), opened_year INTEGER, licence_until TEXT);
+CREATE TABLE complaints (comp_id INTEGER PRIMARY KEY, made_by INTEGER REFERENCES citizens(cit_id), venue_id INTEGER REFERENCES venues(venue_id), made_on TEXT, reason TEXT, state TEXT);
+CREATE TABLE measurements (meas_id INTEGER PRIMARY KEY, comp_id INTEGER REFERENCES complaints(comp_id), officer TEXT, meas_date TEXT, decibels REAL, fine REAL);
+INSERT INTO neighbourhoods VALUES (1,'Old Port','22:00',65),(2,'Student Quarter','23:00',70),(3,'Villa Hill','21:00',50),(4,'Rail Yard','22:00',75);
+INSERT INTO citizens VALUES (1,'Irmgard Pohl','555-31',3),(2,'Luca Bianchi','555-32',2),(3,'Farah Amin',NULL,1),(4,'Walter Kunz','555-34',1),(5,'Sophie Roy',NULL,2),(6,'Gus Hendry','555-36',4);
+INSERT INTO venues VALUES (1,'Blue Anchor','bar',1,2004,'2026-12-31'),(2,'Club Vertigo','nightclub',2,2016,'2025-06-30'),(3,'Villa Rosa','restaurant',3,1987,NULL),(4,'Jam Factory','concert hall',4,2011,'2027-03-31'),(5,'Tap Room','bar',2,2021,'2025-09-30'),(6,'Pier 9','bar',1,2019,'2024-12-31');
+INSERT INTO complaints VALUES (1,4,1,'2024-04-06','live band','upheld'),(2,2,2,'2024-04-13','bass','upheld'),(3,2,2,'2024-05-04','bass','open'),(4,1,3,'2024-05-19','wedding party','dismissed'),(5,3,1,'2024-06-01','shouting','dismissed'),(6,5,2,'2024-06-08','shouting','upheld'),(7,4,6,'2024-06-22','live band','open'),(8,1,3,'2024-07-20','wedding party','withdrawn'),(9,NULL,5,'2024-07-27','bass','open');
+INSERT INTO measurements VALUES (1,1,'Katz','2024-04-06',81.5,400),(2,2,'Moreau','2024-04-14',92.0,900),(3,4,'Katz','2024-05-19',49.0,NULL),(4,5,'Katz','2024-06-01',63.2,NULL),(5,6,'Moreau','2024-06-09',88.4,1200),(6,3,'Ndiaye','2024-05-05',74.1,NULL),(7,6,'Ndiaye','2024-06-15',86.0,1500),(8,7,'Katz','2024-06-23',69.9,NULL);

@@ -1,0 +1,10 @@
+CREATE TABLE temp_nurse (id INTEGER PRIMARY KEY, name TEXT, city TEXT, grade TEXT, pay_rate REAL, registered TEXT, has_car INTEGER);
+CREATE TABLE facility (id INTEGER PRIMARY KEY, name TEXT, city TEXT, kind TEXT, credit_limit INTEGER);
+CREATE TABLE contact (id INTEGER PRIMARY KEY, facility_id INTEGER REFERENCES facility(id), name TEXT, phone TEXT);
+CREATE TABLE shift (id INTEGER PRIMARY KEY, facility_id INTEGER REFERENCES facility(id), nurse_id INTEGER REFERENCES temp_nurse(id), day TEXT, period TEXT, hours REAL, charge_rate REAL, status TEXT);
+CREATE TABLE invoice (id INTEGER PRIMARY KEY, facility_id INTEGER REFERENCES facility(id), issued TEXT, amount REAL, paid_on TEXT);
+INSERT INTO temp_nurse VALUES (1,'Abena Owusu','Leeds','RN',27.5,'2019-03-04',1),(2,'Colin Frey','Leeds','HCA',16,'2021-06-12',0),(3,'Dorota Wilk','Bradford','RN',29,'2017-10-20',1),(4,'Emeka Eze','York','RMN',31.5,'2022-01-08',1),(5,'Fay Lister','Bradford','HCA',15.5,'2023-09-01',0),(6,'Gita Rao','Leeds','RN',26,'2020-02-17',NULL);
+INSERT INTO facility VALUES (1,'Oakdene','Leeds','care home',8000),(2,'St Wilfrid','York','hospital',40000),(3,'Moorside','Bradford','care home',6000),(4,'Hope House','Leeds','hospice',12000),(5,'Riverbank','Selby','clinic',NULL);
+INSERT INTO contact VALUES (1,1,'Mrs Pickering','0113-1'),(2,2,'Mr Obuya','01904-2'),(3,2,'Ms Trent',NULL),(4,3,'Mrs Illing','01274-4'),(5,4,'Fr Doyle',NULL);
+INSERT INTO shift VALUES (1,1,1,'2024-05-01','day',12,42,'worked'),(2,1,2,'2024-05-01','night',11.5,25,'worked'),(3,2,3,'2024-05-02','day',12,46,'worked'),(4,2,4,'2024-05-03','night',12,52,'worked'),(5,3,NULL,'2024-05-04','day',8,24,'unfilled'),(6,4,1,'2024-05-05','day',10,44,'worked'),(7,3,3,'2024-05-06','night',11.5,48,'cancelled'),(8,2,1,'2024-05-08','night',12,49,'booked'),(9,1,NULL,'2024-05-09','night',11.5,26,'unfilled'),(10,4,2,'2024-05-10','day',10,24,'booked');
+INSERT INTO invoice VALUES (1,1,'2024-05-07',791.5,'2024-05-20'),(2,2,'2024-05-07',1176,NULL),(3,4,'2024-05-08',440,'2024-05-30'),(4,1,'2024-04-07',1320,'2024-04-29'),(5,2,'2024-04-07',2210,'2024-06-01'),(6,3,'2024-04-07',610,NULL);

@@ -1,0 +1,10 @@
+CREATE TABLE grower (id INTEGER PRIMARY KEY, name TEXT, village TEXT, member INTEGER, phone TEXT);
+CREATE TABLE grove (id INTEGER PRIMARY KEY, grower_id INTEGER REFERENCES grower(id), cultivar TEXT, trees INTEGER, altitude INTEGER);
+CREATE TABLE pressing (id INTEGER PRIMARY KEY, grove_id INTEGER REFERENCES grove(id), press_date TEXT, olives_kg INTEGER, oil_l REAL, acidity REAL, grade TEXT);
+CREATE TABLE tank (id INTEGER PRIMARY KEY, name TEXT, capacity_l INTEGER, cleaned TEXT);
+CREATE TABLE filling (pressing_id INTEGER REFERENCES pressing(id), tank_id INTEGER REFERENCES tank(id), litres REAL, PRIMARY KEY (pressing_id, tank_id));
+INSERT INTO grower VALUES (1,'Stavros Mele','Kolymvari',1,'28240 111'),(2,'Eleni Vasi','Vouves',1,'28240 215'),(3,'Nikos Rallis','Kolymvari',0,NULL),(4,'Yanna Fota','Spilia',1,'28240 390'),(5,'Petros Kouris','Vouves',0,'28240 402'),(6,'Lia Manou','Spilia',0,NULL);
+INSERT INTO grove VALUES (1,1,'Koroneiki',420,150),(2,1,'Tsounati',60,310),(3,2,'Koroneiki',280,95),(4,3,'Koroneiki',130,60),(5,4,'Mastoidis',210,420),(6,5,'Tsounati',75,280),(7,2,'Mastoidis',55,350);
+INSERT INTO pressing VALUES (1,1,'2023-11-04',2100,390,0.3,'extra virgin'),(2,3,'2023-11-06',1650,310.5,0.4,'extra virgin'),(3,4,'2023-11-07',700,118,1.6,'virgin'),(4,5,'2023-11-12',1300,236,0.5,'extra virgin'),(5,2,'2023-11-15',410,70,0.9,'virgin'),(6,1,'2023-11-21',1900,371,0.3,'extra virgin'),(7,6,'2023-11-25',520,88,2.4,'lampante'),(8,3,'2023-12-02',900,160,NULL,NULL);
+INSERT INTO tank VALUES (1,'Athena',1000,'2023-10-20'),(2,'Hermes',500,'2023-10-21'),(3,'Demeter',300,'2023-09-30'),(4,'Ares',250,NULL);
+INSERT INTO filling VALUES (1,1,390),(2,1,310.5),(3,2,118),(4,2,136),(4,1,100),(5,3,70),(6,2,200),(6,3,171),(7,3,40);

@@ -1,0 +1,10 @@
+CREATE TABLE customers (customerId INTEGER PRIMARY KEY, fullName TEXT, email TEXT, postCode TEXT, joinedOn TEXT);
+CREATE TABLE couriers (courierId INTEGER PRIMARY KEY, fullName TEXT, vehicle TEXT, hourlyPay REAL);
+CREATE TABLE groceries (groceryId INTEGER PRIMARY KEY, title TEXT, category TEXT, unitPrice REAL, isVegan INTEGER);
+CREATE TABLE baskets (basketId INTEGER PRIMARY KEY, customerId INTEGER REFERENCES customers(customerId), courierId INTEGER REFERENCES couriers(courierId), orderedOn TEXT, deliverySlot TEXT, state TEXT);
+CREATE TABLE basketLines (basketId INTEGER REFERENCES baskets(basketId), groceryId INTEGER REFERENCES groceries(groceryId), units INTEGER, PRIMARY KEY (basketId, groceryId));
+INSERT INTO customers VALUES (1,'Amira Chand','amira@post.uk','BS1','2021-03-04'),(2,'Leo Barker',NULL,'BS3','2022-07-19'),(3,'Sue Oakley','sue@oak.uk','BS1','2020-01-30'),(4,'Pete Lim','plim@mail.uk','BA2','2023-11-11'),(5,'Gwen Frost','gwen@frost.uk','BS3','2023-02-02'),(6,'Hal Moss',NULL,'BA2','2024-01-15');
+INSERT INTO couriers VALUES (1,'Dev Rana','van',14.5),(2,'Kit Sorley','cargo bike',13.2),(3,'Olga Mir','van',15.1),(4,'Bo Tran','scooter',12.8);
+INSERT INTO groceries VALUES (1,'Bananas','fruit',0.25,1),(2,'Oat milk','drinks',1.9,1),(3,'Cheddar','dairy',4.75,0),(4,'Sourdough','bread',3.8,1),(5,'Orange juice','drinks',2.6,1),(6,'Free range eggs','dairy',3.1,0),(7,'Blood oranges','fruit',0.7,1),(8,'Saffron','spices',7.2,1);
+INSERT INTO baskets VALUES (1,1,1,'2024-02-01','morning','delivered'),(2,2,2,'2024-02-01','evening','delivered'),(3,1,3,'2024-02-08','morning','delivered'),(4,3,1,'2024-02-09','noon','cancelled'),(5,4,NULL,'2024-02-12','evening','packing'),(6,5,2,'2024-02-10','noon','delivered'),(7,1,NULL,'2024-02-13','morning','packing'),(8,3,3,'2024-02-11','evening','delivered');
+INSERT INTO basketLines VALUES (1,1,12),(1,2,4),(1,3,1),(2,4,2),(2,6,1),(3,2,6),(3,7,8),(4,3,2),(5,1,6),(5,5,2),(6,4,1),(6,3,1),(7,2,3),(8,6,2),(8,1,5);

@@ -1,0 +1,10 @@
+CREATE TABLE production (prod_id INTEGER PRIMARY KEY, prod_title TEXT, composer TEXT, premiere TEXT, designer_id INTEGER REFERENCES designer(designer_id));
+CREATE TABLE designer (designer_id INTEGER PRIMARY KEY, designer_name TEXT, atelier_city TEXT, day_rate INTEGER);
+CREATE TABLE singer (singer_id INTEGER PRIMARY KEY, singer_name TEXT, voice TEXT, height_cm INTEGER, shoe_size INTEGER);
+CREATE TABLE costume (costume_id INTEGER PRIMARY KEY, role TEXT, prod_id INTEGER REFERENCES production(prod_id), worn_by INTEGER REFERENCES singer(singer_id), understudy_id INTEGER REFERENCES singer(singer_id), fabric TEXT, cost REAL, cond TEXT);
+CREATE TABLE repair (repair_id INTEGER PRIMARY KEY, costume_id INTEGER REFERENCES costume(costume_id), handed_in TEXT, finished TEXT, fee REAL);
+INSERT INTO designer VALUES (1,'Bettina Kraus','Vienna',650),(2,'Leo Marchetti','Milan',800),(3,'Ann Sutherland','London',540),(4,'Rosa Vidal','Barcelona',720);
+INSERT INTO production VALUES (1,'Tosca','Puccini','2019-10-03',2),(2,'Carmen','Bizet','2021-03-18',4),(3,'The Magic Flute','Mozart','2022-12-01',1),(4,'La Boheme','Puccini','2023-11-10',2),(5,'Rusalka','Dvorak',NULL,1),(6,'Don Giovanni','Mozart','2018-05-05',NULL);
+INSERT INTO singer VALUES (1,'Elena Petrova','soprano',168,38),(2,'Carlo Bassi','tenor',181,43),(3,'Judith Mayr','mezzo',172,40),(4,'Henrik Olsen','bass',192,47),(5,'Aisha Grant','soprano',175,39),(6,'Milan Hruska','baritone',185,NULL),(7,'Paul Weber','tenor',176,42);
+INSERT INTO costume VALUES (1,'Floria Tosca',1,1,5,'velvet',2400,'good'),(2,'Cavaradossi',1,2,7,'linen',980,'damaged'),(3,'Carmen',2,3,NULL,'silk',1750,'good'),(4,'Don Jose',2,2,NULL,'wool',1120,'good'),(5,'Queen of the Night',3,5,1,'silk',3100,'damaged'),(6,'Sarastro',3,4,NULL,'velvet',2250,'good'),(7,'Mimi',4,1,5,'cotton',640,'discarded'),(8,'Rodolfo',4,7,2,'wool',710,'good'),(9,'Don Giovanni',6,NULL,6,'leather',1890,'good');
+INSERT INTO repair VALUES (1,2,'2024-01-10','2024-01-18',85),(2,5,'2024-02-02',NULL,NULL),(3,1,'2023-06-11','2023-06-20',140),(4,2,'2024-03-05',NULL,60),(5,7,'2023-12-01','2023-12-04',35),(6,4,'2023-09-14','2023-09-30',120);

@@ -1,0 +1,10 @@
+CREATE TABLE maps (map_id INTEGER PRIMARY KEY, map_name TEXT, scale TEXT, surveyed INTEGER, terrain TEXT);
+CREATE TABLE events (event_id INTEGER PRIMARY KEY, event_name TEXT, held TEXT, map_id INTEGER REFERENCES maps(map_id), organiser TEXT);
+CREATE TABLE courses (course_id INTEGER PRIMARY KEY, event_id INTEGER REFERENCES events(event_id), category TEXT, length_km REAL, climb_m INTEGER, controls INTEGER);
+CREATE TABLE runners (runner_id INTEGER PRIMARY KEY, name TEXT, yob INTEGER, club TEXT, chip_no INTEGER);
+CREATE TABLE runs (course_id INTEGER REFERENCES courses(course_id), runner_id INTEGER REFERENCES runners(runner_id), time_sec INTEGER, mispunch INTEGER, start_no INTEGER, PRIMARY KEY (course_id, runner_id));
+INSERT INTO maps VALUES (1,'Elk Forest','1:10000',2019,'forest'),(2,'Old Town','1:4000',2022,'urban'),(3,'Dune Belt','1:7500',2016,'sand'),(4,'Raven Moor','1:10000',NULL,'marsh'),(5,'Castle Hill','1:4000',2023,'urban');
+INSERT INTO events VALUES (1,'Spring Open','2024-03-24',1,'OK Tallwood'),(2,'City Sprint','2024-04-28',2,'Compass Club'),(3,'Dune Dash','2024-06-02',3,'OK Tallwood'),(4,'Night Owl','2024-10-12',1,'SK Lynx'),(5,'Winter Cup','2024-12-08',NULL,NULL);
+INSERT INTO courses VALUES (1,1,'elite',9.8,310,22),(2,1,'short',4.2,120,12),(3,2,'elite',3.6,45,25),(4,2,'junior',2.1,20,14),(5,3,'elite',7.5,180,18),(6,3,'short',3.9,90,10),(7,4,'elite',6.4,220,15),(8,4,'junior',2.8,60,9);
+INSERT INTO runners VALUES (1,'Elin Saar',1997,'OK Tallwood',70112),(2,'Matti Koski',1989,'SK Lynx',70345),(3,'Vera Blom',2008,'Compass Club',NULL),(4,'Jonas Petty',1974,'Compass Club',81200),(5,'Ida Lund',2010,'OK Tallwood',81244),(6,'Rolf Egger',1951,NULL,60001),(7,'Tuva Nord',1999,'SK Lynx',70990),(8,'Sean Doyle',1983,'Compass Club',NULL);
+INSERT INTO runs VALUES (1,1,3890,0,3),(1,2,3755,0,5),(1,7,4102,1,8),(2,4,2210,0,40),(2,6,3120,0,41),(3,1,1012,0,2),(3,7,988,0,6),(4,3,905,0,60),(4,5,870,0,61),(5,2,2990,0,1),(5,1,NULL,1,4),(6,6,2745,0,30),(7,7,2650,0,9),(8,5,1333,1,50);

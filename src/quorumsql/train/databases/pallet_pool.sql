@@ -1,0 +1,10 @@
+CREATE TABLE depots (code TEXT PRIMARY KEY, city TEXT, capacity INTEGER, manager TEXT);
+CREATE TABLE pallet_types (type_id INTEGER PRIMARY KEY, name TEXT, material TEXT, deposit REAL, weight_kg REAL);
+CREATE TABLE members (member_no INTEGER PRIMARY KEY, company TEXT, branch TEXT, joined_year INTEGER, contact TEXT);
+CREATE TABLE movements (move_id INTEGER PRIMARY KEY, member_no INTEGER REFERENCES members(member_no), depot_code TEXT REFERENCES depots(code), type_id INTEGER REFERENCES pallet_types(type_id), direction TEXT, quantity INTEGER, move_date TEXT);
+CREATE TABLE repairs (repair_id INTEGER PRIMARY KEY, depot_code TEXT REFERENCES depots(code), type_id INTEGER REFERENCES pallet_types(type_id), quantity INTEGER, cost REAL, outcome TEXT);
+INSERT INTO depots VALUES ('UTR','Utrecht',12000,'Joost Smit'),('ANT','Antwerp',20000,'Marie Claes'),('KLN','Cologne',15000,'Uwe Lang'),('LIL','Lille',8000,NULL),('GHE','Ghent',5000,'Piet Maes');
+INSERT INTO pallet_types VALUES (1,'Euro','wood',9.5,25),(2,'Half Euro','wood',6,9.5),(3,'Hygiene H1','plastic',42,18),(4,'Block','wood',11,30),(5,'Mesh box','steel',120,85);
+INSERT INTO members VALUES (301,'Van Dam Foods','food',2009,'Els Bakker'),(302,'Brouwer Bier','drinks',2004,'Jan Brouwer'),(303,'Rhein Chemie','chemicals',2016,NULL),(304,'Lys Papier','paper',2019,'Luc Petit'),(305,'Delta Dairy','food',2012,'Ria Hoek'),(306,'Kachel Tools','hardware',2023,NULL);
+INSERT INTO movements VALUES (1,301,'UTR',1,'out',400,'2024-01-08'),(2,301,'UTR',1,'in',350,'2024-01-22'),(3,302,'ANT',1,'out',900,'2024-01-10'),(4,302,'ANT',2,'out',300,'2024-01-12'),(5,303,'KLN',4,'out',260,'2024-01-15'),(6,305,'UTR',3,'out',120,'2024-01-16'),(7,304,'LIL',1,'out',500,'2024-01-18'),(8,302,'ANT',1,'in',870,'2024-02-01'),(9,303,'KLN',4,'in',240,'2024-02-05'),(10,305,'ANT',3,'out',80,'2024-02-07'),(11,301,'ANT',3,'out',60,'2024-02-09');
+INSERT INTO repairs VALUES (1,'UTR',1,45,135,'fixed'),(2,'ANT',1,80,260,'fixed'),(3,'ANT',2,12,NULL,'scrapped'),(4,'KLN',4,30,150,'fixed'),(5,'LIL',1,25,NULL,'waiting'),(6,'KLN',1,18,70,'scrapped');

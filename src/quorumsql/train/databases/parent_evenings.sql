@@ -1,0 +1,10 @@
+CREATE TABLE Families (FamilyId INTEGER PRIMARY KEY, Surname TEXT, Phone TEXT, Tongue TEXT, NeedsInterpreter INTEGER);
+CREATE TABLE Children (ChildId INTEGER PRIMARY KEY, FirstName TEXT, FamilyId INTEGER REFERENCES Families(FamilyId), Form TEXT, Born TEXT);
+CREATE TABLE Staff (StaffId INTEGER PRIMARY KEY, StaffName TEXT, Subject TEXT, RoomLabel TEXT);
+CREATE TABLE Evenings (EveningId INTEGER PRIMARY KEY, HeldOn TEXT, Motto TEXT, Coffee INTEGER);
+CREATE TABLE Slots (SlotId INTEGER PRIMARY KEY, EveningId INTEGER REFERENCES Evenings(EveningId), StaffId INTEGER REFERENCES Staff(StaffId), ChildId INTEGER REFERENCES Children(ChildId), StartsAt TEXT, Minutes INTEGER, Status TEXT, Remark TEXT);
+INSERT INTO Families VALUES (1,'Hoffmann','0911-1','German',0),(2,'Yilmaz','0911-2','Turkish',1),(3,'Kowalski',NULL,'Polish',1),(4,'Brown','0911-4','English',0),(5,'Nguyen','0911-5','Vietnamese',0),(6,'Schuster',NULL,'German',0);
+INSERT INTO Children VALUES (1,'Lea',1,'7b','2010-05-05'),(2,'Nils',1,'5a','2012-08-19'),(3,'Cem',2,'7b','2010-11-30'),(4,'Ola',3,'6c','2011-02-14'),(5,'Harry',4,'5a','2012-01-01'),(6,'Mai',5,'8a','2009-07-07'),(7,'Tim',6,'6c','2011-10-25'),(8,'Ela',2,'5a','2012-12-12');
+INSERT INTO Staff VALUES (1,'Frau Keil','Maths','R101'),(2,'Herr Lutz','German','R102'),(3,'Frau Okafor','English','R205'),(4,'Herr Wenz','Sport',NULL),(5,'Frau Simic','Biology','Lab 3');
+INSERT INTO Evenings VALUES (1,'2022-11-17','Getting to know you',1),(2,'2023-03-16','Half way there',1),(3,'2023-06-22','Choosing courses',0),(4,'2023-11-16','New start',1);
+INSERT INTO Slots VALUES (1,1,1,1,'17:00',10,'attended','doing fine'),(2,1,1,3,'17:10',15,'attended','needs practice'),(3,1,2,5,'17:00',10,'missed',NULL),(4,2,3,1,'18:00',10,'attended',NULL),(5,2,1,4,'18:30',20,'attended','needs glasses'),(6,2,2,8,'17:20',10,'cancelled',NULL),(7,3,5,6,'16:40',15,'attended','very keen'),(8,3,1,6,'17:00',10,'missed',NULL),(9,3,3,3,'17:30',10,'attended','quiet'),(10,2,5,1,'18:20',10,'attended','very neat'),(11,3,1,3,'18:00',25,'attended','better now');

@@ -1,0 +1,10 @@
+CREATE TABLE applicant (appl_no INTEGER PRIMARY KEY, nm TEXT, dob TEXT, birth_ctry TEXT, sex TEXT, eye_col TEXT);
+CREATE TABLE branch (br_id INTEGER PRIMARY KEY, br_nm TEXT, city TEXT, counters INTEGER);
+CREATE TABLE clerk (clk_id INTEGER PRIMARY KEY, clk_nm TEXT, br_id INTEGER REFERENCES branch(br_id), since_yr INTEGER);
+CREATE TABLE request (req_id INTEGER PRIMARY KEY, appl_no INTEGER REFERENCES applicant(appl_no), clk_id INTEGER REFERENCES clerk(clk_id), req_dt TEXT, kind TEXT, express INTEGER, fee REAL, stat TEXT);
+CREATE TABLE passport (pp_no TEXT PRIMARY KEY, req_id INTEGER REFERENCES request(req_id), iss_dt TEXT, exp_dt TEXT, pages INTEGER, picked_up TEXT);
+INSERT INTO applicant VALUES (1,'Nora Lindqvist','1984-02-11','Sweden','F','blue'),(2,'Hugo Peralta','1990-10-05','Chile','M','brown'),(3,'Ming Zhao','2001-07-23','China','F','brown'),(4,'Edith Crane','1949-12-30','Canada','F','green'),(5,'Tariq Aziz','1975-05-17','Pakistan','M',NULL),(6,'Leo Crane','2019-03-03','Canada','M','green'),(7,'Olga Ivanova','1968-08-08','Russia','F','blue');
+INSERT INTO branch VALUES (1,'Central','Halifax',8),(2,'Airport','Halifax',3),(3,'Mainstreet','Moncton',4),(4,'Seaview','Sydney',2);
+INSERT INTO clerk VALUES (1,'Ruth Baker',1,2008),(2,'Dev Anand',1,2017),(3,'Claire Roux',2,2012),(4,'Miles Stone',3,2021),(5,'Gwen Ito',3,2015);
+INSERT INTO request VALUES (1,1,1,'2023-01-09','renewal',0,120,'issued'),(2,2,1,'2023-02-14','first',0,140,'issued'),(3,3,3,'2023-03-03','first',1,220,'issued'),(4,4,2,'2023-05-20','renewal',0,120,'refused'),(5,5,4,'2023-06-11','lost',1,260,'issued'),(6,6,2,'2024-01-15','first',0,60,'pending'),(7,4,4,'2024-02-02','renewal',0,120,'issued'),(8,1,3,'2024-02-19','lost',1,260,'pending'),(9,3,1,'2024-03-07','lost',0,180,'refused');
+INSERT INTO passport VALUES ('P100201','1','2023-02-01','2033-01-31',32,'2023-02-06'),('P100202','2','2023-03-10','2033-03-09',32,'2023-03-30'),('P100203','3','2023-03-06','2033-03-05',48,'2023-03-06'),('P100204','5','2023-06-14','2033-06-13',48,NULL),('P100205','7','2024-03-01','2029-02-28',32,NULL);

@@ -1,0 +1,10 @@
+CREATE TABLE Member (MemberNo INTEGER PRIMARY KEY, Surname TEXT, Forename TEXT, Born TEXT, JoinYear INTEGER, FeeStatus TEXT, SponsorNo INTEGER REFERENCES Member(MemberNo));
+CREATE TABLE Pitch (PitchNo INTEGER PRIMARY KEY, PitchName TEXT, Surface TEXT, LengthM REAL, Lit INTEGER);
+CREATE TABLE BouleSet (SetNo INTEGER PRIMARY KEY, Brand TEXT, WeightG INTEGER, Price REAL, OwnerNo INTEGER REFERENCES Member(MemberNo));
+CREATE TABLE Tournament (TournNo INTEGER PRIMARY KEY, TournName TEXT, PlayDate TEXT, PitchNo INTEGER REFERENCES Pitch(PitchNo), Prize TEXT);
+CREATE TABLE Placing (TournNo INTEGER REFERENCES Tournament(TournNo), MemberNo INTEGER REFERENCES Member(MemberNo), Points INTEGER, Place INTEGER, Role TEXT, PRIMARY KEY (TournNo, MemberNo));
+INSERT INTO Member VALUES (11,'Garnier','Paul','1951-03-08',1998,'paid',NULL),(12,'Blanc','Odette','1948-11-21',2001,'paid',11),(13,'Weber','Jost','1972-06-15',2015,'overdue',11),(14,'Garnier','Lise','1980-01-30',2010,'paid',11),(15,'Nowak','Adam','1990-09-04',2022,'overdue',13),(16,'Rossi','Pia','1965-12-12',2018,'waived',14),(17,'Kent','Frank',NULL,2024,NULL,16);
+INSERT INTO Pitch VALUES (1,'Plane Trees','gravel',15,1),(2,'Church Side','sand',13.5,0),(3,'River Bank','gravel',14,0),(4,'Old Station','dirt',12.5,1),(5,'Roof Garden','sand',NULL,1);
+INSERT INTO BouleSet VALUES (1,'Obut',700,145,11),(2,'Obut',680,210,14),(3,'La Boule Bleue',690,180,12),(4,'MS Petanque',710,95,13),(5,'Obut',720,60,NULL),(6,'KTK',690,132.5,15),(7,'La Boule Bleue',700,175,11);
+INSERT INTO Tournament VALUES (1,'Easter Triples','2024-04-01',1,'ham'),(2,'Mayday Doubles','2024-05-01',3,'wine basket'),(3,'Bastille Cup','2024-07-14',1,'ham'),(4,'Night Shoot','2024-08-23',4,NULL),(5,'Autumn Singles','2024-10-06',2,'cheese');
+INSERT INTO Placing VALUES (1,11,39,1,'pointer'),(1,12,27,3,'shooter'),(1,13,31,2,'middle'),(2,14,26,1,'shooter'),(2,11,18,2,'pointer'),(3,12,35,1,'pointer'),(3,14,33,2,'shooter'),(3,16,12,5,'middle'),(4,15,22,1,'shooter'),(4,13,13,2,'shooter'),(4,11,9,4,NULL);

@@ -1,0 +1,10 @@
+CREATE TABLE tuner (tuner_id INTEGER PRIMARY KEY, tuner_nm TEXT, hired TEXT, hourly INTEGER, van_plate TEXT);
+CREATE TABLE client (client_id INTEGER PRIMARY KEY, client_nm TEXT, kind TEXT, suburb TEXT, tel TEXT);
+CREATE TABLE piano (piano_id INTEGER PRIMARY KEY, client_id INTEGER REFERENCES client(client_id), brand TEXT, body TEXT, built INTEGER, pitch_hz INTEGER);
+CREATE TABLE visit (visit_id INTEGER PRIMARY KEY, piano_id INTEGER REFERENCES piano(piano_id), tuner_id INTEGER REFERENCES tuner(tuner_id), visit_dt TEXT, hrs REAL, charge REAL, paid INTEGER, outcome TEXT);
+CREATE TABLE part_used (visit_id INTEGER REFERENCES visit(visit_id), part TEXT, qty INTEGER, unit_price REAL, PRIMARY KEY (visit_id, part));
+INSERT INTO tuner VALUES (1,'Edith Marlow','2003-04-01',58,'KT 211'),(2,'Jonas Brill','2015-09-01',49,'KT 340'),(3,'Sunil Rao','2020-02-15',44,NULL),(4,'Beatrix Old','1996-01-08',63,'KT 099'),(5,'Finn Doyle','2023-06-01',35,NULL);
+INSERT INTO client VALUES (1,'St Agnes School','school','Newtown','555-10'),(2,'Mr Pemberton','private','Lakeside','555-21'),(3,'Hotel Regent','hotel','Old Quay','555-33'),(4,'Ms Tran','private','Newtown',NULL),(5,'Conservatory West','school','Lakeside','555-48'),(6,'Jazz Cellar','club','Old Quay',NULL);
+INSERT INTO piano VALUES (1,1,'Yamaha','upright',1994,440),(2,1,'Petrof','upright',1978,438),(3,2,'Bechstein','grand',1911,435),(4,3,'Steinway','grand',1968,442),(5,4,'Kawai','upright',2016,440),(6,5,'Steinway','grand',2005,442),(7,5,'Yamaha','grand',2011,NULL),(8,6,'Petrof','upright',1955,437);
+INSERT INTO visit VALUES (1,1,2,'2024-01-15',2,105,1,'done'),(2,2,2,'2024-01-15',3.5,180,1,'done'),(3,3,4,'2024-02-06',5,340,0,'done'),(4,4,1,'2024-02-20',2.5,150,1,'done'),(5,6,4,'2024-03-04',2,130,1,'done'),(6,8,3,'2024-03-11',NULL,NULL,0,'nobody home'),(7,8,3,'2024-03-18',4,190,0,'needs repair'),(8,4,1,'2024-05-21',2,120,0,'done'),(9,7,4,'2024-05-27',2.5,160,1,'done'),(10,3,1,'2024-06-03',1.5,90,0,'needs repair');
+INSERT INTO part_used VALUES (2,'bass string',2,18.5),(3,'hammer head',6,9),(3,'treble string',4,7.5),(7,'damper felt',10,3.2),(7,'bass string',1,18.5),(4,'tuning pin',3,4.8),(9,'treble string',1,7.5);

@@ -1,0 +1,12 @@
+CREATE TABLE branch (br_id INTEGER PRIMARY KEY, br_name TEXT, district TEXT, opens TEXT);
+CREATE TABLE rider (rd_id INTEGER PRIMARY KEY, rd_name TEXT, br_id INTEGER REFERENCES branch(br_id), scooter TEXT, stars REAL);
+CREATE TABLE pizza (pz_id INTEGER PRIMARY KEY, pz_name TEXT, size_cm INTEGER, price REAL, vegetarian INTEGER);
+CREATE TABLE cust (cu_id INTEGER PRIMARY KEY, cu_name TEXT, street TEXT, tel TEXT);
+CREATE TABLE ordr (or_id INTEGER PRIMARY KEY, cu_id INTEGER REFERENCES cust(cu_id), rd_id INTEGER REFERENCES rider(rd_id), or_date TEXT, minutes INTEGER, state TEXT);
+CREATE TABLE ordr_item (or_id INTEGER REFERENCES ordr(or_id), pz_id INTEGER REFERENCES pizza(pz_id), cnt INTEGER, PRIMARY KEY (or_id, pz_id));
+INSERT INTO branch VALUES (1,'Vesuvio','Altstadt','11:00'),(2,'Etna','Nordend','17:00'),(3,'Stromboli','Hafen','11:00');
+INSERT INTO rider VALUES (1,'Ayla',1,'F-201',4.8),(2,'Benno',1,'F-202',4.1),(3,'Chidi',2,'F-310',4.6),(4,'Dana',2,NULL,3.7),(5,'Emre',3,'F-415',NULL);
+INSERT INTO pizza VALUES (1,'Margherita',30,8.5,1),(2,'Diavola',30,10.9,0),(3,'Funghi',30,9.8,1),(4,'Quattro Formaggi',36,13.5,1),(5,'Prosciutto',36,14.2,0),(6,'Marinara',26,6.9,1),(7,'Tonno',30,11.4,0);
+INSERT INTO cust VALUES (1,'Frau Lenz','Lindenweg 3','4411'),(2,'WG Mohr','Hafenstr. 12','4780'),(3,'Herr Tan','Lindenweg 8',NULL),(4,'Kita Igel','Schulgasse 1','4005'),(5,'Rita Paul','Hafenstr. 40','4991'),(6,'Tom Ebner','Am Ring 7',NULL);
+INSERT INTO ordr VALUES (1,1,1,'2024-02-02',24,'delivered'),(2,2,3,'2024-02-02',41,'delivered'),(3,4,1,'2024-02-05',19,'delivered'),(4,2,4,'2024-02-09',63,'refused'),(5,3,2,'2024-02-09',33,'delivered'),(6,1,2,'2024-02-14',NULL,'lost'),(7,5,3,'2024-02-14',28,'delivered'),(8,2,1,'2024-02-16',37,'delivered'),(9,1,NULL,'2024-02-17',NULL,'baking');
+INSERT INTO ordr_item VALUES (1,1,2),(1,3,1),(2,2,3),(2,4,1),(2,1,2),(3,1,10),(4,5,2),(5,3,1),(6,6,1),(7,2,1),(7,4,1),(8,2,2),(9,1,1);

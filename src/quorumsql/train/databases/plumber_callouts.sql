@@ -1,0 +1,12 @@
+CREATE TABLE plumber (plb_id INTEGER PRIMARY KEY, plb_name TEXT, van TEXT, callout_fee REAL, gas_cert TEXT);
+CREATE TABLE household (hh_id INTEGER PRIMARY KEY, surname TEXT, street TEXT, town TEXT, boiler_age INTEGER);
+CREATE TABLE callout (co_id INTEGER PRIMARY KEY, hh_id INTEGER REFERENCES household(hh_id), plb_id INTEGER REFERENCES plumber(plb_id), trouble TEXT, rang_on TEXT, fixed_on TEXT, emergency INTEGER, minutes INTEGER);
+CREATE TABLE part (part_no TEXT PRIMARY KEY, part_name TEXT, maker TEXT, price REAL, on_shelf INTEGER);
+CREATE TABLE part_used (co_id INTEGER REFERENCES callout(co_id), part_no TEXT REFERENCES part(part_no), pieces INTEGER, PRIMARY KEY (co_id, part_no));
+CREATE TABLE bill (bill_id INTEGER PRIMARY KEY, co_id INTEGER REFERENCES callout(co_id), total REAL, sent_on TEXT, state TEXT);
+INSERT INTO plumber VALUES (1,'Gus Tanner','VAN 1',60,'2025-04-30'),(2,'Bea Wolfe','VAN 2',55,'2024-09-30'),(3,'Stan Okoro','VAN 3',50,NULL),(4,'Ria Lomas',NULL,45,NULL);
+INSERT INTO household VALUES (1,'Perkins','Hill Road 4','Stroud',12),(2,'Adeyemi','Bath Street 9','Stroud',3),(3,'Lovell','The Green 1','Nailsworth',18),(4,'Kowalska','Mill Row 22','Dursley',7),(5,'Meyer','Hill Road 30','Stroud',NULL),(6,'Whitby','Long Lane 2','Dursley',9);
+INSERT INTO callout VALUES (1,1,1,'burst pipe','2023-01-14','2023-01-14',1,150),(2,3,1,'no hot water','2023-01-20','2023-01-22',0,95),(3,2,2,'dripping tap','2023-02-02','2023-02-08',0,30),(4,4,3,'blocked toilet','2023-02-11','2023-02-11',1,65),(5,1,2,'no hot water','2023-02-19','2023-02-20',0,120),(6,5,3,'blocked sink','2023-03-03',NULL,0,NULL),(7,3,1,'gas smell','2023-03-05','2023-03-05',1,200),(8,4,2,'leaking radiator','2023-03-18',NULL,0,NULL),(9,2,3,'blocked shower','2023-03-25','2023-03-27',0,55);
+INSERT INTO part VALUES ('P10','copper pipe','Cuprex',9.5,40),('P11','tap washer','Sealco',0.8,300),('P12','pump','Thermon',165,2),('P13','thermostat','Thermon',58,5),('P14','gas valve','Fiamma',94,0),('P15','siphon','Sealco',14,12);
+INSERT INTO part_used VALUES (1,'P10',4),(2,'P12',1),(2,'P13',1),(3,'P11',2),(5,'P13',1),(7,'P14',1),(7,'P10',2),(9,'P11',1);
+INSERT INTO bill VALUES (1,1,285,'2023-01-16','paid'),(2,2,402,'2023-01-25','paid'),(3,3,88,'2023-02-10','unpaid'),(4,4,130,'2023-02-13','paid'),(5,5,231,'2023-02-22','unpaid'),(6,7,518,'2023-03-08','disputed');

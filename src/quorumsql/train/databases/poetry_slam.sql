@@ -1,0 +1,8 @@
+CREATE TABLE poet (poet_id INTEGER PRIMARY KEY, stage_name TEXT, home_city TEXT, born INTEGER, wins INTEGER);
+CREATE TABLE venue (venue_id INTEGER PRIMARY KEY, venue_name TEXT, city TEXT, seats INTEGER);
+CREATE TABLE slam (slam_id INTEGER PRIMARY KEY, slam_title TEXT, venue_id INTEGER REFERENCES venue(venue_id), slam_date TEXT, mc_id INTEGER REFERENCES poet(poet_id), winner_id INTEGER REFERENCES poet(poet_id), entry_fee REAL);
+CREATE TABLE performance (perf_id INTEGER PRIMARY KEY, slam_id INTEGER REFERENCES slam(slam_id), poet_id INTEGER REFERENCES poet(poet_id), poem TEXT, minutes REAL, points REAL, disqualified INTEGER);
+INSERT INTO poet VALUES (1,'Inky Fingers','Bonn',1994,4),(2,'Marlene W.','Kiel',1988,7),(3,'Ghostwriter','Bonn',2001,0),(4,'Lyra Voss','Basel',1997,2),(5,'Der Lange','Linz',1979,3),(6,'Comma Queen','Kiel',NULL,1),(7,'Tacheles','Linz',2004,NULL);
+INSERT INTO venue VALUES (1,'Pantheon','Bonn',450),(2,'Pumpe','Kiel',300),(3,'Kaserne','Basel',600),(4,'Cafe Strom','Linz',90),(5,'Old Pharmacy','Kiel',60);
+INSERT INTO slam VALUES (1,'Rhine Slam',1,'2023-10-14',2,1,9),(2,'Slam by the Sea',2,'2023-11-25',5,2,8),(3,'Night of Words',3,'2024-01-20',2,4,12),(4,'Strom Slam',4,'2024-02-16',NULL,5,5),(5,'Final Slam',3,'2024-06-08',5,NULL,15),(6,'Rookie Night',4,'2024-03-22',1,3,0);
+INSERT INTO performance VALUES (1,1,1,'Letter to my landlord',5.5,44.5,0),(2,1,3,'Love in line 16',6,39,0),(3,1,4,'Milk teeth',5,42,0),(4,2,2,'Low tide love',5.8,46.5,0),(5,2,6,'Ode to the semicolon',7.5,NULL,1),(6,3,4,'Glacier',4.9,45.5,0),(7,3,1,'Small talk',6.2,41,0),(8,4,5,'The tall man problem',5.1,43,0),(9,4,4,'Milk teeth',5.2,38.5,0),(10,6,3,'Exam dreams',4.2,40.5,0),(11,3,2,'Fog warning',5.9,43.5,0);

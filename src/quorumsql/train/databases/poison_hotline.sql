@@ -1,0 +1,10 @@
+CREATE TABLE tbl_agent (ag_id INTEGER PRIMARY KEY, ag_name TEXT, ag_shift TEXT, ag_start TEXT);
+CREATE TABLE tbl_substance (su_id INTEGER PRIMARY KEY, su_name TEXT, su_class TEXT, su_toxicity INTEGER, su_antidote TEXT);
+CREATE TABLE tbl_caller (ca_id INTEGER PRIMARY KEY, ca_name TEXT, ca_region TEXT, ca_kind TEXT);
+CREATE TABLE tbl_call (cl_id INTEGER PRIMARY KEY, cl_caller INTEGER REFERENCES tbl_caller(ca_id), cl_agent INTEGER REFERENCES tbl_agent(ag_id), cl_substance INTEGER REFERENCES tbl_substance(su_id), cl_date TEXT, cl_minutes INTEGER, cl_victim_age INTEGER, cl_advice TEXT);
+CREATE TABLE tbl_followup (fu_id INTEGER PRIMARY KEY, fu_call INTEGER REFERENCES tbl_call(cl_id), fu_agent INTEGER REFERENCES tbl_agent(ag_id), fu_date TEXT, fu_result TEXT);
+INSERT INTO tbl_agent VALUES (1,'Vera Lindt','day','2008-10-01'),(2,'Igor Maslak','night','2016-04-01'),(3,'Nele Pauls','night','2020-07-15'),(4,'Hans Ruf','day','2023-01-09'),(5,'Dana Weil','weekend','2018-02-02');
+INSERT INTO tbl_substance VALUES (1,'bleach','household',3,NULL),(2,'paracetamol','drug',4,'acetylcysteine'),(3,'death cap','mushroom',5,'silibinin'),(4,'lily','plant',1,NULL),(5,'antifreeze','car',5,'fomepizole'),(6,'dish soap','household',1,NULL),(7,'ibuprofen','drug',2,NULL),(8,'yew','plant',5,NULL);
+INSERT INTO tbl_caller VALUES (1,'Family Busch','Saxony','parent'),(2,'Clinic Ost','Saxony','hospital'),(3,'Mrs Renner','Hesse','parent'),(4,'Kita Sonnenhof','Bavaria','nursery'),(5,'Dr Tamm','Hesse','doctor'),(6,'Mr Zobel','Bavaria','neighbour');
+INSERT INTO tbl_call VALUES (1,1,1,6,'2024-05-02',4,2,'stay home'),(2,2,2,3,'2024-05-03',25,57,'admit'),(3,3,1,4,'2024-05-05',6,3,'stay home'),(4,4,4,8,'2024-05-06',12,4,'admit'),(5,5,2,2,'2024-05-08',18,19,'antidote'),(6,2,3,5,'2024-05-09',31,44,'antidote'),(7,3,3,1,'2024-05-11',9,NULL,'see doctor'),(8,1,2,2,'2024-05-13',15,14,'admit'),(9,4,1,6,'2024-05-14',3,5,'stay home'),(10,2,2,2,'2024-05-17',11,NULL,'admit');
+INSERT INTO tbl_followup VALUES (1,2,2,'2024-05-06','died'),(2,4,1,'2024-05-07','recovered'),(3,5,3,'2024-05-10','recovered'),(4,6,3,'2024-05-12',NULL),(5,6,2,'2024-05-20','recovered'),(6,8,1,'2024-05-15',NULL);

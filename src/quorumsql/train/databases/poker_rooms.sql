@@ -1,0 +1,10 @@
+CREATE TABLE Rooms (roomId INTEGER PRIMARY KEY, roomName TEXT, floorNo INTEGER, seats INTEGER, smoking INTEGER);
+CREATE TABLE Dealers (dealerId INTEGER PRIMARY KEY, dealerName TEXT, hourlyPay REAL, hireDate TEXT, mentorId INTEGER REFERENCES Dealers(dealerId));
+CREATE TABLE Players (playerId INTEGER PRIMARY KEY, nickname TEXT, realName TEXT, city TEXT, creditLimit INTEGER, banned INTEGER);
+CREATE TABLE Tournaments (tourneyId INTEGER PRIMARY KEY, tourneyName TEXT, roomId INTEGER REFERENCES Rooms(roomId), headDealer INTEGER REFERENCES Dealers(dealerId), tourneyDate TEXT, buyIn INTEGER, state TEXT);
+CREATE TABLE Entries (tourneyId INTEGER REFERENCES Tournaments(tourneyId), playerId INTEGER REFERENCES Players(playerId), rebuys INTEGER, finishPos INTEGER, payout INTEGER, PRIMARY KEY (tourneyId, playerId));
+INSERT INTO Rooms VALUES (1,'Emerald',1,60,0),(2,'Velvet',2,24,0),(3,'Smoke Lounge',2,18,1),(4,'Penthouse',9,8,1),(5,'Garden',0,36,0);
+INSERT INTO Dealers VALUES (1,'Vince Holt',21,'2012-05-14',NULL),(2,'Tara Quinn',19,'2017-08-01',1),(3,'Miguel Sosa',17.5,'2019-10-22',1),(4,'Jo Lindqvist',16,'2022-03-03',2),(5,'Pat Omori',NULL,'2024-02-12',3);
+INSERT INTO Players VALUES (1,'Duke','Roland Meyer','Reno',5000,0),(2,'IceQueen','Svetlana Orr','Tahoe',20000,0),(3,'Fish','Larry Bloom','Reno',500,0),(4,'The Prof','Henry Adler','Carson',3000,0),(5,'Snake','Dino Ferro','Reno',NULL,1),(6,'Lucky Lu','Lucia Prado','Sparks',1500,0),(7,NULL,'Gwen Tate','Tahoe',1000,0);
+INSERT INTO Tournaments VALUES (1,'Monday Turbo',1,2,'2024-05-06',60,'finished'),(2,'High Roller',4,1,'2024-05-11',2500,'finished'),(3,'Ladies Night',2,3,'2024-05-15',100,'finished'),(4,'Smoky Stud',3,2,'2024-05-18',150,'called off'),(5,'Monday Turbo',1,4,'2024-05-20',60,'finished'),(6,'Summer Main',1,NULL,'2024-06-29',550,'announced');
+INSERT INTO Entries VALUES (1,1,1,3,0),(1,3,3,6,0),(1,4,0,1,420),(2,2,0,1,9000),(2,1,1,2,3500),(3,2,0,2,160),(3,6,1,1,380),(4,5,0,NULL,NULL),(5,3,2,2,150),(5,4,0,4,0),(5,6,0,1,400),(6,2,NULL,NULL,NULL);

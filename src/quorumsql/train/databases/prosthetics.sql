@@ -1,0 +1,12 @@
+CREATE TABLE insurer (insurer_id INTEGER PRIMARY KEY, insurer_name TEXT, pays_pct INTEGER, hotline TEXT);
+CREATE TABLE amputee (amp_id INTEGER PRIMARY KEY, full_name TEXT, birth_dt TEXT, limb TEXT, side TEXT, insurer_id INTEGER REFERENCES insurer(insurer_id));
+CREATE TABLE prosthetist (pro_id INTEGER PRIMARY KEY, full_name TEXT, workshop TEXT, exam_year INTEGER, boss INTEGER REFERENCES prosthetist(pro_id));
+CREATE TABLE part (part_id INTEGER PRIMARY KEY, part_name TEXT, vendor TEXT, cost REAL, in_stock INTEGER);
+CREATE TABLE prosthesis (pr_id INTEGER PRIMARY KEY, amp_id INTEGER REFERENCES amputee(amp_id), designed_by INTEGER REFERENCES prosthetist(pro_id), fitted_by INTEGER REFERENCES prosthetist(pro_id), ordered_dt TEXT, fitted_dt TEXT, total_price REAL);
+CREATE TABLE prosthesis_part (pr_id INTEGER REFERENCES prosthesis(pr_id), part_id INTEGER REFERENCES part(part_id), pieces INTEGER, PRIMARY KEY (pr_id, part_id));
+INSERT INTO insurer VALUES (1,'Helvia',90,'0800-1'),(2,'Sanacare',80,'0800-2'),(3,'Unita',75,NULL),(4,'Veritas',100,'0800-4'),(5,'Concora',85,'0800-5');
+INSERT INTO amputee VALUES (1,'Rolf Amsler','1958-04-04','lower leg','left',1),(2,'Denise Favre','1984-10-21','arm','right',2),(3,'Luca Bianchi','2001-01-13','upper leg','left',1),(4,'Ursula Meier','1946-07-07','lower leg','right',3),(5,'Tarek Saleh','1990-12-02','hand','right',NULL),(6,'Nina Roth','1975-05-29','foot','left',4),(7,'Paul Egli','1967-09-15','upper leg','right',2);
+INSERT INTO prosthetist VALUES (1,'Gerd Huber','Basel',1995,NULL),(2,'Alice Perrin','Basel',2012,1),(3,'Milan Jovic','Olten',2008,1),(4,'Sven Aebi','Olten',2020,3);
+INSERT INTO part VALUES (1,'carbon foot','Ossura',1900,6),(2,'knee joint','Ossura',7400,2),(3,'liner','Softfit',320,25),(4,'socket','own make',850,0),(5,'myo hand','Manutek',11200,1),(6,'cosmetic sleeve','Softfit',95,14),(7,'hook','Manutek',640,3);
+INSERT INTO prosthesis VALUES (1,1,1,2,'2023-02-01','2023-03-20',4300),(2,2,2,2,'2023-05-10','2023-08-01',14900),(3,3,1,3,'2023-06-15','2023-09-09',13800),(4,4,3,4,'2023-09-01','2023-10-12',4100),(5,6,3,3,'2024-01-08',NULL,3600),(6,1,2,4,'2024-02-14',NULL,4700),(7,7,3,NULL,'2024-03-03',NULL,12900);
+INSERT INTO prosthesis_part VALUES (1,1,1),(1,3,2),(1,4,1),(2,5,1),(2,6,2),(3,2,1),(3,1,1),(3,3,1),(4,1,1),(4,3,3),(6,1,1),(7,2,1);

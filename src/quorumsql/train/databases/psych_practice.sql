@@ -1,0 +1,12 @@
+CREATE TABLE therapist (th_id INTEGER PRIMARY KEY, th_name TEXT, approach TEXT, fee REAL, supervisor_id INTEGER REFERENCES therapist(th_id));
+CREATE TABLE client (cl_id INTEGER PRIMARY KEY, cl_name TEXT, dob TEXT, payer TEXT, waiting_since TEXT);
+CREATE TABLE client_therapist (cl_id INTEGER REFERENCES client(cl_id), th_id INTEGER REFERENCES therapist(th_id), role TEXT, PRIMARY KEY (cl_id, th_id));
+CREATE TABLE diagnosis (dx_code TEXT PRIMARY KEY, dx_name TEXT, chapter TEXT);
+CREATE TABLE client_dx (cl_id INTEGER REFERENCES client(cl_id), dx_code TEXT REFERENCES diagnosis(dx_code), made_on TEXT, certain INTEGER, PRIMARY KEY (cl_id, dx_code));
+CREATE TABLE hour (hr_id INTEGER PRIMARY KEY, cl_id INTEGER REFERENCES client(cl_id), th_id INTEGER REFERENCES therapist(th_id), hr_date TEXT, online INTEGER, paid REAL, status TEXT);
+INSERT INTO therapist VALUES (1,'Miriam Adler','psychodynamic',130,NULL),(2,'Jonas Weber','CBT',95,1),(3,'Paula Rios','systemic',110,1),(4,'Theo Lang','CBT',70,2),(5,'Ada Nkosi','EMDR',120,NULL);
+INSERT INTO client VALUES (1,'Felix H.','1986-02-14','insurance',NULL),(2,'Sabine K.','1971-10-03','self','2024-01-10'),(3,'Ali R.','1999-05-29','insurance',NULL),(4,'Johanna P.','1964-12-01','self',NULL),(5,'Mark T.','2004-08-17','student fund',NULL),(6,'Edda W.','1992-04-04','insurance','2024-03-01'),(7,'Leo M.','1979-07-21','insurance',NULL);
+INSERT INTO client_therapist VALUES (1,2,'main'),(3,2,'main'),(4,1,'main'),(5,4,'main'),(7,3,'main'),(1,5,'second'),(5,2,'second');
+INSERT INTO diagnosis VALUES ('F32','depressive episode','mood'),('F41','panic disorder','anxiety'),('F43','adjustment disorder','stress'),('F50','eating disorder','behaviour'),('F60','personality disorder','personality'),('F40','phobia','anxiety');
+INSERT INTO client_dx VALUES (1,'F32','2023-09-05',1),(1,'F41','2023-11-14',0),(3,'F41','2023-10-02',1),(4,'F43','2024-01-20',1),(5,'F50','2024-02-08',1),(7,'F32','2024-02-15',0),(7,'F60','2024-03-20',1);
+INSERT INTO hour VALUES (1,1,2,'2024-03-04',0,95,'held'),(2,1,5,'2024-03-07',0,120,'held'),(3,3,2,'2024-03-05',1,95,'held'),(4,4,1,'2024-03-06',0,NULL,'no show'),(5,5,4,'2024-03-11',1,70,'held'),(6,7,3,'2024-03-12',0,110,'held'),(7,1,2,'2024-03-18',1,NULL,'cancelled'),(8,4,1,'2024-03-20',0,130,'held'),(9,5,2,'2024-03-21',0,NULL,'planned');

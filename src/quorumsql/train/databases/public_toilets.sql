@@ -1,0 +1,10 @@
+CREATE TABLE district (dist_no INTEGER PRIMARY KEY, title TEXT, residents INTEGER);
+CREATE TABLE firm (firm_id INTEGER PRIMARY KEY, firm_nm TEXT, boss TEXT, hq TEXT);
+CREATE TABLE facility (fac_id INTEGER PRIMARY KEY, loc TEXT, dist_no INTEGER REFERENCES district(dist_no), cleaned_by INTEGER REFERENCES firm(firm_id), built_by INTEGER REFERENCES firm(firm_id), cabins INTEGER, price REAL, wheelchair INTEGER);
+CREATE TABLE cleaning (cl_id INTEGER PRIMARY KEY, fac_id INTEGER REFERENCES facility(fac_id), cl_dt TEXT, mins INTEGER, grade INTEGER);
+CREATE TABLE defect (def_id INTEGER PRIMARY KEY, fac_id INTEGER REFERENCES facility(fac_id), what TEXT, rep_dt TEXT, fix_dt TEXT, stat TEXT);
+INSERT INTO district VALUES (1,'Mitte',41000),(2,'Nordend',28500),(3,'Seaside',9900),(4,'Brickfields',17400);
+INSERT INTO firm VALUES (1,'Sparkle Ltd','Joan Reed','Mitte'),(2,'CleanTeam','Murat Sari','Nordend'),(3,'WallBuild','Georg Wall','Berlin'),(4,'City Loo Co','Ann Petty',NULL);
+INSERT INTO facility VALUES (1,'Central Square',1,1,3,6,0.5,1),(2,'Bus Station',1,2,3,8,1.0,1),(3,'North Park',2,2,4,3,0,0),(4,'Beach Gate A',3,1,4,5,0.5,0),(5,'Beach Gate B',3,NULL,3,4,0.5,1),(6,'Town Hall',1,1,NULL,2,0,1);
+INSERT INTO cleaning VALUES (1,1,'2024-06-01',40,2),(2,2,'2024-06-01',65,4),(3,3,'2024-06-02',25,3),(4,4,'2024-06-02',35,1),(5,1,'2024-06-03',42,1),(6,2,'2024-06-04',58,5),(7,4,'2024-06-05',30,2),(8,1,'2024-06-06',38,NULL),(9,3,'2024-06-07',20,4);
+INSERT INTO defect VALUES (1,2,'door lock','2024-05-11','2024-05-20','repaired'),(2,2,'blocked drain','2024-06-02',NULL,'reported'),(3,3,'lamp','2024-05-27','2024-05-29','repaired'),(4,5,'coin slot','2024-06-06',NULL,'parts ordered'),(5,4,'mirror','2024-06-08',NULL,'reported'),(6,1,'coin slot','2024-04-15','2024-04-16','repaired'),(7,2,'lamp','2024-06-10',NULL,'not worth it');

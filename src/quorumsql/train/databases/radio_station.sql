@@ -1,0 +1,10 @@
+CREATE TABLE host (h_id INTEGER PRIMARY KEY, h_name TEXT, h_hired INTEGER, h_pay INTEGER);
+CREATE TABLE show (s_id INTEGER PRIMARY KEY, s_title TEXT, s_weekday TEXT, s_start TEXT, s_len_min INTEGER, main_host INTEGER REFERENCES host(h_id), sub_host INTEGER REFERENCES host(h_id), s_listeners INTEGER);
+CREATE TABLE advertiser (a_id INTEGER PRIMARY KEY, a_firm TEXT, a_town TEXT);
+CREATE TABLE spot (sp_id INTEGER PRIMARY KEY, a_id INTEGER REFERENCES advertiser(a_id), s_id INTEGER REFERENCES show(s_id), sp_secs INTEGER, sp_fee REAL, sp_date TEXT, sp_state TEXT);
+CREATE TABLE guest (g_id INTEGER PRIMARY KEY, g_name TEXT, g_job TEXT, s_id INTEGER REFERENCES show(s_id), g_date TEXT);
+INSERT INTO host VALUES (1,'Benny Carr',2009,41000),(2,'Suzan Aydin',2017,38500),(3,'Mike Trent',2014,44000),(4,'Laura Pohl',2022,31000),(5,'Errol Grant',2019,36000);
+INSERT INTO show VALUES (1,'Early Birds','Monday','06:00',180,1,4,92000),(2,'Lunchbox','Tuesday','12:00',60,2,1,54000),(3,'Drive Home','Friday','16:00',150,3,2,110000),(4,'Vinyl Hour','Saturday','20:00',60,1,NULL,17000),(5,'Night Owls','Saturday','23:00',240,5,NULL,NULL),(6,'Sunday Debate','Sunday','11:00',90,2,3,38000);
+INSERT INTO advertiser VALUES (1,'Kramer Tyres','Ulm'),(2,'Hofladen Beck','Senden'),(3,'City Optics','Ulm'),(4,'Trattoria Luna','Neu-Ulm'),(5,'Bike Barn','Senden');
+INSERT INTO spot VALUES (1,1,1,20,240,'2024-03-04','aired'),(2,1,3,30,410,'2024-03-08','aired'),(3,3,3,15,220,'2024-03-08','aired'),(4,2,2,20,130,'2024-03-12','cancelled'),(5,4,6,25,95,'2024-03-17','aired'),(6,3,1,15,180,'2024-04-01','booked'),(7,1,4,20,60,'2024-04-06','booked'),(8,4,2,30,150,'2024-04-09','booked'),(9,2,6,20,90,'2024-03-24','cancelled');
+INSERT INTO guest VALUES (1,'Mayor Eva Linz','politician',6,'2024-03-17'),(2,'Chef Luca Bruni','cook',2,'2024-03-12'),(3,'The Pebbles','band',4,'2024-03-09'),(4,'Dr. Simone Vogt','physician',6,'2024-03-24'),(5,'Mayor Rolf Ade','politician',1,NULL),(6,'Jo Kim','band',4,'2024-03-16');

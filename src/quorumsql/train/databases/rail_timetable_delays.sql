@@ -1,0 +1,10 @@
+CREATE TABLE station (st_code TEXT PRIMARY KEY, st_name TEXT, county TEXT, platforms INTEGER, staffed INTEGER);
+CREATE TABLE operator (op_id INTEGER PRIMARY KEY, op_name TEXT, owner TEXT, founded INTEGER);
+CREATE TABLE train (train_no TEXT PRIMARY KEY, op_id INTEGER REFERENCES operator(op_id), from_st TEXT REFERENCES station(st_code), to_st TEXT REFERENCES station(st_code), dep_time TEXT, coaches INTEGER);
+CREATE TABLE cause (cause_id INTEGER PRIMARY KEY, label TEXT, fault_of TEXT);
+CREATE TABLE delay (delay_id INTEGER PRIMARY KEY, train_no TEXT REFERENCES train(train_no), st_code TEXT REFERENCES station(st_code), cause_id INTEGER REFERENCES cause(cause_id), day TEXT, minutes INTEGER, compensation REAL);
+INSERT INTO station VALUES ('YRK','York','Yorkshire',11,1),('LDS','Leeds','Yorkshire',17,1),('CRL','Carlisle','Cumbria',8,1),('SKP','Skipton','Yorkshire',4,1),('DNT','Dent','Cumbria',2,0),('LAN','Lancaster','Lancashire',5,1),('GAR','Garsdale','Cumbria',2,0);
+INSERT INTO operator VALUES (1,'Northrail','state',2016),(2,'Pennine Express','Firstline',2004),(3,'Settle Steam','trust',1989),(4,'Coastway','Firstline',2021);
+INSERT INTO train VALUES ('1N01',1,'LDS','CRL','06:49',4),('1N05',1,'LDS','CRL','10:49',4),('2P10',2,'YRK','LDS','07:15',6),('2P12',2,'LDS','YRK','08:20',6),('3S01',3,'SKP','CRL','09:30',9),('1N22',1,'SKP','LAN','12:05',2),('2P30',2,'YRK','LAN','17:40',NULL),('1N40',1,'CRL','LDS','18:10',4);
+INSERT INTO cause VALUES (1,'signal failure','network'),(2,'sheep on line','nobody'),(3,'crew late','operator'),(4,'door fault','operator'),(5,'flooding','nobody');
+INSERT INTO delay VALUES (1,'1N01','SKP',1,'2024-01-08',14,120),(2,'1N01','DNT',2,'2024-01-09',22,NULL),(3,'2P10','LDS',3,'2024-01-09',6,0),(4,'3S01','CRL',4,'2024-01-10',48,900),(5,'1N05','DNT',2,'2024-01-11',17,NULL),(6,'2P12','YRK',1,'2024-01-12',9,60),(7,'1N22','LAN',3,'2024-01-12',31,410),(8,'2P30','LDS',1,'2024-01-15',27,350),(9,'1N01','CRL',NULL,'2024-01-16',11,80),(10,'1N05','SKP',4,'2024-01-17',8,0);

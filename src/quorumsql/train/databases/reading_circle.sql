@@ -1,0 +1,12 @@
+CREATE TABLE author (id INTEGER PRIMARY KEY, name TEXT, country TEXT, born INTEGER, died INTEGER);
+CREATE TABLE book (id INTEGER PRIMARY KEY, name TEXT, author_id INTEGER REFERENCES author(id), genre TEXT, pages INTEGER, published INTEGER);
+CREATE TABLE friend (id INTEGER PRIMARY KEY, name TEXT, street TEXT, joined TEXT, invited_by INTEGER REFERENCES friend(id));
+CREATE TABLE evening (id INTEGER PRIMARY KEY, book_id INTEGER REFERENCES book(id), host_id INTEGER REFERENCES friend(id), moderator_id INTEGER REFERENCES friend(id), date TEXT, snack TEXT);
+CREATE TABLE opinion (friend_id INTEGER REFERENCES friend(id), book_id INTEGER REFERENCES book(id), stars INTEGER, finished INTEGER, quote TEXT, PRIMARY KEY (friend_id, book_id));
+CREATE TABLE proposal (id INTEGER PRIMARY KEY, friend_id INTEGER REFERENCES friend(id), book_id INTEGER REFERENCES book(id), status TEXT);
+INSERT INTO author VALUES (1,'Toni Morrison','USA',1931,2019),(2,'Haruki Murakami','Japan',1949,NULL),(3,'Elena Ferrante','Italy',1943,NULL),(4,'Chinua Achebe','Nigeria',1930,2013),(5,'Jane Austen','England',1775,1817),(6,'Italo Calvino','Italy',1923,1985);
+INSERT INTO book VALUES (1,'Beloved',1,'novel',324,1987),(2,'Kafka on the Shore',2,'novel',505,2002),(3,'My Brilliant Friend',3,'novel',331,2011),(4,'Things Fall Apart',4,'classic',209,1958),(5,'Emma',5,'classic',474,1815),(6,'Invisible Cities',6,'fantasy',165,1972),(7,'Jazz',1,'novel',229,1992);
+INSERT INTO friend VALUES (1,'Paula','Oak Road','2018-01-10',NULL),(2,'Henk','Elm Street','2018-01-10',NULL),(3,'Shirin','Oak Road','2019-05-02',1),(4,'Dave','Mill Lane','2020-09-15',3),(5,'Ottilie','Elm Street','2021-02-20',1),(6,'Marek','Mill Lane','2023-03-01',2);
+INSERT INTO evening VALUES (1,1,1,2,'2022-10-14','olives'),(2,5,3,1,'2022-11-18','scones'),(3,2,4,3,'2023-01-20','sushi'),(4,3,1,5,'2023-02-17','pizza'),(5,4,2,2,'2023-03-24',NULL),(6,6,3,NULL,'2023-04-28','olives');
+INSERT INTO opinion VALUES (1,1,5,1,'124 was spiteful'),(2,1,4,1,NULL),(3,5,3,1,NULL),(4,2,2,0,NULL),(1,2,5,1,'The sky is falling fish'),(5,3,4,1,NULL),(3,3,5,1,'I feel no nostalgia'),(2,4,5,1,NULL),(4,5,1,0,'too many balls'),(3,6,4,1,NULL),(1,5,4,1,NULL);
+INSERT INTO proposal VALUES (1,4,7,'refused'),(2,5,3,'accepted'),(3,6,6,'accepted'),(4,2,4,'accepted'),(5,6,7,'pending'),(6,5,5,'accepted'),(7,4,2,'accepted');

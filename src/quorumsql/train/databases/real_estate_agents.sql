@@ -1,0 +1,10 @@
+CREATE TABLE agent (agentId INTEGER PRIMARY KEY, agentName TEXT, district TEXT, commission REAL, hired TEXT);
+CREATE TABLE person (personId INTEGER PRIMARY KEY, fullName TEXT, phone TEXT, budget REAL);
+CREATE TABLE listing (listingId INTEGER PRIMARY KEY, ownerId INTEGER REFERENCES person(personId), agentId INTEGER REFERENCES agent(agentId), address TEXT, quarter TEXT, type TEXT, rooms INTEGER, area REAL, askingPrice REAL, status TEXT);
+CREATE TABLE viewing (viewingId INTEGER PRIMARY KEY, listingId INTEGER REFERENCES listing(listingId), visitorId INTEGER REFERENCES person(personId), day TEXT, rating INTEGER);
+CREATE TABLE sale (listingId INTEGER PRIMARY KEY REFERENCES listing(listingId), buyerId INTEGER REFERENCES person(personId), price REAL, signedOn TEXT);
+INSERT INTO agent VALUES (1,'Vera Klein','Altstadt',3.5,'2010-05-01'),(2,'Tim Roth','Hafen',3.0,'2018-09-15'),(3,'Olga Sommer','Westend',4.0,'2005-02-01'),(4,'Kai Busch','Hafen',2.5,'2023-01-10');
+INSERT INTO person VALUES (1,'Anton Reich','555-101',NULL),(2,'Beate Frank','555-102',NULL),(3,'Cem Yilmaz','555-103',420000),(4,'Dana Horn','555-104',300000),(5,'Erik Maas',NULL,650000),(6,'Frieda Lux','555-106',250000),(7,'Gernot Pohl',NULL,NULL),(8,'Hila Cohen','555-108',500000);
+INSERT INTO listing VALUES (1,1,1,'Marktplatz 3','Altstadt','flat',3,82,398000,'sold'),(2,1,1,'Domgasse 11','Altstadt','flat',2,55,265000,'available'),(3,2,3,'Parkallee 40','Westend','villa',8,310,1250000,'available'),(4,7,2,'Kai 7','Hafen','loft',2,120,610000,'sold'),(5,2,2,'Werftstrasse 19','Hafen','flat',4,98,340000,'reserved'),(6,7,3,'Lindenweg 2','Westend','house',5,150,720000,'withdrawn'),(7,4,1,'Turmgasse 5','Altstadt','flat',1,31,NULL,'available');
+INSERT INTO viewing VALUES (1,1,3,'2023-03-02',5),(2,1,4,'2023-03-03',3),(3,2,6,'2023-03-10',2),(4,4,5,'2023-03-15',5),(5,4,8,'2023-03-16',4),(6,5,8,'2023-04-01',4),(7,5,3,'2023-04-02',NULL),(8,3,5,'2023-04-20',1),(9,2,4,'2023-04-22',4),(10,5,4,'2023-04-23',5);
+INSERT INTO sale VALUES (1,3,390000,'2023-04-11'),(4,5,625000,'2023-05-02');

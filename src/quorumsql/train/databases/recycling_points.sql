@@ -1,0 +1,12 @@
+CREATE TABLE zones (zone_id INTEGER PRIMARY KEY, name TEXT, inhabitants INTEGER);
+CREATE TABLE materials (mat_code TEXT PRIMARY KEY, name TEXT, price_per_ton REAL, hazardous INTEGER);
+CREATE TABLE points (point_id INTEGER PRIMARY KEY, street TEXT, zone_id INTEGER REFERENCES zones(zone_id), opened TEXT, fenced INTEGER);
+CREATE TABLE containers (container_id INTEGER PRIMARY KEY, point_id INTEGER REFERENCES points(point_id), mat_code TEXT REFERENCES materials(mat_code), volume_l INTEGER, cond TEXT);
+CREATE TABLE drivers (driver_id INTEGER PRIMARY KEY, name TEXT, truck TEXT, hourly_rate REAL);
+CREATE TABLE pickups (pickup_id INTEGER PRIMARY KEY, container_id INTEGER REFERENCES containers(container_id), driver_id INTEGER REFERENCES drivers(driver_id), pickup_date TEXT, kg INTEGER, remark TEXT);
+INSERT INTO zones VALUES (1,'Centre',14200),(2,'Westend',22800),(3,'Hillside',7600),(4,'Gardens',5100);
+INSERT INTO materials VALUES ('GL','glass',28,0),('PA','paper',95,0),('ME','metal',410,0),('BA','batteries',0,1),('TX','textiles',180,0),('OI','used oil',60,1);
+INSERT INTO points VALUES (1,'Market Place',1,'1998-05-01',0),(2,'Harbour Street',1,'2010-08-12',1),(3,'Willow Road',2,'2015-03-20',0),(4,'School Lane',3,'2019-09-09',1),(5,'Stadium Way',2,'2022-04-04',1);
+INSERT INTO containers VALUES (1,1,'GL',3000,'good'),(2,1,'PA',5000,'rusty'),(3,2,'ME',2500,'good'),(4,3,'GL',3000,'broken'),(5,3,'TX',2000,'good'),(6,4,'PA',5000,'good'),(7,5,'BA',240,'good'),(8,5,'GL',3500,NULL),(9,2,'PA',4000,'broken');
+INSERT INTO drivers VALUES (1,'Mehmet Oz','W-101',21.5),(2,'Sabine Kurz','W-102',23.0),(3,'Leif Nilsen','W-101',19.8),(4,'Bea Wolf',NULL,18.4);
+INSERT INTO pickups VALUES (1,1,1,'2024-02-01',820,NULL),(2,2,1,'2024-02-01',410,'overfull'),(3,3,2,'2024-02-03',1300,NULL),(4,4,3,'2024-02-05',760,'glass on ground'),(5,1,2,'2024-02-15',905,NULL),(6,6,3,'2024-02-16',350,NULL),(7,7,2,'2024-02-20',95,'leaking'),(8,8,1,'2024-02-22',640,NULL),(9,2,3,'2024-03-01',470,'overfull'),(10,5,1,'2024-03-04',280,NULL);

@@ -1,0 +1,12 @@
+CREATE TABLE Clients (ClientId INTEGER PRIMARY KEY, Name TEXT, Phone TEXT, OldAddress TEXT, NewTown TEXT);
+CREATE TABLE Vans (VanId INTEGER PRIMARY KEY, Plate TEXT, Volume INTEGER, TailLift INTEGER, InspectionDue TEXT);
+CREATE TABLE Movers (MoverId INTEGER PRIMARY KEY, Name TEXT, DayRate INTEGER, Since TEXT, ForemanId INTEGER REFERENCES Movers(MoverId));
+CREATE TABLE Removals (RemovalId INTEGER PRIMARY KEY, ClientId INTEGER REFERENCES Clients(ClientId), VanId INTEGER REFERENCES Vans(VanId), MoveDay TEXT, Cubic INTEGER, Floors INTEGER, Quote INTEGER, State TEXT);
+CREATE TABLE Crews (RemovalId INTEGER REFERENCES Removals(RemovalId), MoverId INTEGER REFERENCES Movers(MoverId), Hours REAL, PRIMARY KEY (RemovalId, MoverId));
+CREATE TABLE Breakages (BreakId INTEGER PRIMARY KEY, RemovalId INTEGER REFERENCES Removals(RemovalId), Object TEXT, Worth INTEGER, Settled INTEGER);
+INSERT INTO Clients VALUES (1,'Hofmann','0221-11','Ringstr. 4','Bonn'),(2,'Dr. Yilmaz','0221-12','Parkweg 9','Aachen'),(3,'Praxis Sommer',NULL,'Markt 1','Bonn'),(4,'Weber','0221-14','Gasse 22','Berlin'),(5,'Kim','0221-15','Hafen 3','Aachen'),(6,'Tischer',NULL,'Allee 70','Trier');
+INSERT INTO Vans VALUES (1,'K-UM 1',20,1,'2025-02-01'),(2,'K-UM 2',35,1,'2024-08-15'),(3,'K-UM 3',12,0,'2025-06-30'),(4,'K-UM 9',50,1,NULL);
+INSERT INTO Movers VALUES (1,'Bruno',210,'2005-03-01',NULL),(2,'Sergej',180,'2014-09-15',1),(3,'Hamid',165,'2018-01-08',1),(4,'Lukas',140,'2023-05-02',2),(5,'Tarek',150,'2021-11-11',2),(6,'Jonas',130,'2024-04-01',NULL);
+INSERT INTO Removals VALUES (1,1,1,'2024-05-02',18,3,980,'done'),(2,2,2,'2024-05-06',34,1,2100,'done'),(3,3,4,'2024-05-10',45,0,3400,'done'),(4,4,2,'2024-05-21',30,5,4200,'confirmed'),(5,5,3,'2024-05-23',9,4,560,'confirmed'),(6,1,3,'2024-05-24',6,3,240,'cancelled'),(7,2,NULL,'2024-06-03',15,2,900,'quoted');
+INSERT INTO Crews VALUES (1,1,7),(1,4,7),(2,1,9.5),(2,2,9.5),(2,3,8),(3,2,11),(3,3,11),(3,5,11),(4,1,NULL),(4,2,NULL),(5,4,NULL),(5,5,NULL);
+INSERT INTO Breakages VALUES (1,1,'vase',80,1),(2,2,'piano leg',650,0),(3,3,'X-ray lamp',1200,0),(4,2,'mirror',150,1),(5,3,'desk',300,1);

@@ -1,0 +1,10 @@
+CREATE TABLE Variety (VarietyCode TEXT PRIMARY KEY, VarietyName TEXT, GrainLength TEXT, Aromatic INTEGER);
+CREATE TABLE Port (PortCode TEXT PRIMARY KEY, PortName TEXT, Country TEXT, DepthM REAL);
+CREATE TABLE Trader (TraderId INTEGER PRIMARY KEY, TraderName TEXT, Office TEXT, MentorId INTEGER REFERENCES Trader(TraderId), Bonus INTEGER);
+CREATE TABLE Contract (ContractNo INTEGER PRIMARY KEY, VarietyCode TEXT REFERENCES Variety(VarietyCode), TraderId INTEGER REFERENCES Trader(TraderId), LoadPort TEXT REFERENCES Port(PortCode), DischargePort TEXT REFERENCES Port(PortCode), Tonnes INTEGER, UsdPerTonne INTEGER, SignedOn TEXT);
+CREATE TABLE Inspection (InspectionNo INTEGER PRIMARY KEY, ContractNo INTEGER REFERENCES Contract(ContractNo), Inspector TEXT, BrokenPct REAL, Verdict TEXT);
+INSERT INTO Variety VALUES ('BAS','Basmati','long',1),('JAS','Jasmine','long',1),('ARB','Arborio','short',0),('CAL','Calrose','medium',0),('IR6','IR64','long',0),('BLK','Black glutinous','short',0);
+INSERT INTO Port VALUES ('KHI','Karachi','Pakistan',13.5),('BKK','Laem Chabang','Thailand',16),('RTM','Rotterdam','Netherlands',24),('LOS','Lagos','Nigeria',13),('SGN','Saigon','Vietnam',10.5),('COO','Cotonou','Benin',NULL);
+INSERT INTO Trader VALUES (1,'Hugo Brandt','Geneva',NULL,90000),(2,'Priya Nair','Singapore',1,72000),(3,'Omar Saleh','Dubai',1,NULL),(4,'Lin Wei','Singapore',2,31000),(5,'Ana Prado','Geneva',1,45000);
+INSERT INTO Contract VALUES (501,'BAS',3,'KHI','RTM',12000,980,'2023-01-18'),(502,'JAS',2,'BKK','RTM',8000,710,'2023-02-03'),(503,'IR6',2,'SGN','LOS',25000,455,'2023-02-27'),(504,'IR6',4,'SGN','COO',18000,448,'2023-03-30'),(505,'JAS',4,'BKK','LOS',5000,690,'2023-05-12'),(506,'CAL',1,'RTM','LOS',3000,820,'2023-06-06'),(507,'BAS',1,'KHI','LOS',6500,1010,'2023-08-21'),(508,'ARB',1,'RTM','COO',900,1240,'2023-09-09');
+INSERT INTO Inspection VALUES (1,501,'SurveyCo',2.1,'passed'),(2,502,'GrainCheck',4.5,'passed'),(3,503,'SurveyCo',14.8,'failed'),(4,503,'GrainCheck',9.6,'passed'),(5,504,'SurveyCo',11.2,'disputed'),(6,506,'Lloyd Rice',3.3,'passed'),(7,507,'GrainCheck',6.9,'failed');

@@ -1,0 +1,10 @@
+CREATE TABLE River (riverId INTEGER PRIMARY KEY, riverName TEXT, lengthKm REAL, mouth TEXT, parentRiver INTEGER REFERENCES River(riverId));
+CREATE TABLE Gauge (gaugeId INTEGER PRIMARY KEY, riverId INTEGER REFERENCES River(riverId), town TEXT, zeroPoint REAL, floodMark INTEGER, automatic INTEGER);
+CREATE TABLE Warden (wardenId INTEGER PRIMARY KEY, wardenName TEXT, mobile TEXT, gaugeId INTEGER REFERENCES Gauge(gaugeId));
+CREATE TABLE LevelReading (readingId INTEGER PRIMARY KEY, gaugeId INTEGER REFERENCES Gauge(gaugeId), readOn TEXT, levelCm INTEGER, flow REAL);
+CREATE TABLE Alert (alertId INTEGER PRIMARY KEY, gaugeId INTEGER REFERENCES Gauge(gaugeId), issuedOn TEXT, stage TEXT, liftedOn TEXT, evacuated INTEGER);
+INSERT INTO River VALUES (1,'Velda',512.0,'North Bay',NULL),(2,'Isk',140.5,'Velda',1),(3,'Morava',88.0,'Velda',1),(4,'Tarn',233.7,'South Sea',NULL),(5,'Little Tarn',31.2,'Tarn',4);
+INSERT INTO Gauge VALUES (1,1,'Brunnfeld',82.5,450,1),(2,1,'Hafenau',3.1,620,1),(3,2,'Iskhausen',210.0,280,0),(4,3,'Steinach',164.2,310,0),(5,4,'Tarnburg',55.9,500,1),(6,4,'Suden',2.4,NULL,1);
+INSERT INTO Warden VALUES (1,'Alma Fischer','0170-1',1),(2,'Greg Dunne','0170-2',2),(3,'Petr Novak',NULL,3),(4,'Lotte Baum','0170-4',5),(5,'Finn Larsen',NULL,NULL),(6,'Jo Hartl','0170-6',2);
+INSERT INTO LevelReading VALUES (1,1,'2024-05-30',210,340.0),(2,1,'2024-06-02',488,1210.5),(3,2,'2024-06-03',655,1604.0),(4,3,'2024-06-01',301,95.2),(5,3,'2024-06-05',176,NULL),(6,5,'2024-06-02',330,410.0),(7,4,'2024-06-02',297,70.8),(8,2,'2024-06-08',390,880.0),(9,5,'2024-08-20',92,48.5),(10,1,'2024-08-20',118,150.0);
+INSERT INTO Alert VALUES (1,1,'2024-06-01','orange','2024-06-05',0),(2,2,'2024-06-02','red','2024-06-07',1400),(3,3,'2024-06-01','red','2024-06-03',85),(4,4,'2024-06-02','yellow','2024-06-03',0),(5,5,'2024-06-02','yellow','2024-06-04',0),(6,2,'2024-12-20','orange',NULL,NULL);

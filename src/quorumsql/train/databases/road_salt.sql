@@ -1,0 +1,12 @@
+CREATE TABLE sheds (shed_id INTEGER PRIMARY KEY, place TEXT, capacity_t INTEGER, stock_t INTEGER, covered INTEGER);
+CREATE TABLE vendors (vendor_id INTEGER PRIMARY KEY, vendor TEXT, mine TEXT, price_per_t REAL);
+CREATE TABLE deliveries (deliv_id INTEGER PRIMARY KEY, shed_id INTEGER REFERENCES sheds(shed_id), vendor_id INTEGER REFERENCES vendors(vendor_id), deliv_date TEXT, tonnes INTEGER, quality TEXT);
+CREATE TABLE gritters (grit_no INTEGER PRIMARY KEY, nickname TEXT, hopper_t INTEGER, bought INTEGER, shed_id INTEGER REFERENCES sheds(shed_id));
+CREATE TABLE routes (route_id TEXT PRIMARY KEY, route_name TEXT, km INTEGER, priority INTEGER);
+CREATE TABLE runs (run_id INTEGER PRIMARY KEY, grit_no INTEGER REFERENCES gritters(grit_no), route_id TEXT REFERENCES routes(route_id), run_date TEXT, driver TEXT, air_temp INTEGER, spread_t REAL);
+INSERT INTO sheds VALUES (1,'Glenmore',4000,2750,1),(2,'Kirkton',2500,400,1),(3,'Dalry Cross',1200,1150,0),(4,'Upper Moor',800,0,0),(5,'Port Ellis',3000,NULL,1);
+INSERT INTO vendors VALUES (1,'Cheshire Rock','Winsford',42.5),(2,'Antrim Salt','Kilroot',47),(3,'Baltic Minerals','Inowroclaw',39.8),(4,'Sea Pan Co',NULL,61);
+INSERT INTO deliveries VALUES (1,1,1,'2023-09-12',900,'dry'),(2,1,2,'2023-10-02',600,'dry'),(3,2,1,'2023-10-15',450,'damp'),(4,3,3,'2023-10-20',700,'lumpy'),(5,5,2,'2023-11-05',800,'dry'),(6,2,3,'2024-01-09',300,'lumpy'),(7,1,1,'2024-01-22',500,'damp');
+INSERT INTO gritters VALUES (1,'Gritty McGrit',9,2017,1),(2,'Salt Shaker',6,2012,1),(3,'Sir Spreadalot',9,2021,2),(4,'Ice Queen',12,2023,3),(5,'Old Faithful',4,1999,NULL),(6,'Meltdown',6,2015,2);
+INSERT INTO routes VALUES ('R1','A9 North',64,1),('R2','Town Loop',22,1),('R3','Moor Road',38,2),('R4','Village Lanes',51,3),('R5','Harbour Spur',9,2);
+INSERT INTO runs VALUES (1,1,'R1','2024-01-03','Fraser',-4,8.2),(2,2,'R2','2024-01-03','Morag',-3,3.1),(3,3,'R3','2024-01-03','Ken',-6,5),(4,1,'R1','2024-01-04','Fraser',-7,8.8),(5,4,'R2','2024-01-04','Aileen',-5,4.4),(6,3,'R4','2024-01-05','Ken',-2,4.9),(7,6,'R3','2024-01-17','Morag',-9,5.6),(8,1,'R1','2024-01-17','Aileen',-8,9),(9,2,'R2','2024-01-18','Morag',NULL,3.4),(10,4,'R3','2024-02-08','Fraser',0,2.5);

@@ -1,0 +1,12 @@
+CREATE TABLE team (team_id INTEGER PRIMARY KEY, team_nm TEXT, grade INTEGER, sponsor TEXT);
+CREATE TABLE builder (b_id INTEGER PRIMARY KEY, b_nm TEXT, team_id INTEGER REFERENCES team(team_id), role TEXT, joined TEXT);
+CREATE TABLE robot (r_id INTEGER PRIMARY KEY, r_nm TEXT, team_id INTEGER REFERENCES team(team_id), weight_kg REAL, drive TEXT, st TEXT);
+CREATE TABLE part (part_no TEXT PRIMARY KEY, part_nm TEXT, unit_price REAL, stock INTEGER, shelf TEXT);
+CREATE TABLE robot_part (r_id INTEGER REFERENCES robot(r_id), part_no TEXT REFERENCES part(part_no), qty INTEGER, PRIMARY KEY (r_id, part_no));
+CREATE TABLE bout (bout_id INTEGER PRIMARY KEY, red_r INTEGER REFERENCES robot(r_id), blue_r INTEGER REFERENCES robot(r_id), win_r INTEGER REFERENCES robot(r_id), bout_dt TEXT, secs INTEGER);
+INSERT INTO team VALUES (1,'Gearheads',9,'Volt GmbH'),(2,'Circuit Breakers',10,NULL),(3,'Rusty Bolts',8,'Ironmonger Lee'),(4,'Null Pointers',11,'Volt GmbH'),(5,'Sparklers',7,NULL);
+INSERT INTO builder VALUES (1,'Amos',1,'driver','2021-09-10'),(2,'Bea',1,'coder','2022-09-12'),(3,'Chidi',2,'driver','2020-09-07'),(4,'Dora',2,'mechanic','2022-01-15'),(5,'Emil',3,'mechanic','2023-02-01'),(6,'Faye',4,'coder','2019-09-09'),(7,'Gil',4,'driver','2021-01-20'),(8,'Hao',NULL,'coder','2023-09-11');
+INSERT INTO robot VALUES (1,'Crusher',1,12.5,'tracks','ready'),(2,'Wasp',2,4.2,'wheels','ready'),(3,'Old Tin',3,18.0,'wheels','scrapped'),(4,'Segfault',4,9.8,'legs','in repair'),(5,'Bumblebee',2,5.1,'wheels','ready'),(6,'Crab',4,7.4,'legs','ready'),(7,'Puddle',5,NULL,'wheels','planned');
+INSERT INTO part VALUES ('M10','servo motor',18.5,24,'A1'),('M20','stepper motor',27.0,6,'A1'),('C05','camera',45.0,3,'B2'),('B11','battery pack',32.0,0,'C1'),('W30','rubber wheel',4.5,60,NULL),('S77','ultrasonic sensor',9.9,15,'B2'),('L01','lidar',210.0,1,'B3');
+INSERT INTO robot_part VALUES (1,'M20',4),(1,'B11',2),(1,'C05',1),(2,'M10',2),(2,'W30',3),(2,'S77',2),(3,'W30',4),(3,'M20',2),(4,'M10',12),(4,'B11',1),(5,'M10',2),(5,'W30',4),(6,'M10',8),(6,'C05',1);
+INSERT INTO bout VALUES (1,1,2,1,'2023-03-11',95),(2,4,3,4,'2023-03-11',140),(3,2,5,5,'2023-03-12',60),(4,1,4,1,'2023-04-22',180),(5,6,1,NULL,'2023-05-06',300),(6,5,6,6,'2023-05-06',75),(7,2,6,2,'2023-06-17',110);

@@ -1,0 +1,10 @@
+CREATE TABLE clubs (id INTEGER PRIMARY KEY, name TEXT, harbour TEXT, country TEXT);
+CREATE TABLE boats (id INTEGER PRIMARY KEY, name TEXT, sail_no TEXT, class TEXT, length_m REAL, built INTEGER, club_id INTEGER REFERENCES clubs(id));
+CREATE TABLE sailors (id INTEGER PRIMARY KEY, name TEXT, birthday TEXT, weight INTEGER, boat_id INTEGER REFERENCES boats(id), role TEXT);
+CREATE TABLE races (id INTEGER PRIMARY KEY, name TEXT, day TEXT, wind_kn INTEGER, status TEXT);
+CREATE TABLE results (race_id INTEGER REFERENCES races(id), boat_id INTEGER REFERENCES boats(id), place INTEGER, minutes INTEGER, penalty INTEGER, PRIMARY KEY (race_id, boat_id));
+INSERT INTO clubs VALUES (1,'Seaward YC','Kiel','Germany'),(2,'Oresund Sailing','Helsingor','Denmark'),(3,'Baltic Mariners','Gdynia','Poland'),(4,'Fjord Club','Oslo','Norway'),(5,'Laboe Juniors','Kiel','Germany');
+INSERT INTO boats VALUES (1,'Windfall','GER 101','Dragon',8.9,1998,1),(2,'Albatross','GER 207','J70',6.9,2015,1),(3,'Havfrue','DEN 33','J70',6.9,2018,2),(4,'Syrena','POL 12','Dragon',8.9,2003,3),(5,'Nordlys','NOR 5','Melges',7.3,2020,4),(6,'Valborg','DEN 41','Dragon',8.9,NULL,2),(7,'Old Molly','GER 9','Folkboat',7.6,1967,NULL),(8,'Burza','POL 88','J70',6.9,2021,3);
+INSERT INTO sailors VALUES (1,'Heike Thoms','1984-07-11',66,1,'helm'),(2,'Bernd Kroll','1971-03-29',88,1,'crew'),(3,'Lars Friis','1990-01-16',81,3,'helm'),(4,'Maja Bruun','1999-10-04',59,3,'crew'),(5,'Tomasz Lis','1987-05-22',84,4,'helm'),(6,'Ingrid Moe','1993-12-12',63,5,'helm'),(7,'Arne Hauge','1968-09-01',92,5,'crew'),(8,'Ola Krol','2002-02-27',57,8,'helm'),(9,'Pia Sommer','2004-06-08',NULL,NULL,'crew'),(10,'Jan Witt','1979-11-19',79,2,'helm');
+INSERT INTO races VALUES (1,'Opening Dash','2024-06-15',14,'sailed'),(2,'Lighthouse Run','2024-06-16',22,'sailed'),(3,'Night Leg','2024-06-17',31,'abandoned'),(4,'Harbour Sprint','2024-06-18',9,'sailed'),(5,'Final Cup','2024-06-19',NULL,'postponed');
+INSERT INTO results VALUES (1,1,2,71,0),(1,2,1,68,0),(1,3,3,74,1),(1,4,4,80,0),(2,1,1,95,0),(2,3,2,97,0),(2,5,3,99,2),(2,8,NULL,NULL,0),(4,2,2,41,0),(4,3,1,38,0),(4,5,3,44,1),(4,4,5,52,0),(4,8,4,47,0);

@@ -1,0 +1,10 @@
+CREATE TABLE operators (op_id INTEGER PRIMARY KEY, op_name TEXT, nation TEXT, staff INTEGER);
+CREATE TABLE satellites (norad_id INTEGER PRIMARY KEY, sat_name TEXT, op_id INTEGER REFERENCES operators(op_id), launched TEXT, orbit TEXT, altitude_km INTEGER, status TEXT);
+CREATE TABLE ground_stations (gs_code TEXT PRIMARY KEY, place TEXT, dish_m REAL, owner_id INTEGER REFERENCES operators(op_id), remote INTEGER);
+CREATE TABLE passes (pass_id INTEGER PRIMARY KEY, norad_id INTEGER REFERENCES satellites(norad_id), gs_code TEXT REFERENCES ground_stations(gs_code), pass_day TEXT, max_elev INTEGER, minutes REAL, result TEXT);
+CREATE TABLE downloads (dl_id INTEGER PRIMARY KEY, pass_id INTEGER REFERENCES passes(pass_id), payload TEXT, megabytes INTEGER, errors INTEGER);
+INSERT INTO operators VALUES (1,'Polar Eye','Norway',85),(2,'AgriSat','Brazil',140),(3,'SkyRelay','USA',620),(4,'UniCube','Germany',12);
+INSERT INTO satellites VALUES (40101,'IceScan-1',1,'2014-06-20','polar',690,'active'),(43205,'IceScan-2',1,'2018-02-11','polar',700,'active'),(44810,'Colheita',2,'2019-11-30','sun-synchronous',620,'active'),(38900,'RelayMax',3,'2012-12-05','geostationary',35786,'retired'),(55010,'CubeBee',4,'2023-01-03','polar',520,'tumbling'),(56200,'RelayNeo',3,'2023-04-27','geostationary',35790,'active');
+INSERT INTO ground_stations VALUES ('SVA','Svalbard',13.0,1,1),('CUI','Cuiaba',11.3,2,0),('BRE','Bremen',3.5,4,0),('DEN','Denver',9.0,3,0),('TRO','Tromso',7.3,1,1);
+INSERT INTO passes VALUES (1,40101,'SVA','2024-06-01',78,11.5,'ok'),(2,43205,'SVA','2024-06-01',45,9.8,'ok'),(3,44810,'CUI','2024-06-01',66,10.2,'partial'),(4,55010,'BRE','2024-06-02',12,4.1,'lost'),(5,40101,'TRO','2024-06-02',33,8.0,'ok'),(6,44810,'SVA','2024-06-03',81,11.9,'ok'),(7,55010,'BRE','2024-06-04',54,7.7,'partial'),(8,43205,'TRO','2024-06-05',19,5.6,NULL),(9,40101,'CUI','2024-06-06',25,6.3,'lost');
+INSERT INTO downloads VALUES (1,1,'radar',5200,0),(2,2,'radar',4100,3),(3,3,'camera',2600,41),(4,5,'telemetry',90,0),(5,6,'camera',7300,2),(6,7,'telemetry',15,9),(7,6,'telemetry',70,NULL),(8,1,'telemetry',85,0);

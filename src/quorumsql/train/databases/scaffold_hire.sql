@@ -1,0 +1,12 @@
+CREATE TABLE depot (dep_id INTEGER PRIMARY KEY, dep_nm TEXT, city TEXT, cap_t REAL);
+CREATE TABLE erector (er_id INTEGER PRIMARY KEY, er_nm TEXT, dep_id INTEGER REFERENCES depot(dep_id), day_pay REAL, cert_exp TEXT, boss_id INTEGER REFERENCES erector(er_id));
+CREATE TABLE cust (cust_id INTEGER PRIMARY KEY, cust_nm TEXT, sector TEXT, city TEXT);
+CREATE TABLE hire (hire_id INTEGER PRIMARY KEY, cust_id INTEGER REFERENCES cust(cust_id), out_dep INTEGER REFERENCES depot(dep_id), back_dep INTEGER REFERENCES depot(dep_id), site_addr TEXT, out_dt TEXT, back_dt TEXT, wk_rate REAL, stat TEXT);
+CREATE TABLE gang (hire_id INTEGER REFERENCES hire(hire_id), er_id INTEGER REFERENCES erector(er_id), hrs REAL, PRIMARY KEY (hire_id, er_id));
+CREATE TABLE inspection (insp_id INTEGER PRIMARY KEY, hire_id INTEGER REFERENCES hire(hire_id), insp_dt TEXT, inspector TEXT, defect TEXT, ok INTEGER);
+INSERT INTO depot VALUES (1,'Northgate','Chester',180),(2,'Canal Yard','Wrexham',95),(3,'Docklands','Liverpool',260),(4,'Old Quarry','Mold',40);
+INSERT INTO erector VALUES (1,'Frank Doyle',1,190,'2025-06-30',NULL),(2,'Jed Morris',1,145,'2024-02-28',1),(3,'Stella Kane',3,160,'2026-01-31',1),(4,'Luca Bruni',3,138,NULL,3),(5,'Gwil Parry',2,142,'2024-10-31',1),(6,'Ash Turner',3,110,NULL,3);
+INSERT INTO cust VALUES (1,'Brightwall Painters','painting','Chester'),(2,'Mersey Homes','building','Liverpool'),(3,'Diocese of Mold','church','Mold'),(4,'Rooftop Solar','energy','Wrexham'),(5,'Harker Stone','building','Chester'),(6,'Neon Signs Ltd','advertising','Liverpool');
+INSERT INTO hire VALUES (1,1,1,1,'Foregate 12','2023-01-09','2023-02-06',420,'returned'),(2,2,3,3,'Albert Quay','2022-10-03','2023-03-27',1850,'returned'),(3,3,2,1,'St Asaph Steeple','2023-02-13','2023-06-12',990,'returned'),(4,2,3,NULL,'Princes Tower','2023-04-17',NULL,2600,'standing'),(5,4,2,NULL,'Maelor Farm','2023-05-02',NULL,310,'standing'),(6,5,1,NULL,'City Wall','2023-05-22',NULL,1240,'late'),(7,1,1,2,'Eastgate 3','2023-03-06','2023-03-20',280,'returned');
+INSERT INTO gang VALUES (1,1,16),(1,2,18),(2,3,60),(2,4,64),(3,5,48),(3,1,30),(4,3,72),(4,4,75),(5,5,12),(6,2,40),(7,2,9);
+INSERT INTO inspection VALUES (1,1,'2023-01-16','Ms Rowe',NULL,1),(2,2,'2022-11-01','Mr Stott','loose clamp',0),(3,2,'2022-11-08','Mr Stott',NULL,1),(4,3,'2023-03-01','Ms Rowe','missing board',0),(5,3,'2023-03-04','Ms Rowe',NULL,1),(6,4,'2023-05-15','Mr Stott','missing toe board',0),(7,6,'2023-06-01','Ms Rowe',NULL,1),(8,2,'2023-01-10','Ms Rowe',NULL,1);

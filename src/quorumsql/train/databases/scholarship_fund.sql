@@ -1,0 +1,12 @@
+CREATE TABLE donor (donorId INTEGER PRIMARY KEY, donorName TEXT, donorType TEXT, country TEXT);
+CREATE TABLE scholarship (schId INTEGER PRIMARY KEY, schName TEXT, donorId INTEGER REFERENCES donor(donorId), amount INTEGER, places INTEGER, deadline TEXT);
+CREATE TABLE applicant (appId INTEGER PRIMARY KEY, fullName TEXT, birthDate TEXT, homeTown TEXT, gpa REAL, householdIncome INTEGER);
+CREATE TABLE reviewer (revId INTEGER PRIMARY KEY, revName TEXT, field TEXT);
+CREATE TABLE application (aplId INTEGER PRIMARY KEY, appId INTEGER REFERENCES applicant(appId), schId INTEGER REFERENCES scholarship(schId), firstReviewer INTEGER REFERENCES reviewer(revId), secondReviewer INTEGER REFERENCES reviewer(revId), sentOn TEXT, decision TEXT);
+CREATE TABLE payout (payId INTEGER PRIMARY KEY, aplId INTEGER REFERENCES application(aplId), paidOn TEXT, sum INTEGER);
+INSERT INTO donor VALUES (1,'Halden Foundation','foundation','Norway'),(2,'Mrs Iris Blake','private','Ireland'),(3,'Tessa Motors','company','Italy'),(4,'Rotary Alba','club','Italy'),(5,'Old Boys 1962','club','Ireland');
+INSERT INTO scholarship VALUES (1,'First Step',1,3000,4,'2023-03-31'),(2,'Blake Bursary',2,1500,2,'2023-05-15'),(3,'Engineers of Tomorrow',3,6000,3,'2023-04-30'),(4,'Alba Travel Grant',4,900,6,'2023-06-30'),(5,'Northern Step',1,4500,1,'2023-09-30'),(6,'Night Owl Prize',NULL,500,1,NULL);
+INSERT INTO applicant VALUES (1,'Carla Neri','2003-04-11','Alba',3.8,24000),(2,'Owen Daly','2002-09-02','Cork',3.1,41000),(3,'Siri Dahl','2004-01-19','Bergen',3.9,NULL),(4,'Paolo Gatti','2001-12-05','Alba',2.9,18000),(5,'Maeve Quinn','2003-07-27','Cork',3.5,33000),(6,'Jon Berg','2002-02-14','Oslo',3.3,52000),(7,'Lia Serra','2004-05-30','Turin',3.7,27500),(8,'Ned Foley','2003-10-08','Galway',2.7,NULL);
+INSERT INTO reviewer VALUES (1,'Dr Pugh','physics'),(2,'Ms Adair','history'),(3,'Mr Costa','engineering'),(4,'Dr Wolff','law');
+INSERT INTO application VALUES (1,1,3,3,1,'2023-04-02','granted'),(2,2,2,2,NULL,'2023-05-01','refused'),(3,3,1,1,2,'2023-03-15','granted'),(4,4,4,2,3,'2023-06-12','granted'),(5,5,2,2,1,'2023-04-20','granted'),(6,6,1,1,NULL,'2023-03-30','refused'),(7,7,3,3,1,'2023-04-28','pending'),(8,1,4,2,NULL,'2023-06-02','pending'),(9,3,5,1,3,'2023-09-01','granted'),(10,6,5,3,1,'2023-09-12','refused');
+INSERT INTO payout VALUES (1,1,'2023-07-01',3000),(2,1,'2024-01-05',3000),(3,3,'2023-06-01',3000),(4,4,'2023-07-15',900),(5,5,'2023-08-01',750),(6,9,'2023-11-02',4500);

@@ -1,0 +1,14 @@
+CREATE TABLE Depot (DepotId INTEGER PRIMARY KEY, DepotName TEXT, Town TEXT);
+CREATE TABLE Bus (Plate TEXT PRIMARY KEY, Model TEXT, Seats INTEGER, YearBuilt INTEGER, DepotId INTEGER REFERENCES Depot(DepotId), SeatBelts INTEGER);
+CREATE TABLE Driver (DriverId INTEGER PRIMARY KEY, DriverName TEXT, Born TEXT, LicenceUntil TEXT, Wage REAL, Tel TEXT);
+CREATE TABLE Route (RouteId INTEGER PRIMARY KEY, RouteName TEXT, LengthKm REAL, Plate TEXT REFERENCES Bus(Plate), MainDriver INTEGER REFERENCES Driver(DriverId), ReserveDriver INTEGER REFERENCES Driver(DriverId));
+CREATE TABLE Stop (StopId INTEGER PRIMARY KEY, RouteId INTEGER REFERENCES Route(RouteId), StopName TEXT, PickUp TEXT, Shelter INTEGER);
+CREATE TABLE Rider (RiderId INTEGER PRIMARY KEY, RiderName TEXT, Grade INTEGER, StopId INTEGER REFERENCES Stop(StopId), PassStatus TEXT);
+CREATE TABLE Delay (DelayId INTEGER PRIMARY KEY, RouteId INTEGER REFERENCES Route(RouteId), DelayDate TEXT, Minutes INTEGER, Reason TEXT);
+INSERT INTO Depot VALUES (1,'Mill Lane','Harton'),(2,'Station Yard','Colby'),(3,'Quarry','Harton');
+INSERT INTO Bus VALUES ('HA 101','Setra 415',52,2012,1,0),('HA 102','MAN Lion',48,2018,1,1),('CO 201','Sprinter',19,2021,2,1),('CO 202','Setra 417',56,2009,2,0),('HA 103','Sprinter',22,2023,NULL,1);
+INSERT INTO Driver VALUES (1,'Olga Bern','1968-04-04','2025-01-31',19.5,'0151'),(2,'Ted Malone','1980-12-12','2023-11-30',18.0,'0152'),(3,'Aydin Sari','1991-07-23','2026-06-30',17.0,NULL),(4,'Ruth Kay','1959-02-15','2024-02-28',20.0,'0154'),(5,'Mick Doran','1975-10-01','2024-09-30',18.5,NULL);
+INSERT INTO Route VALUES (1,'North Loop',24.5,'HA 101',1,2),(2,'River Line',18.0,'HA 102',2,NULL),(3,'Hill Farms',33.0,'CO 201',3,1),(4,'Colby Direct',9.5,'CO 202',4,3),(5,'Evening Run',15.0,NULL,1,NULL);
+INSERT INTO Stop VALUES (1,1,'Church','07:05',1),(2,1,'Mill Bridge','07:15',0),(3,2,'Weir','07:20',1),(4,2,'Boat House','07:28',0),(5,3,'Upper Farm','06:50',0),(6,3,'Mill Cross','07:10',1),(7,4,'Colby Market','07:35',1);
+INSERT INTO Rider VALUES (1,'Jess Hart',5,1,'valid'),(2,'Adam Hart',8,1,'valid'),(3,'Lily Moss',6,2,'expired'),(4,'Omar Aziz',7,3,'valid'),(5,'Pia Beck',9,5,'refused'),(6,'Noel Grey',5,7,'valid'),(7,'Tara Flint',10,7,'expired'),(8,'Kit Wells',6,NULL,'applied for');
+INSERT INTO Delay VALUES (1,1,'2023-01-16',12,'snow'),(2,3,'2023-01-16',35,'snow'),(3,3,'2023-02-20',20,'flat tyre'),(4,2,'2023-03-02',8,'road works'),(5,3,'2023-03-14',15,NULL),(6,1,'2023-05-08',5,'road works');

@@ -1,0 +1,12 @@
+CREATE TABLE schools (school_id INTEGER PRIMARY KEY, school TEXT, borough TEXT, kind TEXT, roll INTEGER);
+CREATE TABLE nurses (nurse_id INTEGER PRIMARY KEY, nurse TEXT, band INTEGER, term_only INTEGER);
+CREATE TABLE postings (nurse_id INTEGER REFERENCES nurses(nurse_id), school_id INTEGER REFERENCES schools(school_id), weekday TEXT, PRIMARY KEY (nurse_id, school_id));
+CREATE TABLE pupils (pupil_id INTEGER PRIMARY KEY, pupil TEXT, year_group INTEGER, school_id INTEGER REFERENCES schools(school_id), allergy TEXT, gp TEXT);
+CREATE TABLE incidents (incident_id INTEGER PRIMARY KEY, pupil_id INTEGER REFERENCES pupils(pupil_id), nurse_id INTEGER REFERENCES nurses(nurse_id), happened TEXT, complaint TEXT, sent_home INTEGER);
+CREATE TABLE checks (check_id INTEGER PRIMARY KEY, pupil_id INTEGER REFERENCES pupils(pupil_id), check_type TEXT, checked TEXT, outcome TEXT);
+INSERT INTO schools VALUES (1,'Ashfield Primary','Camden','primary',310),(2,'Brook Academy','Camden','secondary',980),(3,'St Mary','Hackney','primary',205),(4,'Parkside High','Islington','secondary',1150),(5,'Little Oaks','Hackney','nursery',60);
+INSERT INTO nurses VALUES (1,'Joan Tully',7,0),(2,'Blessing Eze',6,1),(3,'Ravi Nair',5,1),(4,'Moira Kerr',6,0);
+INSERT INTO postings VALUES (1,2,'Monday'),(1,4,'Tuesday'),(2,1,'Monday'),(2,3,'Thursday'),(3,4,'Wednesday');
+INSERT INTO pupils VALUES (1,'Alfie Dunn',3,1,'peanuts','Dr Shaw'),(2,'Zainab Khan',8,2,NULL,'Dr Shaw'),(3,'Leo Marsh',10,4,'bee stings','Dr Ovid'),(4,'Ruby Tate',5,3,NULL,NULL),(5,'Owen Pike',9,2,'peanuts','Dr Cole'),(6,'Freya Hart',2,1,'eggs','Dr Cole'),(7,'Kofi Mensah',11,4,NULL,'Dr Ovid'),(8,'Amelie Roy',3,3,'latex',NULL);
+INSERT INTO incidents VALUES (1,1,2,'2024-01-15','rash',1),(2,2,1,'2024-01-22','headache',0),(3,3,3,'2024-01-24','sprained ankle',1),(4,5,1,'2024-02-05','asthma attack',1),(5,1,2,'2024-02-12','nosebleed',0),(6,4,2,'2024-02-15','headache',0),(7,7,3,'2024-02-21','cut finger',0),(8,3,1,'2024-02-27','headache',1),(9,5,1,'2024-03-04','nosebleed',0);
+INSERT INTO checks VALUES (1,1,'vision','2023-11-06','pass'),(2,6,'vision','2023-11-06','refer'),(3,4,'hearing','2023-11-16','pass'),(4,8,'hearing','2023-11-16','refer'),(5,2,'vision','2023-12-04',NULL),(6,8,'vision','2023-11-16','pass'),(7,3,'scoliosis','2023-12-06','refer');

@@ -1,0 +1,10 @@
+CREATE TABLE tbl_teacher (t_id INTEGER PRIMARY KEY, t_name TEXT, t_subject TEXT, t_hours INTEGER, t_phone TEXT);
+CREATE TABLE tbl_room (r_id INTEGER PRIMARY KEY, r_label TEXT, r_floor INTEGER, r_seats INTEGER, r_projector INTEGER);
+CREATE TABLE tbl_class (c_id INTEGER PRIMARY KEY, c_label TEXT, c_grade INTEGER, c_pupils INTEGER, c_tutor INTEGER REFERENCES tbl_teacher(t_id), c_deputy INTEGER REFERENCES tbl_teacher(t_id));
+CREATE TABLE tbl_period (p_no INTEGER PRIMARY KEY, p_start TEXT, p_end TEXT);
+CREATE TABLE tbl_lesson (l_id INTEGER PRIMARY KEY, c_id INTEGER REFERENCES tbl_class(c_id), t_id INTEGER REFERENCES tbl_teacher(t_id), r_id INTEGER REFERENCES tbl_room(r_id), p_no INTEGER REFERENCES tbl_period(p_no), l_day TEXT, l_subject TEXT, l_state TEXT);
+INSERT INTO tbl_teacher VALUES (1,'Mr Abbott','Maths',24,'555-101'),(2,'Ms Byrne','English',26,'555-102'),(3,'Mr Castle','Biology',20,NULL),(4,'Mrs Drew','French',18,'555-104'),(5,'Ms Egan','Sport',25,NULL),(6,'Mr Frost','Maths',12,'555-106'),(7,'Mrs Gill','Art',8,'555-107');
+INSERT INTO tbl_room VALUES (1,'Lab 1',0,24,1),(2,'Room 12',1,30,0),(3,'Room 14',1,28,1),(4,'Gym',0,60,0),(5,'Studio',2,20,0),(6,'Room 21',2,32,1);
+INSERT INTO tbl_class VALUES (1,'5A',5,27,2,1),(2,'5B',5,25,4,NULL),(3,'6A',6,29,1,3),(4,'7A',7,22,3,2),(5,'7B',7,24,5,NULL),(6,'8A',8,19,2,6);
+INSERT INTO tbl_period VALUES (1,'08:00','08:45'),(2,'08:50','09:35'),(3,'09:50','10:35'),(4,'10:40','11:25'),(5,'11:30','12:15'),(6,'13:00','13:45');
+INSERT INTO tbl_lesson VALUES (1,1,1,2,1,'Monday','Maths','held'),(2,1,2,2,2,'Monday','English','held'),(3,2,4,3,1,'Monday','French','cancelled'),(4,3,3,1,3,'Tuesday','Biology','held'),(5,4,1,3,4,'Tuesday','Maths','moved'),(6,5,5,4,5,'Wednesday','Sport','held'),(7,4,5,4,5,'Wednesday','Sport','held'),(8,3,2,2,1,'Thursday','English','cancelled'),(9,2,6,6,2,'Thursday','Maths','held'),(10,1,3,1,4,'Friday','Biology','held'),(11,5,1,6,3,'Friday','Maths','held'),(12,2,1,6,1,'Friday','Maths','held');

@@ -1,0 +1,12 @@
+CREATE TABLE destinations (id INTEGER PRIMARY KEY, name TEXT, country TEXT, distance_km INTEGER, entrance_fee REAL);
+CREATE TABLE teachers (id INTEGER PRIMARY KEY, name TEXT, first_aid INTEGER, mobile TEXT);
+CREATE TABLE coaches (id INTEGER PRIMARY KEY, company TEXT, seats INTEGER, price_per_day REAL);
+CREATE TABLE trips (id INTEGER PRIMARY KEY, destination_id INTEGER REFERENCES destinations(id), leader_id INTEGER REFERENCES teachers(id), helper_id INTEGER REFERENCES teachers(id), coach_id INTEGER REFERENCES coaches(id), departure TEXT, days INTEGER, status TEXT);
+CREATE TABLE pupils (id INTEGER PRIMARY KEY, name TEXT, form TEXT, birthday TEXT, allergy TEXT);
+CREATE TABLE bookings (pupil_id INTEGER REFERENCES pupils(id), trip_id INTEGER REFERENCES trips(id), paid REAL, consent INTEGER, PRIMARY KEY (pupil_id, trip_id));
+INSERT INTO destinations VALUES (1,'Salt Mine','Austria',180,12.5),(2,'Roman Fort','Germany',60,6.0),(3,'Seal Island','Netherlands',410,9.0),(4,'Castle Rock','Germany',95,8.0),(5,'Science Dome','Switzerland',240,18.0),(6,'Butterfly Park','Austria',130,NULL);
+INSERT INTO teachers VALUES (1,'Karin Moll',1,'0170-11'),(2,'Bernd Ott',0,'0170-12'),(3,'Selma Aydin',1,NULL),(4,'Jan Fuchs',0,'0170-14'),(5,'Eva Roth',1,'0170-15');
+INSERT INTO coaches VALUES (1,'Blitz Reisen',50,620.0),(2,'Alpenbus',32,480.0),(3,'Kutscher & Sohn',60,700.0),(4,'MiniTour',16,250.0);
+INSERT INTO trips VALUES (1,1,1,2,1,'2023-05-10',2,'done'),(2,2,2,NULL,2,'2023-05-22',1,'done'),(3,3,3,1,1,'2023-06-12',5,'planned'),(4,4,1,3,2,'2023-06-20',1,'cancelled'),(5,5,5,4,3,'2023-07-03',3,'planned'),(6,2,3,NULL,NULL,'2023-09-14',1,'planned');
+INSERT INTO pupils VALUES (1,'Lena Hartmann','6a','2011-03-02','nuts'),(2,'Paul Schmitz','6a','2011-07-19',NULL),(3,'Mira Kaya','6b','2010-12-24',NULL),(4,'Felix Baum','7a','2010-04-05','bees'),(5,'Zoe Klein','7a','2010-01-15',NULL),(6,'Ole Hansen','6b','2011-09-09','milk'),(7,'Ida Sommer','7b','2009-11-11',NULL),(8,'Max Huber','7b','2010-02-28',NULL);
+INSERT INTO bookings VALUES (1,1,95.0,1),(2,1,95.0,1),(3,1,40.0,1),(1,3,150.0,1),(4,3,310.0,1),(5,3,NULL,0),(6,2,20.0,1),(7,5,210.0,0),(3,5,210.0,1),(4,4,25.0,1),(1,6,20.0,0),(6,5,NULL,1);

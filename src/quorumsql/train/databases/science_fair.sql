@@ -1,0 +1,12 @@
+CREATE TABLE categories (cat_id INTEGER PRIMARY KEY, label TEXT, prize_money INTEGER);
+CREATE TABLE schools (sch_id INTEGER PRIMARY KEY, sch_name TEXT, county TEXT);
+CREATE TABLE judges (jdg_id INTEGER PRIMARY KEY, jdg_name TEXT, employer TEXT, cat_id INTEGER REFERENCES categories(cat_id), chief INTEGER);
+CREATE TABLE projects (prj_id INTEGER PRIMARY KEY, headline TEXT, cat_id INTEGER REFERENCES categories(cat_id), sch_id INTEGER REFERENCES schools(sch_id), table_no INTEGER, needs_power INTEGER, progress TEXT);
+CREATE TABLE inventors (inv_id INTEGER PRIMARY KEY, inv_name TEXT, age INTEGER, prj_id INTEGER REFERENCES projects(prj_id));
+CREATE TABLE scores (prj_id INTEGER REFERENCES projects(prj_id), jdg_id INTEGER REFERENCES judges(jdg_id), points INTEGER, remark TEXT, PRIMARY KEY (prj_id, jdg_id));
+INSERT INTO categories VALUES (1,'Biology',500),(2,'Chemistry',400),(3,'Engineering',800),(4,'Astronomy',300),(5,'Mathematics',350);
+INSERT INTO schools VALUES (1,'Elm Park','Kent'),(2,'Riverside','Essex'),(3,'St Hilda','Kent'),(4,'Moorland','Devon'),(5,'Quayside','Essex');
+INSERT INTO judges VALUES (1,'Dr Amos','Royal Garden',1,1),(2,'Prof Bell','Aston Lab',2,0),(3,'Ms Cho','Bridgeworks',3,1),(4,'Mr Dunn',NULL,3,0),(5,'Dr Eze','Star Watch',4,0),(6,'Mrs Fry','Bridgeworks',NULL,0);
+INSERT INTO projects VALUES (1,'Bee Radar',1,1,12,1,'admitted'),(2,'Rust Never Sleeps',2,2,14,0,'admitted'),(3,'Paper Bridge',3,2,NULL,0,'rejected'),(4,'Solar Kettle',3,3,21,1,'admitted'),(5,'Moon Crater Map',4,4,22,0,'admitted'),(6,'Slime Mould Maze',1,3,13,0,'disqualified'),(7,'Robot Arm',3,1,25,1,'admitted'),(8,'Red Cabbage Sensor',2,4,NULL,1,'waiting'),(9,'Prime Spirals',5,2,30,0,'admitted');
+INSERT INTO inventors VALUES (1,'Ayla Demir',14,1),(2,'Ben Cox',15,1),(3,'Cara Lynn',13,2),(4,'Dan Obi',16,3),(5,'Eve Hunt',17,4),(6,'Finn Gray',12,5),(7,'Gia Russo',15,6),(8,'Hal Peck',16,7),(9,'Isla Bond',14,7),(10,'Jude Hope',13,NULL);
+INSERT INTO scores VALUES (1,1,88,'lovely data'),(1,6,80,NULL),(2,2,71,'careful work'),(4,3,92,'very clever'),(4,4,85,NULL),(5,5,77,'nice drawings'),(7,3,95,'outstanding'),(7,4,90,'very solid'),(6,1,40,'rules broken'),(2,6,66,NULL);

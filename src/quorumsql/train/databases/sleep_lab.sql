@@ -1,0 +1,10 @@
+CREATE TABLE sleepers (id INTEGER PRIMARY KEY, name TEXT, age INTEGER, bmi REAL, referred_by TEXT);
+CREATE TABLE rooms (id INTEGER PRIMARY KEY, label TEXT, has_video INTEGER, rate INTEGER);
+CREATE TABLE techs (id INTEGER PRIMARY KEY, name TEXT, shift TEXT, certified_on TEXT);
+CREATE TABLE nights (id INTEGER PRIMARY KEY, sleeper_id INTEGER REFERENCES sleepers(id), room_id INTEGER REFERENCES rooms(id), tech_id INTEGER REFERENCES techs(id), night_date TEXT, hours_slept REAL, ahi REAL, status TEXT);
+CREATE TABLE prescriptions (id INTEGER PRIMARY KEY, sleeper_id INTEGER REFERENCES sleepers(id), device TEXT, pressure INTEGER, issued TEXT);
+INSERT INTO sleepers VALUES (1,'Walter Boon',61,33.5,'Dr Prins'),(2,'Irma Vos',47,28.1,'Dr Prins'),(3,'Dirk Smit',55,36.2,'Dr Kok'),(4,'Lotte Bos',34,22.4,NULL),(5,'Henk Mulder',70,30.0,'Dr Kok'),(6,'Fatima Amrani',42,26.7,'Dr Yilmaz'),(7,'Joris Dekker',29,24.9,NULL);
+INSERT INTO rooms VALUES (1,'Moon',1,310),(2,'Star',1,290),(3,'Cloud',0,220),(4,'Comet',0,200);
+INSERT INTO techs VALUES (1,'Anouk','late','2012-06-01'),(2,'Bram','night','2018-03-15'),(3,'Cees','night','2021-11-20'),(4,'Daan','late',NULL);
+INSERT INTO nights VALUES (1,1,1,2,'2024-03-04',5.2,42.0,'scored'),(2,1,1,3,'2024-04-08',6.8,8.5,'scored'),(3,2,2,2,'2024-03-05',6.1,12.3,'scored'),(4,3,3,3,'2024-03-06',4.4,55.1,'scored'),(5,4,2,2,'2024-03-11',7.3,2.0,'scored'),(6,5,1,1,'2024-03-12',3.9,31.4,'aborted'),(7,5,2,2,'2024-03-19',5.5,28.8,'scored'),(8,6,3,3,'2024-04-09',6.4,NULL,'pending'),(9,3,1,2,'2024-04-15',6.0,NULL,'pending');
+INSERT INTO prescriptions VALUES (1,1,'CPAP',11,'2024-03-10'),(2,3,'CPAP',14,'2024-03-13'),(3,5,'BiPAP',16,'2024-03-25'),(4,2,'mouth splint',NULL,'2024-03-12'),(5,3,'BiPAP',18,'2024-04-20');

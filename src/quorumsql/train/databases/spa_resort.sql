@@ -1,0 +1,10 @@
+CREATE TABLE guests (guest_id INTEGER PRIMARY KEY, guest_name TEXT, home_country TEXT, vip INTEGER, room_no INTEGER);
+CREATE TABLE therapists (therapist_id INTEGER PRIMARY KEY, therapist_name TEXT, tips REAL, contract TEXT);
+CREATE TABLE treatments (treatment_id INTEGER PRIMARY KEY, treatment_name TEXT, category TEXT, price REAL, minutes INTEGER);
+CREATE TABLE skills (therapist_id INTEGER REFERENCES therapists(therapist_id), treatment_id INTEGER REFERENCES treatments(treatment_id), PRIMARY KEY (therapist_id, treatment_id));
+CREATE TABLE bookings (booking_id INTEGER PRIMARY KEY, guest_id INTEGER REFERENCES guests(guest_id), treatment_id INTEGER REFERENCES treatments(treatment_id), therapist_id INTEGER REFERENCES therapists(therapist_id), booked_for TEXT, status TEXT, rating INTEGER);
+INSERT INTO guests VALUES (1,'Helene Marchand','France',1,101),(2,'Takeshi Mori','Japan',0,204),(3,'Greta Nyman','Sweden',0,207),(4,'Pablo Ortiz','Spain',1,110),(5,'Julie Marchand','France',0,101),(6,'Ole Berg','Norway',0,NULL),(7,'Carmen Gil','Spain',0,305);
+INSERT INTO therapists VALUES (1,'Dora',220,'full time'),(2,'Nils',145.5,'full time'),(3,'Mei',310,'freelance'),(4,'Stefan',NULL,'seasonal'),(5,'Ayla',90,'freelance');
+INSERT INTO treatments VALUES (1,'Hot stone massage','massage',95,75),(2,'Thai massage','massage',80,65),(3,'Mud wrap','body',65,45),(4,'Pearl facial','face',120,60),(5,'Foot reflexology','massage',50,30),(6,'Salt scrub','body',55,40),(7,'Royal bath','water',150,90);
+INSERT INTO skills VALUES (1,1),(1,3),(1,6),(2,2),(2,5),(3,2),(3,4),(3,1),(5,4);
+INSERT INTO bookings VALUES (1,1,1,1,'2024-08-01','done',5),(2,1,4,3,'2024-08-02','done',4),(3,2,2,3,'2024-08-02','done',5),(4,3,3,1,'2024-08-03','cancelled',NULL),(5,4,1,3,'2024-08-03','done',3),(6,5,5,2,'2024-08-04','done',4),(7,4,2,2,'2024-08-06','confirmed',NULL),(8,2,6,1,'2024-08-07','confirmed',NULL),(9,7,4,5,'2024-08-05','done',2),(10,1,2,2,'2024-08-08','confirmed',NULL);

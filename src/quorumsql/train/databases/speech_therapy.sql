@@ -1,0 +1,12 @@
+CREATE TABLE clinician (clinicianId INTEGER PRIMARY KEY, name TEXT, degree TEXT, hourlyFee INTEGER, remoteOk INTEGER);
+CREATE TABLE child (childId INTEGER PRIMARY KEY, name TEXT, bornOn TEXT, homeLanguage TEXT, clinicianId INTEGER REFERENCES clinician(clinicianId));
+CREATE TABLE guardian (guardianId INTEGER PRIMARY KEY, name TEXT, phone TEXT, email TEXT);
+CREATE TABLE childGuardian (childId INTEGER REFERENCES child(childId), guardianId INTEGER REFERENCES guardian(guardianId), relation TEXT, PRIMARY KEY (childId, guardianId));
+CREATE TABLE appointment (apptId INTEGER PRIMARY KEY, childId INTEGER REFERENCES child(childId), onDate TEXT, topic TEXT, length INTEGER, status TEXT);
+CREATE TABLE test (testId INTEGER PRIMARY KEY, childId INTEGER REFERENCES child(childId), testName TEXT, score INTEGER, takenOn TEXT);
+INSERT INTO clinician VALUES (1,'Megan Price','MSc',72,1),(2,'Rhys Owen','BSc',58,0),(3,'Carys Bowen','PhD',95,1),(4,'Huw Lloyd','BSc',55,1);
+INSERT INTO child VALUES (1,'Dylan','2017-03-02','Welsh',1),(2,'Priya','2018-09-21','Hindi',1),(3,'Jack','2016-05-14','English',2),(4,'Mila','2019-01-30','Polish',3),(5,'Owain','2015-11-11','Welsh',2),(6,'Zara','2020-02-17','Urdu',NULL),(7,'Finn','2017-08-25','English',3);
+INSERT INTO guardian VALUES (1,'Sian Rees','07700-1','sian@mail.uk'),(2,'Gareth Rees','07700-2',NULL),(3,'Anil Mehta','07700-3','anil@post.in'),(4,'Laura Hill',NULL,'laura@mail.uk'),(5,'Ewa Lis','07700-5',NULL),(6,'Kasim Shah','07700-6','kasim@mail.uk');
+INSERT INTO childGuardian VALUES (1,1,'mother'),(1,2,'father'),(5,1,'mother'),(5,2,'father'),(2,3,'father'),(3,4,'mother'),(4,5,'grandmother'),(7,4,'aunt');
+INSERT INTO appointment VALUES (1,1,'2024-01-10','stammer',45,'held'),(2,1,'2024-01-17','stammer',45,'held'),(3,2,'2024-01-11','lisp',30,'missed'),(4,3,'2024-01-12','vocabulary',60,'held'),(5,4,'2024-01-18','swallowing',45,'held'),(6,5,'2024-01-19','lisp',30,'cancelled'),(7,7,'2024-02-01','stammer',60,'planned'),(8,2,'2024-02-02','lisp',30,'planned'),(9,3,'2024-01-26','lisp',40,'missed');
+INSERT INTO test VALUES (1,1,'CELF',78,'2023-12-01'),(2,2,'CELF',91,'2023-12-04'),(3,3,'DEAP',64,'2023-12-11'),(4,4,'CELF',NULL,'2024-01-08'),(5,1,'DEAP',85,'2024-01-22'),(6,5,'DEAP',88,'2024-01-24'),(7,7,'CELF',70,'2024-01-29');

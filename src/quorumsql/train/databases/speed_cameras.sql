@@ -1,0 +1,10 @@
+CREATE TABLE road_section (sec_id INTEGER PRIMARY KEY, street TEXT, borough TEXT, limit_kmh INTEGER, school_zone INTEGER);
+CREATE TABLE camera (cam_id TEXT PRIMARY KEY, sec_id INTEGER REFERENCES road_section(sec_id), maker TEXT, installed TEXT, calibrated TEXT, state TEXT);
+CREATE TABLE officer (off_id INTEGER PRIMARY KEY, off_name TEXT, grade TEXT, supervisor INTEGER REFERENCES officer(off_id));
+CREATE TABLE keeper (plate TEXT PRIMARY KEY, keeper_name TEXT, town TEXT, points INTEGER);
+CREATE TABLE flash (flash_id INTEGER PRIMARY KEY, cam_id TEXT REFERENCES camera(cam_id), plate TEXT REFERENCES keeper(plate), off_id INTEGER REFERENCES officer(off_id), flash_date TEXT, speed INTEGER, fine INTEGER, outcome TEXT);
+INSERT INTO road_section VALUES (1,'Harbour Road','Docks',50,0),(2,'Elm Lane','Oakfield',30,1),(3,'Ring West','Westend',80,0),(4,'Church Street','Oakfield',30,0),(5,'Airport Link','Westend',100,0);
+INSERT INTO camera VALUES ('K1',1,'Jenoptik','2014-03-01','2023-09-12','running'),('K2',2,'Vitronic','2019-08-20','2024-01-30','running'),('K3',3,'Jenoptik','2011-06-15',NULL,'dismantled'),('K4',3,'Sensys','2022-02-10','2024-02-01','running'),('K5',4,'Vitronic','2020-11-11','2022-12-05','faulty'),('K6',NULL,'Sensys','2024-04-01',NULL,'running');
+INSERT INTO officer VALUES (1,'Helga Brandt','inspector',NULL),(2,'Sami Aho','sergeant',1),(3,'Lotte Quist','constable',2),(4,'Ray Doyle','constable',2),(5,'Vera Kolb','sergeant',1);
+INSERT INTO keeper VALUES ('AB 100','Peter Stone','Docksville',3),('CD 200','Ulla Fink','Oakton',0),('EF 300','Nick Adler','Docksville',7),('GH 400','Quickparcel','Westmere',NULL),('IJ 500','Wendy Marsh','Oakton',1),('KL 600','Otto Kern','Westmere',0);
+INSERT INTO flash VALUES (1,'K1','AB 100',3,'2024-03-02',68,70,'paid'),(2,'K1','EF 300',3,'2024-03-03',91,240,'contested'),(3,'K2','CD 200',4,'2024-03-05',41,50,'paid'),(4,'K2','GH 400',4,'2024-03-06',52,115,'paid'),(5,'K4','EF 300',3,'2024-03-09',118,320,'open'),(6,'K4','GH 400',2,'2024-03-09',97,60,'open'),(7,'K5','IJ 500',NULL,'2024-03-12',39,NULL,'dropped'),(8,'K2','EF 300',4,'2024-03-15',47,80,'contested'),(9,'K1','GH 400',2,'2024-03-20',63,50,'paid');

@@ -1,0 +1,10 @@
+CREATE TABLE tblSchools (sID INTEGER PRIMARY KEY, sName TEXT, sCity TEXT, sState TEXT);
+CREATE TABLE tblSpellers (spID INTEGER PRIMARY KEY, spName TEXT, spAge INTEGER, spSchool INTEGER REFERENCES tblSchools(sID), spCoach TEXT, spStatus TEXT);
+CREATE TABLE tblWords (wID INTEGER PRIMARY KEY, wText TEXT, wOrigin TEXT, wLetters INTEGER, wLevel INTEGER);
+CREATE TABLE tblRounds (rID INTEGER PRIMARY KEY, rTitle TEXT, rDate TEXT, rHall TEXT, rSpectators INTEGER);
+CREATE TABLE tblAttempts (aID INTEGER PRIMARY KEY, spID INTEGER REFERENCES tblSpellers(spID), wID INTEGER REFERENCES tblWords(wID), rID INTEGER REFERENCES tblRounds(rID), aCorrect INTEGER, aSeconds INTEGER);
+INSERT INTO tblSchools VALUES (1,'Maple Middle','Dayton','Ohio'),(2,'Cedar Prep','Toledo','Ohio'),(3,'Franklin School','Gary','Indiana'),(4,'Sunset Elementary','Muncie','Indiana'),(5,'Lakeview','Flint','Michigan');
+INSERT INTO tblSpellers VALUES (1,'Anjali Rao',12,1,'Ms Penn','in the final'),(2,'Ethan Cole',13,1,'Ms Penn','eliminated'),(3,'Grace Kim',11,2,NULL,'in the final'),(4,'Mateo Ruiz',14,3,'Mr Hale','disqualified'),(5,'Zara Ali',12,5,'Ms Yu','eliminated'),(6,'Noah Fink',10,2,'Mr Orr','registered'),(7,'Lily Chan',13,NULL,NULL,'in the final');
+INSERT INTO tblWords VALUES (1,'chrysanthemum','Greek',13,4),(2,'bouquet','French',7,2),(3,'rhythm','Greek',6,2),(4,'schadenfreude','German',13,5),(5,'croissant','French',9,3),(6,'kindergarten','German',12,2),(7,'chutzpah','Yiddish',8,4),(8,'cat','English',3,1);
+INSERT INTO tblRounds VALUES (1,'Heat A','2023-03-04','Gym',120),(2,'Heat B','2023-03-05','Gym',95),(3,'Semifinal','2023-04-15','City Hall',340),(4,'Final','2023-05-20','Grand Theatre',NULL);
+INSERT INTO tblAttempts VALUES (1,1,2,1,1,21),(2,2,3,1,1,35),(3,3,6,2,1,28),(4,4,5,2,1,40),(5,5,2,2,0,52),(6,1,1,3,1,47),(7,2,4,3,0,60),(8,3,7,3,1,33),(9,4,1,3,0,15),(10,7,5,1,1,25),(11,7,3,3,1,30),(12,1,5,3,1,22);

@@ -1,0 +1,10 @@
+CREATE TABLE zones (zone TEXT PRIMARY KEY, zone_desc TEXT, gates INTEGER, max_crowd INTEGER);
+CREATE TABLE stewards (id INTEGER PRIMARY KEY, name TEXT, mobile TEXT, rate REAL, badge TEXT, supervisor_id INTEGER REFERENCES stewards(id));
+CREATE TABLE matchdays (id INTEGER PRIMARY KEY, opponent TEXT, date TEXT, kickoff TEXT, risk TEXT, crowd INTEGER);
+CREATE TABLE shifts (id INTEGER PRIMARY KEY, steward_id INTEGER REFERENCES stewards(id), matchday_id INTEGER REFERENCES matchdays(id), zone TEXT REFERENCES zones(zone), hours REAL, status TEXT);
+CREATE TABLE incidents (id INTEGER PRIMARY KEY, matchday_id INTEGER REFERENCES matchdays(id), zone TEXT REFERENCES zones(zone), reported_by INTEGER REFERENCES stewards(id), kind TEXT, severity INTEGER, police INTEGER);
+INSERT INTO zones VALUES ('N','North Stand',4,9000),('S','South Terrace',6,12000),('E','Family Block',3,5000),('W','Main Stand',5,8500),('V','VIP Lounge',1,400),('P','Parking Deck',NULL,NULL);
+INSERT INTO stewards VALUES (1,'Alan Briggs','0711-1','17.5','gold',NULL),(2,'Donna Pryce','0711-2','15','silver',1),(3,'Ekow Boateng',NULL,'13.2','bronze',2),(4,'Fran Tully','0711-4','13.2','bronze',2),(5,'Gita Mehta','0711-5','15.5','silver',1),(6,'Harry Nunn',NULL,'12.4',NULL,5),(7,'Isla Craig','0711-7',NULL,'bronze',5);
+INSERT INTO matchdays VALUES (1,'Rovers','2024-08-17','15:00','low',21500),(2,'United','2024-08-31','17:30','high',31800),(3,'Athletic','2024-09-14','15:00','medium',24300),(4,'City','2024-10-05','12:30','high',32900),(5,'Albion','2024-10-19','15:00','low',NULL);
+INSERT INTO shifts VALUES (1,1,1,'W',6,'worked'),(2,2,1,'N',6,'worked'),(3,3,1,'S',5.5,'worked'),(4,4,2,'S',8,'worked'),(5,2,2,'S',8,'worked'),(6,3,2,'E',7.5,'sick'),(7,5,2,'V',9,'worked'),(8,6,3,'N',6,'absent'),(9,4,3,'E',6,'worked'),(10,5,4,'S',8.5,'worked'),(11,1,4,'V',9,'worked'),(12,2,5,'W',NULL,'assigned');
+INSERT INTO incidents VALUES (1,2,'S',4,'flare',4,1),(2,2,'S',2,'fight',5,1),(3,2,'V',5,'theft',2,0),(4,3,'E',4,'lost child',2,0),(5,4,'S',5,'flare',3,0),(6,1,'N',2,'injury',3,0),(7,4,'P',NULL,'theft',3,1),(8,4,'S',5,'fight',4,1);

@@ -1,0 +1,10 @@
+CREATE TABLE comic (cid INTEGER PRIMARY KEY, cname TEXT, town TEXT, style TEXT, min_fee INTEGER, agency_id INTEGER REFERENCES agency(agency_id));
+CREATE TABLE agency (agency_id INTEGER PRIMARY KEY, agency_nm TEXT, contact TEXT, cut_pct INTEGER);
+CREATE TABLE club (club_id INTEGER PRIMARY KEY, club_nm TEXT, town TEXT, max_guests INTEGER, bar INTEGER);
+CREATE TABLE evening (ev_id INTEGER PRIMARY KEY, club_id INTEGER REFERENCES club(club_id), ev_dt TEXT, motto TEXT, compere INTEGER REFERENCES comic(cid), guests INTEGER, entry REAL);
+CREATE TABLE booking (ev_id INTEGER REFERENCES evening(ev_id), cid INTEGER REFERENCES comic(cid), slot INTEGER, fee INTEGER, bk_state TEXT, PRIMARY KEY (ev_id, cid));
+INSERT INTO agency VALUES (1,'Laughing Stock','Jill Marsh',15),(2,'Punchline Ltd','Omar Vance',20),(3,'Tickle','Bea Long',12);
+INSERT INTO comic VALUES (1,'Dougie Flint','Glasgow','observational',150,1),(2,'Sal Romano','Cardiff','musical',300,2),(3,'Tanya Okoro','Leeds','political',220,1),(4,'Mr Biscuit','Leeds','surreal',90,NULL),(5,'Pat Lafferty','Derry','observational',180,2),(6,'Wee Jean','Glasgow','storytelling',120,NULL),(7,'Kev Spark','Hull','one-liners',NULL,1);
+INSERT INTO club VALUES (1,'The Giggle Room','Leeds',180,1),(2,'Cellar 19','Glasgow',95,1),(3,'Town Hall Annex','Hull',260,0),(4,'The Anchor','Cardiff',70,1),(5,'Comedy Loft','Leeds',120,NULL);
+INSERT INTO evening VALUES (1,1,'2024-01-12','New Year Hangover',1,164,12),(2,2,'2024-01-26','Burns and Turns',6,95,10),(3,1,'2024-02-09','Love Hurts',3,180,14),(4,3,'2024-02-23','Big Night Out',NULL,141,9),(5,4,'2024-03-08','Songs and Laughs',2,58,8),(6,2,'2024-04-05','Spring Love',NULL,NULL,11);
+INSERT INTO booking VALUES (1,3,1,250,'played'),(1,4,2,90,'played'),(2,1,1,180,'played'),(2,5,2,200,'no-show'),(3,2,1,350,'played'),(3,4,2,110,'played'),(4,5,1,190,'played'),(4,1,2,160,'played'),(5,6,1,130,'cancelled'),(6,3,1,240,'confirmed'),(6,2,2,320,'confirmed'),(5,4,2,95,'played');

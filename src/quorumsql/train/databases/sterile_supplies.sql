@@ -1,0 +1,10 @@
+CREATE TABLE operators (operator_id INTEGER PRIMARY KEY, operator_name TEXT, certificate TEXT, valid_until TEXT);
+CREATE TABLE machines (machine_id INTEGER PRIMARY KEY, machine_name TEXT, method TEXT, chamber_litres INTEGER, installed INTEGER);
+CREATE TABLE instrument_sets (set_id INTEGER PRIMARY KEY, set_name TEXT, owner_dept TEXT, pieces INTEGER, value_eur INTEGER);
+CREATE TABLE cycles (cycle_id INTEGER PRIMARY KEY, machine_id INTEGER REFERENCES machines(machine_id), loaded_by INTEGER REFERENCES operators(operator_id), released_by INTEGER REFERENCES operators(operator_id), run_date TEXT, temperature INTEGER, result TEXT);
+CREATE TABLE cycle_sets (cycle_id INTEGER REFERENCES cycles(cycle_id), set_id INTEGER REFERENCES instrument_sets(set_id), shelf_days INTEGER, PRIMARY KEY (cycle_id, set_id));
+INSERT INTO operators VALUES (1,'Marek Janda','FK III','2026-04-30'),(2,'Petra Holub','FK II','2025-01-31'),(3,'Sana Iqbal','FK I','2024-12-31'),(4,'Leon Thiel','FK I',NULL),(5,'Birgit Moos','FK II','2025-09-30');
+INSERT INTO machines VALUES (1,'Steamer A','steam',450,2015),(2,'Steamer B','steam',450,2019),(3,'PlasmaBox','plasma',130,2021),(4,'Old Gas','ethylene oxide',200,2003),(5,'Mini','steam',25,2022);
+INSERT INTO instrument_sets VALUES (1,'hip basic','orthopaedics',64,18000),(2,'appendix','surgery',32,4100),(3,'caesarean','gynaecology',41,5200),(4,'arthroscopy','orthopaedics',18,22500),(5,'tonsils','ENT',15,1900),(6,'suture','emergency',9,350),(7,'cataract','eye clinic',21,7600);
+INSERT INTO cycles VALUES (1,1,2,1,'2024-04-02',134,'passed'),(2,1,3,1,'2024-04-02',134,'passed'),(3,2,2,1,'2024-04-03',134,'failed'),(4,3,5,2,'2024-04-03',50,'passed'),(5,2,3,NULL,'2024-04-04',121,'quarantined'),(6,5,4,2,'2024-04-05',134,'passed'),(7,1,5,2,'2024-04-08',134,'passed'),(8,3,3,NULL,'2024-04-09',50,'failed');
+INSERT INTO cycle_sets VALUES (1,1,180),(1,2,180),(2,3,180),(3,1,NULL),(3,6,NULL),(4,4,90),(5,2,NULL),(6,6,30),(7,1,180),(7,5,180),(8,4,NULL);

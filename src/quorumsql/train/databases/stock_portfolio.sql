@@ -1,0 +1,12 @@
+CREATE TABLE investors (inv_id INTEGER PRIMARY KEY, inv_nm TEXT, ctry TEXT, joined TEXT, risk_lvl TEXT);
+CREATE TABLE sectors (sec_id INTEGER PRIMARY KEY, sec_nm TEXT);
+CREATE TABLE stocks (tkr TEXT PRIMARY KEY, co_nm TEXT, sec_id INTEGER REFERENCES sectors(sec_id), exch TEXT, px REAL, div_yld REAL);
+CREATE TABLE holdings (inv_id INTEGER REFERENCES investors(inv_id), tkr TEXT REFERENCES stocks(tkr), qty INTEGER, avg_cost REAL, PRIMARY KEY (inv_id, tkr));
+CREATE TABLE trades (trd_id INTEGER PRIMARY KEY, inv_id INTEGER REFERENCES investors(inv_id), tkr TEXT REFERENCES stocks(tkr), side TEXT, qty INTEGER, px REAL, trd_dt TEXT);
+CREATE TABLE watchlist (inv_id INTEGER REFERENCES investors(inv_id), tkr TEXT REFERENCES stocks(tkr), added TEXT, PRIMARY KEY (inv_id, tkr));
+INSERT INTO investors VALUES (1,'Anke Vogel','Germany','2015-03-09','low'),(2,'Brian Tully','Ireland','2018-11-21','high'),(3,'Chiara Neri','Italy','2020-01-14','medium'),(4,'David Osei','Ghana','2021-06-30','high'),(5,'Elin Strand','Sweden','2016-08-02','low'),(6,'Franz Huber','Germany','2022-02-17',NULL);
+INSERT INTO sectors VALUES (1,'energy'),(2,'technology'),(3,'health'),(4,'utilities'),(5,'shipping');
+INSERT INTO stocks VALUES ('NWO','Northwind Oil',1,'Oslo',84.2,5.1),('BLX','Bluelex Software',2,'Nasdaq',212.5,NULL),('CRV','Curavia',3,'Zurich',97.0,2.2),('HYD','Hydrovolt',4,'Frankfurt',31.4,4.0),('QNT','Quantessa',2,'Nasdaq',455.9,0.6),('SOL','Solaria Power',1,'Frankfurt',18.7,NULL),('MED','Medibright',3,'London',12.3,3.4);
+INSERT INTO holdings VALUES (1,'HYD',400,25.0),(1,'CRV',120,88.5),(2,'BLX',60,150.0),(2,'QNT',30,380.0),(2,'SOL',500,22.1),(3,'CRV',45,99.2),(3,'NWO',150,70.0),(4,'QNT',12,460.0),(5,'HYD',250,29.9),(5,'NWO',90,65.5),(4,'BLX',25,201.0);
+INSERT INTO trades VALUES (1,1,'HYD','buy',400,25.0,'2019-05-06'),(2,2,'BLX','buy',80,150.0,'2020-03-18'),(3,2,'BLX','sell',20,198.0,'2021-09-10'),(4,3,'NWO','buy',150,70.0,'2021-02-22'),(5,4,'QNT','buy',12,460.0,'2022-01-05'),(6,5,'NWO','buy',140,65.5,'2018-10-11'),(7,5,'NWO','sell',50,81.0,'2022-06-07'),(8,2,'SOL','buy',500,22.1,'2021-12-01'),(9,1,'CRV','buy',120,88.5,'2020-07-20'),(10,3,'MED','sell',300,11.0,'2022-03-15');
+INSERT INTO watchlist VALUES (1,'NWO','2022-05-01'),(2,'MED','2022-08-13'),(3,'HYD','2021-11-11'),(6,'QNT','2022-02-18'),(6,'BLX','2022-02-18'),(4,'SOL','2022-04-29');

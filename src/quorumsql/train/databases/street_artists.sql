@@ -1,0 +1,10 @@
+CREATE TABLE performers (performer_id INTEGER PRIMARY KEY, name TEXT, act TEXT, hometown TEXT, age INTEGER);
+CREATE TABLE spots (spot_id INTEGER PRIMARY KEY, name TEXT, district TEXT, fee_per_hour REAL, music_allowed INTEGER);
+CREATE TABLE inspectors (inspector_id INTEGER PRIMARY KEY, name TEXT, badge TEXT);
+CREATE TABLE permits (permit_id INTEGER PRIMARY KEY, performer_id INTEGER REFERENCES performers(performer_id), spot_id INTEGER REFERENCES spots(spot_id), valid_from TEXT, valid_to TEXT, status TEXT, issued_by INTEGER REFERENCES inspectors(inspector_id));
+CREATE TABLE complaints (complaint_id INTEGER PRIMARY KEY, performer_id INTEGER REFERENCES performers(performer_id), spot_id INTEGER REFERENCES spots(spot_id), made_on TEXT, reason TEXT, fine INTEGER);
+INSERT INTO performers VALUES (1,'Zita Flame','fire juggling','Szeged',29),(2,'Silver Sam','living statue','Bath',54),(3,'Los Tres','guitar trio','Cadiz',NULL),(4,'Momo','mime','Lyon',41),(5,'Chalky Pete','pavement drawing','Bath',63),(6,'Ayo Drums','drumming','Lagos',25),(7,'Lina Loop','singing','Lyon',22);
+INSERT INTO spots VALUES (1,'Market Cross','Old Town',4,1),(2,'Bridge Steps','Old Town',2.5,0),(3,'Station Square','Centre',6,1),(4,'Castle Gate','Castle Hill',3,1),(5,'Linden Park','Riverside',1.5,0),(6,'Fountain Court','Centre',5,NULL);
+INSERT INTO inspectors VALUES (1,'Walter Frey','A-11'),(2,'Jutta Simon','A-14'),(3,'Enzo Riva','B-02');
+INSERT INTO permits VALUES (1,1,1,'2024-04-01','2024-06-30','granted',1),(2,2,3,'2024-05-01','2024-05-31','granted',2),(3,3,2,NULL,NULL,'refused',1),(4,3,4,'2024-05-15','2024-08-31','granted',2),(5,4,5,'2024-06-01','2024-06-30','granted',1),(6,6,3,NULL,NULL,'pending',NULL),(7,6,1,'2023-07-01','2023-07-31','revoked',2),(8,1,3,'2024-07-01','2024-07-31','granted',2),(9,7,6,NULL,NULL,'pending',NULL);
+INSERT INTO complaints VALUES (1,6,1,'2023-07-09','noise after 22:00',80),(2,6,1,'2023-07-16','noise',120),(3,1,1,'2024-04-20','fire too close',60),(4,3,4,'2024-05-22','noise',NULL),(5,2,3,'2024-05-11','blocking the entrance',30),(6,5,3,'2023-09-03','no permit',50);

@@ -1,0 +1,10 @@
+CREATE TABLE pools (pool_id INTEGER PRIMARY KEY, pool_name TEXT, city TEXT, length_m INTEGER, lanes INTEGER, outdoor INTEGER);
+CREATE TABLE swimmers (swimmer_id INTEGER PRIMARY KEY, swimmer_name TEXT, sex TEXT, birth_year INTEGER, club TEXT, coach TEXT);
+CREATE TABLE meets (meet_id INTEGER PRIMARY KEY, meet_name TEXT, pool_id INTEGER REFERENCES pools(pool_id), meet_date TEXT, sponsor TEXT);
+CREATE TABLE strokes (stroke_id INTEGER PRIMARY KEY, stroke_name TEXT, distance INTEGER);
+CREATE TABLE swims (swim_id INTEGER PRIMARY KEY, meet_id INTEGER REFERENCES meets(meet_id), swimmer_id INTEGER REFERENCES swimmers(swimmer_id), stroke_id INTEGER REFERENCES strokes(stroke_id), seconds REAL, lane INTEGER, is_record INTEGER);
+INSERT INTO pools VALUES (1,'Stadtbad','Ulm',25,6,0),(2,'Aqua Arena','Basel',50,10,0),(3,'Lido West','Ulm',50,8,1),(4,'Delphin','Linz',25,5,0),(5,'Bergbad','Chur',33,NULL,1);
+INSERT INTO swimmers VALUES (1,'Anna Kolb','f',2005,'SV Ulm','Jo Maier'),(2,'David Frey','m',2003,'Basel Sharks','Petra Kunz'),(3,'Selma Yilmaz','f',2007,'SV Ulm','Jo Maier'),(4,'Marc Lehner','m',1998,'Linz Delfine',NULL),(5,'Irina Belova','f',2001,'Basel Sharks','Petra Kunz'),(6,'Otto Behr','m',1952,'SV Ulm',NULL),(7,'Nico Wyss','m',2009,NULL,'Petra Kunz');
+INSERT INTO meets VALUES (1,'Danube Cup',1,'2023-11-18','Rapid Drinks'),(2,'Basel Open',2,'2024-02-24','Helvet Bank'),(3,'Summer Splash',3,'2024-07-13',NULL),(4,'Linz Sprint',4,'2024-10-05','Rapid Drinks'),(5,'Masters Gala',2,'2024-12-01',NULL);
+INSERT INTO strokes VALUES (1,'freestyle',50),(2,'freestyle',100),(3,'butterfly',100),(4,'backstroke',200),(5,'breaststroke',100),(6,'medley',400);
+INSERT INTO swims VALUES (1,1,1,1,26.4,4,0),(2,1,3,1,27.1,3,0),(3,1,6,5,98.7,1,1),(4,2,2,2,49.8,5,1),(5,2,4,2,51.3,6,0),(6,2,5,3,61.2,4,0),(7,2,1,2,57.9,2,0),(8,3,3,4,139.5,7,1),(9,3,2,1,23.2,4,0),(10,4,4,1,22.9,3,1),(11,4,5,5,NULL,2,NULL),(12,3,1,1,25.9,5,1);

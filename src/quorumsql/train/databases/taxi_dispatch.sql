@@ -1,0 +1,10 @@
+CREATE TABLE cabbies (cabby_id INTEGER PRIMARY KEY, first_name TEXT, last_name TEXT, phone TEXT, joined TEXT, rating REAL);
+CREATE TABLE cabs (cab_no INTEGER PRIMARY KEY, model TEXT, seats INTEGER, wheelchair INTEGER, reg_year INTEGER, owner_id INTEGER REFERENCES cabbies(cabby_id));
+CREATE TABLE zones (zone_code TEXT PRIMARY KEY, district TEXT, base_fare REAL);
+CREATE TABLE clients (client_id INTEGER PRIMARY KEY, client_name TEXT, kind TEXT, credit_limit INTEGER);
+CREATE TABLE rides (ride_id INTEGER PRIMARY KEY, client_id INTEGER REFERENCES clients(client_id), cabby_id INTEGER REFERENCES cabbies(cabby_id), cab_no INTEGER REFERENCES cabs(cab_no), pickup_zone TEXT REFERENCES zones(zone_code), drop_zone TEXT REFERENCES zones(zone_code), ride_day TEXT, fare REAL);
+INSERT INTO cabbies VALUES (1,'Ali','Demir','0171-100','2012-04-01',4.8),(2,'Greta','Hahn','0171-101','2018-09-10',4.9),(3,'Pavel','Novak',NULL,'2020-02-28',4.1),(4,'Tess','Young','0171-103','2015-12-12',4.5),(5,'Milo','Hahn','0171-104','2023-03-03',3.9),(6,'Irina','Sokol',NULL,'2024-01-15',NULL);
+INSERT INTO cabs VALUES (21,'Octavia',4,0,2017,1),(22,'Prius',4,0,2020,2),(23,'Vito',8,1,2016,1),(24,'Caddy',5,1,2022,4),(25,'Model 3',4,0,2023,NULL);
+INSERT INTO zones VALUES ('C','Centre',4.5),('N','Northside',3.9),('A','Airport',9),('H','Harbour',4.2),('W','Westhill',3.7),('E','Eastpark',3.5);
+INSERT INTO clients VALUES (1,'Hotel Adler','company',2000),(2,'St. Anna Clinic','company',5000),(3,'Frau Keller','private',NULL),(4,'Mr Ito','private',100),(5,'City Opera','company',1500),(6,'Lukas Brandt','private',NULL);
+INSERT INTO rides VALUES (1,1,1,21,'C','A','2024-04-01',38.5),(2,2,1,23,'N','C','2024-04-01',17),(3,3,2,22,'W','C','2024-04-02',14.2),(4,1,2,22,'A','C','2024-04-02',41),(5,2,4,24,'C','N','2024-04-03',16.5),(6,4,3,21,'H','A','2024-04-03',35),(7,1,4,24,'C','H','2024-04-04',9.8),(8,2,1,23,'N','H','2024-04-05',19.9),(9,5,5,22,'C','N','2024-04-05',NULL),(10,3,2,22,'C','W','2024-04-06',13.9),(11,1,5,21,'C','A','2024-04-06',39);

@@ -1,0 +1,10 @@
+CREATE TABLE schools (school_id INTEGER PRIMARY KEY, school_name TEXT, area TEXT, pupils INTEGER);
+CREATE TABLE regulars (reg_id INTEGER PRIMARY KEY, reg_name TEXT, subject TEXT, school_id INTEGER REFERENCES schools(school_id));
+CREATE TABLE subs (sub_id INTEGER PRIMARY KEY, sub_name TEXT, main_subject TEXT, day_rate INTEGER, has_car INTEGER, mobile TEXT, recruited_by INTEGER REFERENCES subs(sub_id));
+CREATE TABLE absences (abs_id INTEGER PRIMARY KEY, reg_id INTEGER REFERENCES regulars(reg_id), first_day TEXT, last_day TEXT, cause TEXT);
+CREATE TABLE covers (cover_id INTEGER PRIMARY KEY, abs_id INTEGER REFERENCES absences(abs_id), sub_id INTEGER REFERENCES subs(sub_id), lessons INTEGER, answer TEXT, feedback INTEGER);
+INSERT INTO schools VALUES (1,'Beech Hill','North',640),(2,'Sir Thomas More','Centre',1120),(3,'Quarry Bank','South',410),(4,'Larkfield','North',290);
+INSERT INTO regulars VALUES (1,'Mrs Ingram','Maths',1),(2,'Mr Foley','History',1),(3,'Ms Tran','Physics',2),(4,'Mr Ekwueme','Maths',2),(5,'Mrs Dale','Art',3),(6,'Mr Bright','French',4),(7,'Ms Pell','English',NULL);
+INSERT INTO subs VALUES (1,'Gordon Vale','Maths',190,1,'0771',NULL),(2,'Hazel Ito','English',170,0,'0772',1),(3,'Imran Shah','Physics',210,1,NULL,1),(4,'Joy Mensah','Art',160,0,'0774',2),(5,'Karl Roth','French',180,1,NULL,NULL),(6,'Lena Foss','Maths',150,0,'0776',3);
+INSERT INTO absences VALUES (1,1,'2023-01-16','2023-01-20','flu'),(2,3,'2023-02-06','2023-02-10','training'),(3,2,'2023-02-27','2023-02-27','funeral'),(4,5,'2023-03-06',NULL,'maternity leave'),(5,1,'2023-04-24','2023-04-25','flu'),(6,4,'2023-05-02','2023-05-05','jury duty'),(7,6,'2023-05-15','2023-05-16','flu');
+INSERT INTO covers VALUES (1,1,1,18,'accepted',5),(2,2,3,20,'accepted',4),(3,3,2,4,'declined',NULL),(4,4,4,60,'accepted',5),(5,5,1,8,'declined',NULL),(6,5,6,8,'accepted',2),(7,6,1,15,'accepted',4),(8,3,4,4,'accepted',3),(9,6,3,5,'no reply',NULL);

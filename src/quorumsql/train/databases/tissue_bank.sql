@@ -1,0 +1,10 @@
+CREATE TABLE donor (donor_cd TEXT PRIMARY KEY, sex TEXT, age_yrs INTEGER, blood_grp TEXT, consent INTEGER);
+CREATE TABLE freezer (frz_id INTEGER PRIMARY KEY, location TEXT, temp_c INTEGER, capacity INTEGER, last_service TEXT);
+CREATE TABLE sample (smp_id INTEGER PRIMARY KEY, donor_cd TEXT REFERENCES donor(donor_cd), frz_id INTEGER REFERENCES freezer(frz_id), tissue TEXT, taken_on TEXT, wt_mg INTEGER, quality TEXT);
+CREATE TABLE lab (lab_id INTEGER PRIMARY KEY, lab_name TEXT, country TEXT, contact TEXT);
+CREATE TABLE request (req_id INTEGER PRIMARY KEY, lab_id INTEGER REFERENCES lab(lab_id), smp_id INTEGER REFERENCES sample(smp_id), asked_on TEXT, decision TEXT, fee INTEGER);
+INSERT INTO donor VALUES ('D01','F',54,'A',1),('D02','M',67,'0',1),('D03','F',39,'B',0),('D04','M',71,'A',1),('D05','F',62,NULL,1),('D06','M',45,'AB',1),('D07','F',58,'0',1);
+INSERT INTO freezer VALUES (1,'cellar',-80,500,'2023-11-02'),(2,'cellar',-150,200,'2022-05-17'),(3,'room 12',-80,300,NULL),(4,'room 14',-20,120,'2024-01-09');
+INSERT INTO sample VALUES (1,'D01',1,'liver','2021-02-03',120,'high'),(2,'D01',2,'blood','2021-02-03',900,'high'),(3,'D02',1,'lung','2021-09-14',85,'medium'),(4,'D03',3,'skin','2022-01-20',60,'low'),(5,'D04',2,'liver','2022-06-30',150,'high'),(6,'D04',1,'kidney','2022-06-30',95,NULL),(7,'D05',3,'cornea','2023-03-08',12,'high'),(8,'D06',1,'lung','2023-10-11',110,'low'),(9,'D05',1,'skin','2023-03-08',70,'medium');
+INSERT INTO lab VALUES (1,'Genowell','Austria','Dr Eder'),(2,'Cellforge','Denmark','Dr Juhl'),(3,'Institut Mirelle','France',NULL),(4,'Onkomed','Austria','Dr Pichler'),(5,'BioHarbour','Ireland','Dr Keane');
+INSERT INTO request VALUES (1,1,1,'2023-01-10','granted',400),(2,1,5,'2023-01-10','granted',450),(3,2,3,'2023-04-22','refused',0),(4,3,7,'2023-09-05','granted',800),(5,4,1,'2023-11-30','pending',NULL),(6,2,8,'2024-02-01','granted',300),(7,4,4,'2024-02-12','refused',0),(8,1,6,'2024-03-03','pending',NULL);

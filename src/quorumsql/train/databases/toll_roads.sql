@@ -1,0 +1,10 @@
+CREATE TABLE motorway (mw_code TEXT PRIMARY KEY, mw_name TEXT, length_km INTEGER, opened INTEGER);
+CREATE TABLE plaza (plaza_id INTEGER PRIMARY KEY, plaza_name TEXT, mw_code TEXT REFERENCES motorway(mw_code), lanes INTEGER, automatic INTEGER);
+CREATE TABLE account (acct_id INTEGER PRIMARY KEY, holder TEXT, city TEXT, balance REAL, opened_on TEXT, acct_state TEXT);
+CREATE TABLE tag (tag_id TEXT PRIMARY KEY, acct_id INTEGER REFERENCES account(acct_id), plate TEXT, vehicle_class TEXT);
+CREATE TABLE trip (trip_id INTEGER PRIMARY KEY, tag_id TEXT REFERENCES tag(tag_id), entry_plaza INTEGER REFERENCES plaza(plaza_id), exit_plaza INTEGER REFERENCES plaza(plaza_id), trip_date TEXT, fee REAL, paid INTEGER);
+INSERT INTO motorway VALUES ('A4','Serenissima',530,1962),('A7','Coast Link',135,1935),('A12','Rosso',205,1969),('A33','Hill Road',90,2012);
+INSERT INTO plaza VALUES (1,'Brescia Est','A4',8,1),(2,'Verona Sud','A4',10,1),(3,'Padova Ovest','A4',6,0),(4,'Tortona','A7',4,0),(5,'Genova Nord','A7',7,1),(6,'Rapallo','A12',3,0),(7,'Cuneo','A33',2,0),(8,'Sestri','A12',5,1);
+INSERT INTO account VALUES (100,'Bianchi Trasporti','Verona',1250.5,'2015-03-02','active'),(101,'Luca Neri','Genoa',18.2,'2019-07-11','active'),(102,'Sara Conti','Padua',-42,'2021-01-20','blocked'),(103,'Gelati Mario','Rapallo',96,'2018-05-05','active'),(104,'Olga Ferri','Genoa',0,'2023-09-14','closed'),(105,'Nord Logistik','Verona',3100,'2012-11-30','active');
+INSERT INTO tag VALUES ('T01',100,'FA123XY','truck'),('T02',100,'FB456ZT','truck'),('T03',101,'GC789PL','car'),('T04',102,'EH321KM','car'),('T05',103,'DD654RS','van'),('T06',105,'GX900AA','truck'),('T07',105,NULL,'truck'),('T08',103,'EV111BB','motorbike');
+INSERT INTO trip VALUES (1,'T01',1,2,'2024-06-01',9.8,1),(2,'T01',2,3,'2024-06-01',12.4,1),(3,'T02',1,3,'2024-06-02',21.5,1),(4,'T03',4,5,'2024-06-02',5.6,1),(5,'T04',3,1,'2024-06-03',10.3,0),(6,'T05',6,8,'2024-06-03',2.9,1),(7,'T06',1,2,'2024-06-04',14.7,1),(8,'T03',5,NULL,'2024-06-05',NULL,0),(9,'T04',2,1,'2024-06-05',4.9,0),(10,'T06',2,3,'2024-06-06',13.1,0),(11,'T01',3,1,'2024-06-06',20.2,1);

@@ -1,0 +1,10 @@
+CREATE TABLE area (area_id INTEGER PRIMARY KEY, area_nm TEXT, min_age INTEGER, cap INTEGER, sqm REAL, open_flag INTEGER);
+CREATE TABLE marshal (m_id INTEGER PRIMARY KEY, m_nm TEXT, hire_dt TEXT, wage_hr REAL, chief_id INTEGER REFERENCES marshal(m_id));
+CREATE TABLE visitor (v_id INTEGER PRIMARY KEY, v_nm TEXT, dob TEXT, guardian TEXT, waiver TEXT);
+CREATE TABLE party (party_id INTEGER PRIMARY KEY, host_id INTEGER REFERENCES visitor(v_id), area_id INTEGER REFERENCES area(area_id), m_id INTEGER REFERENCES marshal(m_id), party_dt TEXT, kids INTEGER, cake TEXT, total REAL, st TEXT);
+CREATE TABLE injury (inj_id INTEGER PRIMARY KEY, v_id INTEGER REFERENCES visitor(v_id), area_id INTEGER REFERENCES area(area_id), inj_dt TEXT, body_part TEXT, hosp INTEGER);
+INSERT INTO area VALUES (1,'Dunk Zone',8,12,140,1),(2,'Foam Pit',6,10,95.5,1),(3,'Toddler Nest',1,15,80,1),(4,'Dodgeball Cage',10,20,210,1),(5,'Ninja Track',12,8,160,0),(6,'Main Court',6,45,520,1);
+INSERT INTO marshal VALUES (1,'Robbie Nash','2019-01-10',16.5,NULL),(2,'Leila Omar','2021-06-01',13.8,1),(3,'Kurt Evans','2022-09-15',12.9,1),(4,'Tess Booth','2023-11-02',12.1,2),(5,'Owen Platt','2024-03-18',NULL,2);
+INSERT INTO visitor VALUES (1,'Milo Hart','2014-05-20','Jane Hart','signed'),(2,'Ava Singh','2012-09-09','Raj Singh','signed'),(3,'Finn Doyle','2016-02-02','Una Doyle','missing'),(4,'Grace Lee','2010-12-14','Sam Lee','signed'),(5,'Oscar Bell','1998-03-03',NULL,'signed'),(6,'Ruby Fox','2019-08-25','Kim Fox','expired'),(7,'Leo Hart','2017-10-31','Jane Hart','signed'),(8,'Nell Perry','1987-01-19',NULL,'missing');
+INSERT INTO party VALUES (1,1,6,2,'2024-05-18',14,'chocolate',265,'done'),(2,2,4,3,'2024-06-08',18,NULL,310,'done'),(3,6,3,4,'2024-08-24',9,'unicorn',150,'confirmed'),(4,4,1,2,'2024-07-06',8,'lemon',190,'cancelled'),(5,7,6,1,'2024-10-26',20,'chocolate',NULL,'requested'),(6,2,6,2,'2024-09-07',16,'lemon',285,'confirmed');
+INSERT INTO injury VALUES (1,4,1,'2024-04-12','ankle',1),(2,5,4,'2024-04-20','nose',0),(3,2,4,'2024-06-08','wrist',1),(4,3,6,'2024-06-15','ankle',0),(5,1,6,'2024-05-18','lip',0),(6,5,5,'2024-06-30','knee',1),(7,8,6,'2024-07-13','ankle',1);

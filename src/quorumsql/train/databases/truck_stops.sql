@@ -1,0 +1,12 @@
+CREATE TABLE stop (stopId INTEGER PRIMARY KEY, stopName TEXT, highway TEXT, state TEXT, parkingSpots INTEGER, openAllNight INTEGER);
+CREATE TABLE amenity (amenityId INTEGER PRIMARY KEY, label TEXT, price REAL);
+CREATE TABLE stopAmenity (stopId INTEGER REFERENCES stop(stopId), amenityId INTEGER REFERENCES amenity(amenityId), PRIMARY KEY (stopId, amenityId));
+CREATE TABLE carrier (carrierId INTEGER PRIMARY KEY, carrierName TEXT, hq TEXT, discountPct INTEGER);
+CREATE TABLE fuelSale (saleId INTEGER PRIMARY KEY, stopId INTEGER REFERENCES stop(stopId), carrierId INTEGER REFERENCES carrier(carrierId), soldOn TEXT, gallons REAL, amount REAL, payment TEXT);
+CREATE TABLE clerk (clerkId INTEGER PRIMARY KEY, clerkName TEXT, stopId INTEGER REFERENCES stop(stopId), wage REAL, since TEXT);
+INSERT INTO stop VALUES (1,'Big Rig Haven','I-80','Nebraska',220,1),(2,'Cactus Corner','I-40','Arizona',90,1),(3,'Lone Pine Plaza','I-80','Wyoming',60,0),(4,'Delta Diesel','I-55','Mississippi',NULL,1),(5,'Prairie Pumps','I-80','Iowa',140,0),(6,'Red Mesa','I-40','New Mexico',75,1);
+INSERT INTO amenity VALUES (1,'shower',12),(2,'laundry',5),(3,'scale',13.5),(4,'chapel',0),(5,'dog run',0),(6,'cinema',NULL);
+INSERT INTO stopAmenity VALUES (1,1),(1,2),(1,3),(1,4),(2,1),(2,5),(3,1),(4,1),(4,2),(5,3),(5,5);
+INSERT INTO carrier VALUES (1,'Swift Oak','Omaha',5),(2,'Blue Horse Lines','Dallas',3),(3,'Kestrel Freight','Omaha',NULL),(4,'Two Rivers','Memphis',4),(5,'Sundown Haul','Phoenix',NULL);
+INSERT INTO fuelSale VALUES (1,1,1,'2024-02-01',120,468,'card'),(2,1,2,'2024-02-01',95.5,372.5,'card'),(3,2,2,'2024-02-02',80,336,'cash'),(4,3,1,'2024-02-03',110,440,'card'),(5,4,4,'2024-02-03',150,555,'account'),(6,5,3,'2024-02-04',60,231,'cash'),(7,1,3,'2024-02-05',130,507,'account'),(8,2,1,'2024-02-06',70,294,'card'),(9,1,1,'2024-02-07',140,546,'account'),(10,4,2,'2024-02-08',45,166.5,'cash');
+INSERT INTO clerk VALUES (1,'Wanda Shaw',1,16.5,'2011-05-01'),(2,'Jim Otero',2,14,'2019-10-10'),(3,'Lucy Bell',1,15,'2017-03-15'),(4,'Ron Pike',4,13.25,'2022-06-01'),(5,'Dee Marsh',5,15.75,'2014-08-20'),(6,'Al Tsosie',NULL,12.5,'2024-01-02');

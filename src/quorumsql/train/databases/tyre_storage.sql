@@ -1,0 +1,10 @@
+CREATE TABLE cust (cust_no INTEGER PRIMARY KEY, cust_nm TEXT, tel TEXT, since_yr INTEGER);
+CREATE TABLE vhcl (reg_no TEXT PRIMARY KEY, cust_no INTEGER REFERENCES cust(cust_no), mk TEXT, mdl TEXT, yr INTEGER);
+CREATE TABLE rack (rack_cd TEXT PRIMARY KEY, hall TEXT, slots INTEGER, dry INTEGER);
+CREATE TABLE tyre_set (set_id INTEGER PRIMARY KEY, reg_no TEXT REFERENCES vhcl(reg_no), rack_cd TEXT REFERENCES rack(rack_cd), season TEXT, brand TEXT, tread_mm REAL, in_dt TEXT, out_dt TEXT);
+CREATE TABLE fee (fee_id INTEGER PRIMARY KEY, set_id INTEGER REFERENCES tyre_set(set_id), amt REAL, due_dt TEXT, pd INTEGER);
+INSERT INTO cust VALUES (1,'Meyer','0551-1',2012),(2,'Garage Blanc',NULL,2009),(3,'Osei','0551-3',2019),(4,'Lindner','0551-4',2021),(5,'Taxi Rapid','0551-5',2015),(6,'Falk',NULL,2023);
+INSERT INTO vhcl VALUES ('GO-M 1',1,'VW','Golf',2018),('GO-B 22',2,'Renault','Trafic',2020),('GO-B 23',2,'Renault','Clio',2016),('GO-O 7',3,'Ford','Kuga',2021),('GO-L 99',4,'Tesla','Model Y',2023),('GO-T 5',5,'Mercedes','E 220',2019),('GO-T 6',5,'Mercedes','V 250',2022);
+INSERT INTO rack VALUES ('A1','north',40,1),('A2','north',40,1),('B1','south',60,0),('C1','annex',24,1),('C2','annex',20,NULL);
+INSERT INTO tyre_set VALUES (1,'GO-M 1','A1','winter','Continental',5.5,'2024-04-02',NULL),(2,'GO-B 22','B1','winter','Michelin',4.1,'2024-04-05','2024-10-20'),(3,'GO-B 23','B1','winter','Hankook',2.9,'2024-04-05',NULL),(4,'GO-O 7','A2','summer','Pirelli',6.8,'2023-10-28','2024-04-11'),(5,'GO-L 99','A1','winter','Michelin',7.2,'2024-04-15',NULL),(6,'GO-T 5','C1','summer','Continental',3.3,'2023-11-02',NULL),(7,'GO-T 6','C1','winter','Nokian',5,'2024-03-28',NULL),(8,'GO-O 7','A2','winter','Nokian',6.1,'2024-04-11',NULL);
+INSERT INTO fee VALUES (1,1,45,'2024-05-01',1),(2,2,60,'2024-05-05',1),(3,3,45,'2024-05-05',0),(4,4,45,'2023-11-30',1),(5,5,52,'2024-05-15',0),(6,6,80,'2023-12-01',0),(7,7,70,'2024-04-30',1),(8,6,15,'2024-06-01',0);

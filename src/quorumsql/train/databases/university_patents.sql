@@ -1,0 +1,12 @@
+CREATE TABLE departments (dept_id INTEGER PRIMARY KEY, dept_name TEXT, head TEXT);
+CREATE TABLE inventors (inventor_id INTEGER PRIMARY KEY, inventor_name TEXT, dept_id INTEGER REFERENCES departments(dept_id), hire_date TEXT, left_date TEXT);
+CREATE TABLE patents (patent_id INTEGER PRIMARY KEY, patent_title TEXT, field TEXT, filing_date TEXT, legal_status TEXT, annual_fee INTEGER);
+CREATE TABLE inventions (patent_id INTEGER REFERENCES patents(patent_id), inventor_id INTEGER REFERENCES inventors(inventor_id), share_pct INTEGER, PRIMARY KEY (patent_id, inventor_id));
+CREATE TABLE companies (company_id INTEGER PRIMARY KEY, company_name TEXT, seat TEXT, spin_off INTEGER);
+CREATE TABLE licences (licence_id INTEGER PRIMARY KEY, patent_id INTEGER REFERENCES patents(patent_id), company_id INTEGER REFERENCES companies(company_id), signed_on TEXT, royalty_income INTEGER, exclusive INTEGER);
+INSERT INTO departments VALUES (1,'Chemistry','Prof Wirth'),(2,'Electronics','Prof Amari'),(3,'Pharmacy',NULL),(4,'Robotics','Prof Lowell'),(5,'Geology','Prof Dunst');
+INSERT INTO inventors VALUES (1,'Sven Aldo',1,'2008-03-01',NULL),(2,'Priya Menon',2,'2015-09-01',NULL),(3,'Laszlo Kiss',3,'2001-01-15','2021-12-31'),(4,'Joan Park',4,'2019-04-01',NULL),(5,'Elif Demir',2,'2012-10-01',NULL),(6,'Piet Vos',1,'1998-05-01','2020-06-30'),(7,'Hugo Lam',NULL,'2023-01-01',NULL);
+INSERT INTO patents VALUES (1,'Self-healing paint','materials','2014-05-20','granted',1200),(2,'Low-noise sensor','electronics','2018-11-02','granted',1500),(3,'Slow release pill','medicine','2012-02-14','expired',0),(4,'Folding gripper','robotics','2021-07-09','pending',600),(5,'Sensor skin','robotics','2022-03-30','refused',NULL),(6,'Bio plastic foil','materials','2020-10-10','granted',900),(7,'Smart bandage','medicine','2023-01-25','pending',600);
+INSERT INTO inventions VALUES (1,1,60),(1,6,40),(2,2,50),(2,5,50),(3,3,100),(4,4,100),(5,4,30),(5,2,70),(6,1,80),(6,3,20),(7,3,50),(7,5,50);
+INSERT INTO companies VALUES (1,'Colora','Basel',0),(2,'Sensident','Graz',1),(3,'Medipath','Basel',0),(4,'GripWorks','Turin',1),(5,'PolyLeaf','Graz',1);
+INSERT INTO licences VALUES (1,1,1,'2016-04-01',45000,1),(2,2,2,'2019-08-15',30000,0),(3,2,3,'2020-01-10',12000,0),(4,3,3,'2013-06-06',95000,1),(5,6,1,'2021-05-05',8000,0),(6,4,4,'2022-02-22',NULL,1),(7,2,4,'2022-11-11',5000,0);

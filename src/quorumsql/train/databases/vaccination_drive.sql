@@ -1,0 +1,12 @@
+CREATE TABLE sites (site_id INTEGER PRIMARY KEY, site_name TEXT, district TEXT, chairs INTEGER, open_until TEXT);
+CREATE TABLE vaccines (vac_id INTEGER PRIMARY KEY, vac_name TEXT, maker TEXT, doses_needed INTEGER, min_age INTEGER);
+CREATE TABLE batches (batch_no TEXT PRIMARY KEY, vac_id INTEGER REFERENCES vaccines(vac_id), site_id INTEGER REFERENCES sites(site_id), expires TEXT, vials INTEGER);
+CREATE TABLE volunteers (vol_id INTEGER PRIMARY KEY, vol_name TEXT, role TEXT, site_id INTEGER REFERENCES sites(site_id), mobile TEXT);
+CREATE TABLE people (person_id INTEGER PRIMARY KEY, person_name TEXT, birth_year INTEGER, district TEXT);
+CREATE TABLE shots (shot_id INTEGER PRIMARY KEY, person_id INTEGER REFERENCES people(person_id), batch_no TEXT REFERENCES batches(batch_no), vol_id INTEGER REFERENCES volunteers(vol_id), given_on TEXT, reaction TEXT);
+INSERT INTO sites VALUES (1,'Town Hall','Centre',12,'18:00'),(2,'Sports Dome','North',20,'20:00'),(3,'Old Library','South',6,'16:00'),(4,'Harbour Tent','East',4,'17:00');
+INSERT INTO vaccines VALUES (1,'FluGuard','Biovex',1,3),(2,'MeasleStop','Nordpharm',2,1),(3,'TetaShield','Biovex',3,6),(4,'HepaSafe','Medilux',2,12),(5,'ZosterOut','Nordpharm',2,50);
+INSERT INTO batches VALUES ('F100',1,1,'2024-12-31',80),('F101',1,2,'2024-11-30',120),('M200',2,1,'2025-06-30',40),('T300',3,2,'2025-03-31',60),('H400',4,3,'2024-10-15',25),('F102',1,3,'2025-01-31',30);
+INSERT INTO volunteers VALUES (1,'Grete Pohl','injector',1,'0171-11'),(2,'Samir Aziz','injector',2,'0171-22'),(3,'Lea Horn','reception',1,NULL),(4,'Udo Beck','injector',3,'0171-44'),(5,'Mia Krug','driver',2,NULL),(6,'Ali Demir','reception',NULL,'0171-66');
+INSERT INTO people VALUES (1,'Bernd Otte',1950,'Centre'),(2,'Jana Weiss',2016,'North'),(3,'Carlos Vega',1988,'South'),(4,'Lin Chen',1999,'Centre'),(5,'Emma Roth',1943,'North'),(6,'Paul Ziegler',2010,'East'),(7,'Sara Noll',1975,'South'),(8,'Theo Lange',1968,'Centre');
+INSERT INTO shots VALUES (1,1,'F100',1,'2024-10-01',NULL),(2,1,'T300',2,'2024-10-20','sore arm'),(3,2,'M200',1,'2024-10-02','fever'),(4,3,'F102',4,'2024-10-03',NULL),(5,3,'H400',4,'2024-10-03','sore arm'),(6,4,'F100',1,'2024-10-08',NULL),(7,5,'F101',2,'2024-10-09','dizziness'),(8,6,'T300',2,'2024-10-09',NULL),(9,7,'F102',4,'2024-10-17','fever'),(10,2,'F101',2,'2024-11-04',NULL);

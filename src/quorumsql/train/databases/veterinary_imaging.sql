@@ -1,0 +1,12 @@
+CREATE TABLE Owner (OwnerId INTEGER PRIMARY KEY, OwnerName TEXT, Town TEXT, Phone TEXT, OwesEuro REAL);
+CREATE TABLE Animal (AnimalId INTEGER PRIMARY KEY, PetName TEXT, Species TEXT, Breed TEXT, BornYear INTEGER, WeightKg REAL, OwnerId INTEGER REFERENCES Owner(OwnerId));
+CREATE TABLE Vet (VetId INTEGER PRIMARY KEY, VetName TEXT, Practice TEXT, Radiologist INTEGER);
+CREATE TABLE Device (DeviceId INTEGER PRIMARY KEY, Modality TEXT, Maker TEXT, BoughtYear INTEGER);
+CREATE TABLE Scan (ScanId INTEGER PRIMARY KEY, AnimalId INTEGER REFERENCES Animal(AnimalId), DeviceId INTEGER REFERENCES Device(DeviceId), RequestedBy INTEGER REFERENCES Vet(VetId), ReadBy INTEGER REFERENCES Vet(VetId), ScanDate TEXT, BodyPart TEXT, Fee REAL);
+CREATE TABLE Finding (FindingId INTEGER PRIMARY KEY, ScanId INTEGER REFERENCES Scan(ScanId), Label TEXT, Severity TEXT, SizeMm INTEGER);
+INSERT INTO Owner VALUES (1,'Marlene Voss','Emden','0491-1',0),(2,'Joachim Rick','Leer','0491-2',240),(3,'Stall Petersen','Norden',NULL,1150),(4,'Tina Behr','Emden','0491-4',0),(5,'Adem Sahin','Aurich',NULL,75);
+INSERT INTO Animal VALUES (1,'Bello','dog','beagle',2014,13.5,1),(2,'Minka','cat','siamese',2018,4.1,1),(3,'Thunder','horse','hanoverian',2011,590,3),(4,'Rocky','dog','boxer',2019,31,2),(5,'Hoppel','rabbit',NULL,2021,2.2,4),(6,'Star','horse','friesian',2016,610,3),(7,'Kiwi','parrot',NULL,2009,0.4,5),(8,'Luna','cat','siamese',2020,3.8,2);
+INSERT INTO Vet VALUES (1,'Dr Onken','Emden Vets',0),(2,'Dr Saathoff','Coast Clinic',1),(3,'Dr Uden','Horse Centre',0),(4,'Dr Menke','Coast Clinic',1),(5,'Dr Frey','Emden Vets',0);
+INSERT INTO Device VALUES (1,'x-ray','Rontek',2013),(2,'CT','Sirius',2019),(3,'MRI','Sirius',2022),(4,'ultrasound','Sonix',2017),(5,'scintigraphy','Rontek',2008);
+INSERT INTO Scan VALUES (1,1,1,1,2,'2024-01-10','hip',95),(2,3,1,3,4,'2024-01-15','hoof',140),(3,3,3,3,2,'2024-02-01','tendon',880),(4,4,2,2,2,'2024-02-07','skull',430),(5,2,4,1,4,'2024-02-20','abdomen',80),(6,8,4,1,NULL,'2024-03-04','abdomen',80),(7,6,1,3,4,'2024-03-11','hoof',140),(8,7,1,2,NULL,'2024-03-12','wing',60),(9,1,2,1,2,'2024-03-19','hip',410);
+INSERT INTO Finding VALUES (1,1,'dysplasia','moderate',NULL),(2,2,'fissure','mild',4),(3,3,'tendon tear','severe',22),(4,4,'tumour','severe',31),(5,5,'bladder stone','moderate',9),(6,7,'fissure','moderate',7),(7,9,'arthrosis','mild',NULL),(8,4,'fracture','mild',12);

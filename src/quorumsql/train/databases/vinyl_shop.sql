@@ -1,0 +1,10 @@
+CREATE TABLE records (rec_id INTEGER PRIMARY KEY, album TEXT, performer TEXT, label TEXT, pressed INTEGER, genre TEXT, grade TEXT);
+CREATE TABLE suppliers (sup_id INTEGER PRIMARY KEY, sup_name TEXT, place TEXT);
+CREATE TABLE stock (stock_id INTEGER PRIMARY KEY, rec_id INTEGER REFERENCES records(rec_id), sup_id INTEGER REFERENCES suppliers(sup_id), bought_for REAL, asking_price REAL, copies INTEGER, arrived TEXT);
+CREATE TABLE customers (cust_id INTEGER PRIMARY KEY, cust_name TEXT, phone TEXT, fav_genre TEXT);
+CREATE TABLE orders (order_id INTEGER PRIMARY KEY, cust_id INTEGER REFERENCES customers(cust_id), rec_id INTEGER REFERENCES records(rec_id), ordered_on TEXT, picked_up INTEGER, paid REAL);
+INSERT INTO records VALUES (1,'Blue Corridor','Art Hampton','Verona',1962,'jazz','mint'),(2,'Night Trains','The Coals','Mudlark',1971,'rock','good'),(3,'Moon over Mali','Sory Keita','Sahel',1984,'world','very good'),(4,'Velvet Riot','The Coals','Mudlark',1974,'rock','worn'),(5,'Concrete Birds','Lowtide','Fjord',1999,'electronic','mint'),(6,'Blue Monday Session','Ella Crane','Verona',1958,'jazz','good'),(7,'Hymns for Robots','Lowtide','Fjord',2003,'electronic',NULL),(8,'Cabin Fever','June Arbor','Mudlark',2012,'folk','mint');
+INSERT INTO suppliers VALUES (1,'Attic Finds','Delft'),(2,'Groove Wholesale','Antwerp'),(3,'Estate Mulder','Delft'),(4,'Disc Import','Hamburg');
+INSERT INTO stock VALUES (1,1,1,18,65,1,'2024-01-05'),(2,2,2,6,19,4,'2024-01-20'),(3,3,4,9,28,2,'2024-02-02'),(4,4,2,3,8,3,'2024-02-02'),(5,5,4,11,25,6,'2024-02-18'),(6,6,1,30,120,1,'2024-03-01'),(7,2,1,4,15,1,'2024-03-09'),(8,8,2,12,NULL,5,'2024-03-15'),(9,5,2,10,24,2,NULL);
+INSERT INTO customers VALUES (1,'Joost Verbeek','0611','jazz'),(2,'Mieke Smit',NULL,'rock'),(3,'Arjun Nair','0623','electronic'),(4,'Hugo Blanc','0644','jazz'),(5,'Tessa Groen',NULL,NULL),(6,'Bram Vos','0670','folk');
+INSERT INTO orders VALUES (1,1,1,'2024-01-11',1,65),(2,2,2,'2024-01-25',1,19),(3,2,4,'2024-02-10',0,NULL),(4,3,5,'2024-02-21',1,25),(5,1,6,'2024-03-03',0,60),(6,3,7,'2024-03-20',0,NULL),(7,4,1,'2024-01-09',0,NULL),(8,4,3,'2024-02-14',1,28),(9,3,2,'2024-03-22',1,15);

@@ -1,0 +1,10 @@
+CREATE TABLE va (va_id INTEGER PRIMARY KEY, va_name TEXT, native_lang TEXT, voice_type TEXT, hour_rate INTEGER, tax_no TEXT);
+CREATE TABLE studio (st_id INTEGER PRIMARY KEY, st_name TEXT, st_city TEXT, booths INTEGER);
+CREATE TABLE project (pr_id INTEGER PRIMARY KEY, pr_title TEXT, pr_kind TEXT, client TEXT, deadline TEXT, pr_status TEXT);
+CREATE TABLE role (role_id INTEGER PRIMARY KEY, pr_id INTEGER REFERENCES project(pr_id), role_name TEXT, va_id INTEGER REFERENCES va(va_id), spare_va_id INTEGER REFERENCES va(va_id), line_cnt INTEGER);
+CREATE TABLE recording (rec_id INTEGER PRIMARY KEY, role_id INTEGER REFERENCES role(role_id), st_id INTEGER REFERENCES studio(st_id), rec_date TEXT, hours REAL);
+INSERT INTO va VALUES (1,'Malcolm Pryce','English','bass',140,'GB-101'),(2,'Elodie Marchal','French','alto',120,'FR-220'),(3,'Tim Osei','English','tenor',95,NULL),(4,'Katrin Seidel','German','soprano',110,'DE-778'),(5,'Ramon Ibarra','Spanish','baritone',130,'ES-031'),(6,'Zoe Hart','English','child',80,NULL),(7,'Udo Lenz','German','bass',150,'DE-902');
+INSERT INTO studio VALUES (1,'Echo Lane','London',4),(2,'Tonhaus','Berlin',6),(3,'La Cabine','Paris',2),(4,'Red Light','London',1),(5,'Sonora','Madrid',3);
+INSERT INTO project VALUES (1,'Kingdom of Ash','video game','Foxglove','2024-09-30','in progress'),(2,'The Lost Penguin','animation','Brightbox','2024-03-15','finished'),(3,'Brew & Bean','advert','Bean Co','2024-02-01','finished'),(4,'Night Shift','audiobook','Paper Ear','2024-12-01','in progress'),(5,'Planet Pets','animation','Brightbox',NULL,'shelved');
+INSERT INTO role VALUES (1,1,'Old King',1,7,420),(2,1,'Queen Mirel',4,2,380),(3,1,'Stable Boy',3,NULL,95),(4,2,'Pip the Penguin',6,NULL,510),(5,2,'Captain Walrus',1,NULL,230),(6,3,'Narrator',5,3,12),(7,4,'Narrator',7,1,2900),(8,5,'Rabbit King',NULL,NULL,150);
+INSERT INTO recording VALUES (1,1,1,'2024-04-03',6),(2,1,1,'2024-04-04',5.5),(3,2,2,'2024-04-10',7),(4,3,4,'2024-04-18',2),(5,4,1,'2024-01-16',8),(6,5,1,'2024-01-17',4),(7,6,5,'2024-01-22',1),(8,7,2,'2024-05-06',8),(9,7,2,'2024-05-07',7.5);

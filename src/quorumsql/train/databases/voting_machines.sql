@@ -1,0 +1,12 @@
+CREATE TABLE vendors (vendor_id INTEGER PRIMARY KEY, vendor_name TEXT, country TEXT);
+CREATE TABLE precincts (precinct_no INTEGER PRIMARY KEY, hall TEXT, county TEXT, voters INTEGER);
+CREATE TABLE machines (serial TEXT PRIMARY KEY, vendor_id INTEGER REFERENCES vendors(vendor_id), precinct_no INTEGER REFERENCES precincts(precinct_no), bought_year INTEGER, price INTEGER, paper_trail INTEGER);
+CREATE TABLE technicians (tech_id INTEGER PRIMARY KEY, full_name TEXT, certified_on TEXT, home_county TEXT);
+CREATE TABLE tests (test_id INTEGER PRIMARY KEY, serial TEXT REFERENCES machines(serial), tech_id INTEGER REFERENCES technicians(tech_id), tested_on TEXT, test_votes INTEGER, errors INTEGER, verdict TEXT);
+CREATE TABLE tallies (tally_id INTEGER PRIMARY KEY, serial TEXT REFERENCES machines(serial), election TEXT, candidate TEXT, votes INTEGER);
+INSERT INTO vendors VALUES (1,'Ballotron','USA'),(2,'Votex','Canada'),(3,'SecurePoll','Netherlands'),(4,'OpenCount','USA');
+INSERT INTO precincts VALUES (1,'Lincoln School','Ada',2100),(2,'Fire House 7','Ada',1650),(3,'Community Church','Brook',980),(4,'Senior Center','Clay',1340),(5,'Old Mill','Clay',720);
+INSERT INTO machines VALUES ('BT-01',1,1,2012,5200,0),('BT-02',1,2,2012,5200,0),('VX-10',2,1,2019,6900,1),('VX-11',2,3,2019,6900,1),('SP-77',3,4,2022,8400,1),('SP-78',3,NULL,2023,8600,1);
+INSERT INTO technicians VALUES (1,'Gail Norris','2011-03-04','Ada'),(2,'Ravi Menon','2018-08-21','Brook'),(3,'Stella Cruz',NULL,'Clay'),(4,'Hank Doyle','2009-01-30','Ada');
+INSERT INTO tests VALUES (1,'BT-01',1,'2024-09-02',500,6,'failed'),(2,'BT-01',1,'2024-09-20',500,0,'passed'),(3,'BT-02',2,'2024-09-03',500,2,'failed'),(4,'VX-10',1,'2024-09-05',400,0,'passed'),(5,'VX-11',2,'2024-09-05',400,0,'passed'),(6,'SP-77',3,'2024-09-11',600,1,'repeat'),(7,'SP-77',2,'2024-09-25',600,0,'passed'),(8,'BT-02',1,'2024-10-01',500,NULL,'repeat');
+INSERT INTO tallies VALUES (1,'BT-01','mayor 2024','Ortiz',410),(2,'BT-01','mayor 2024','Whitman',388),(3,'VX-10','mayor 2024','Ortiz',295),(4,'VX-10','mayor 2024','Whitman',340),(5,'VX-11','school board','Lindh',512),(6,'SP-77','school board','Lindh',220),(7,'SP-77','school board','Park',447),(8,'VX-11','school board','Park',101);

@@ -1,0 +1,10 @@
+CREATE TABLE physician (phys_id INTEGER PRIMARY KEY, last_name TEXT, position TEXT, pager TEXT, senior_id INTEGER REFERENCES physician(phys_id));
+CREATE TABLE inpatient (inp_id INTEGER PRIMARY KEY, last_name TEXT, age INTEGER, bed TEXT, main_problem TEXT, private INTEGER);
+CREATE TABLE round (round_id INTEGER PRIMARY KEY, round_date TEXT, led_by INTEGER REFERENCES physician(phys_id), noted_by INTEGER REFERENCES physician(phys_id), duration_min INTEGER);
+CREATE TABLE note (note_id INTEGER PRIMARY KEY, round_id INTEGER REFERENCES round(round_id), inp_id INTEGER REFERENCES inpatient(inp_id), body TEXT, trend TEXT, temp_c REAL);
+CREATE TABLE task (task_id INTEGER PRIMARY KEY, note_id INTEGER REFERENCES note(note_id), phys_id INTEGER REFERENCES physician(phys_id), what TEXT, due TEXT, done INTEGER);
+INSERT INTO physician VALUES (1,'Aldous','consultant','p11',NULL),(2,'Bhatt','registrar','p12',1),(3,'Crane','house officer','p13',2),(4,'Dimitriou','house officer',NULL,2),(5,'Eklund','consultant','p15',NULL);
+INSERT INTO inpatient VALUES (1,'Harker',71,'3A','pneumonia',0),(2,'Ince',48,'3B','pancreatitis',1),(3,'Jolly',83,'4A','hip fracture',0),(4,'Kemp',29,'4C','sepsis',0),(5,'Lowry',65,'5A','pneumonia',1),(6,'Mistry',54,NULL,'chest pain',0);
+INSERT INTO round VALUES (1,'2024-09-02',1,3,75),(2,'2024-09-03',1,4,90),(3,'2024-09-04',2,3,60),(4,'2024-09-05',5,2,110),(5,'2024-09-06',2,NULL,45);
+INSERT INTO note VALUES (1,1,1,'start antibiotics','worse',38.9),(2,1,2,'keep fasting','same',37.4),(3,2,1,'continue antibiotics','same',38.2),(4,2,3,'plan theatre','same',36.8),(5,3,4,'fluids and cultures','worse',39.6),(6,3,1,'oxygen weaned','better',37.1),(7,4,5,'repeat x-ray','better',37.6),(8,4,2,'start diet','better',NULL),(9,5,4,'switch antibiotics','same',38.4);
+INSERT INTO task VALUES (1,1,3,'blood cultures','2024-09-02',1),(2,4,4,'consent form','2024-09-03',1),(3,4,3,'call anaesthetist','2024-09-03',0),(4,5,3,'central line','2024-09-04',1),(5,7,2,'order x-ray','2024-09-06',0),(6,8,NULL,'call dietitian','2024-09-06',0),(7,6,4,'stop oxygen','2024-09-05',1);

@@ -1,0 +1,10 @@
+CREATE TABLE region (id INTEGER PRIMARY KEY, name TEXT, climate TEXT);
+CREATE TABLE observer (id INTEGER PRIMARY KEY, name TEXT, birth_year INTEGER, paid INTEGER);
+CREATE TABLE station (id INTEGER PRIMARY KEY, name TEXT, region_id INTEGER REFERENCES region(id), observer_id INTEGER REFERENCES observer(id), elevation_m INTEGER, opened TEXT, status TEXT);
+CREATE TABLE reading (id INTEGER PRIMARY KEY, station_id INTEGER REFERENCES station(id), day TEXT, temp_max REAL, temp_min REAL, rain_mm REAL, wind_kmh REAL);
+CREATE TABLE sensor (id INTEGER PRIMARY KEY, station_id INTEGER REFERENCES station(id), type TEXT, maker TEXT, installed TEXT, price REAL);
+INSERT INTO region VALUES (1,'Coastland','maritime'),(2,'High Alps','alpine'),(3,'Great Plain','continental'),(4,'Lake Basin','continental');
+INSERT INTO observer VALUES (1,'Hedda Storm',1958,1),(2,'Luis Campo',1985,0),(3,'Irma Vogt',1971,1),(4,'Ken Abara',1993,0),(5,'Zoe Lind',2001,0);
+INSERT INTO station VALUES (1,'Gull Point',1,1,12,'1974-06-01','active'),(2,'Eagle Pass',2,2,2310,'1999-09-10','active'),(3,'Cornfield',3,3,180,'2005-04-15','active'),(4,'Lighthouse Rock',1,1,5,'1931-01-01','decommissioned'),(5,'Glacier Hut',2,NULL,2890,'2012-07-20','active'),(6,'Mill Pond',3,4,210,'2020-10-05','under repair');
+INSERT INTO reading VALUES (1,1,'2024-01-10',7.2,2.1,14.5,62),(2,2,'2024-01-10',-6.0,-15.4,0,38),(3,3,'2024-01-10',1.0,-4.2,2.2,15),(4,1,'2024-07-15',24.3,16.0,0,21),(5,2,'2024-07-15',11.8,3.3,22.0,44),(6,3,'2024-07-15',33.9,19.5,0,12),(7,5,'2024-01-10',-11.2,-23.8,NULL,71),(8,5,'2024-07-15',6.5,-1.9,18.4,55),(9,6,'2024-07-15',32.1,18.8,5.6,NULL),(10,1,'2024-10-20',13.4,8.8,41.0,88);
+INSERT INTO sensor VALUES (1,1,'anemometer','Vaisala','2018-05-02',890),(2,1,'rain gauge','Lambrecht','2015-03-30',420),(3,2,'thermometer','Vaisala','2020-09-01',310),(4,3,'rain gauge','Thies','2011-11-11',280),(5,5,'anemometer','Thies','2021-07-07',960),(6,5,'thermometer','Lambrecht',NULL,150),(7,6,'thermometer','Thies','2020-10-05',330);

@@ -1,0 +1,12 @@
+CREATE TABLE plan (plan_code TEXT PRIMARY KEY, label TEXT, monthly_fee REAL, disk_gb INTEGER, backups INTEGER);
+CREATE TABLE client (client_id INTEGER PRIMARY KEY, display_name TEXT, country TEXT, signup TEXT, vat_no TEXT);
+CREATE TABLE server (host TEXT PRIMARY KEY, datacenter TEXT, cpu_cores INTEGER, ram_gb INTEGER, bought TEXT);
+CREATE TABLE site (site_id INTEGER PRIMARY KEY, url TEXT, client_id INTEGER REFERENCES client(client_id), plan_code TEXT REFERENCES plan(plan_code), host TEXT REFERENCES server(host), used_gb REAL, state TEXT);
+CREATE TABLE outage (outage_id INTEGER PRIMARY KEY, host TEXT REFERENCES server(host), began TEXT, minutes INTEGER, cause TEXT);
+CREATE TABLE invoice (inv_no INTEGER PRIMARY KEY, client_id INTEGER REFERENCES client(client_id), issued TEXT, total REAL, paid TEXT);
+INSERT INTO plan VALUES ('S','Starter',3.9,10,0),('B','Business',12.5,100,1),('P','Premium',29.0,500,1),('X','Reseller',59.0,2000,1);
+INSERT INTO client VALUES (1,'Bakery Sonne','Austria','2017-04-11','ATU123'),(2,'Rockwell Choir','Ireland','2021-09-30',NULL),(3,'Meyer Steel','Germany','2015-02-02','DE881'),(4,'Lily Chen','Ireland','2023-01-14',NULL),(5,'Nordlys Film','Norway','2019-12-05','NO554'),(6,'Otto Bauer','Germany','2024-03-08',NULL);
+INSERT INTO server VALUES ('atlas','Vienna',32,128,'2019-06-01'),('boreas','Oslo',64,256,'2022-02-15'),('ceres','Vienna',16,64,'2015-10-20'),('dione','Dublin',48,192,'2023-08-01');
+INSERT INTO site VALUES (1,'sonne.example',1,'B','atlas',22.4,'live'),(2,'choir.example',2,'S','ceres',3.1,'live'),(3,'meyersteel.example',3,'P','atlas',310.0,'live'),(4,'meyershop.example',3,'B','boreas',87.6,'suspended'),(5,'lilydraws.example',4,'S','ceres',9.8,'live'),(6,'nordlys.example',5,'P','boreas',455.2,'live'),(7,'oldnordlys.example',5,'S',NULL,NULL,'deleted');
+INSERT INTO outage VALUES (1,'ceres','2024-01-12',95,'disk failure'),(2,'atlas','2024-02-03',12,'update'),(3,'ceres','2024-03-19',240,'power'),(4,'boreas','2024-05-27',33,'attack'),(5,'ceres','2024-06-02',18,'update');
+INSERT INTO invoice VALUES (101,1,'2024-01-01',150.0,'2024-01-09'),(102,2,'2024-01-01',46.8,NULL),(103,3,'2024-01-01',498.0,'2024-01-30'),(104,4,'2024-02-01',46.8,'2024-02-02'),(105,5,'2024-02-01',394.8,'2024-03-15'),(106,3,'2024-07-01',75.0,NULL),(107,1,'2024-07-01',20.0,NULL);
