@@ -72,7 +72,7 @@ from replay import only_held_out, picks, replayed
 app = typer.Typer(add_completion=False)
 Runs = Annotated[list[Path], typer.Argument(help="Folders of runs.")]
 Score = Annotated[
-    str, typer.Option(help="The raw score: trained, share, or a field that was recorded.")
+    str, typer.Option(help="The raw score: trained, signs, share, or a field that was recorded.")
 ]
 _PREFIX = "spider-dev-"
 _QUORUM = str(Path(sys.executable).with_name("quorum"))
@@ -341,11 +341,11 @@ def _promise_table(halves: Sequence[_Half], rates: Sequence[float]) -> None:
 
 def _recorded(runs: Sequence[Path], score: str, folder: Path, *, plain: bool) -> Judged:
     """What runs recorded; answers without SQL or verdict stay away, as they do in training."""
-    looked_at = {"trained": FEATURES, "share": VOTED}.get(score, ())
+    looked_at = {"trained": FEATURES, "signs": VOTED, "share": VOTED}.get(score, ())
     judged = Judged([], [], [], looked_at=() if plain else looked_at)
     found = replayed(runs, read=score == "trained")
-    if score in ("trained", "share"):
-        kind = "trained" if score == "trained" else "vote"
+    if score in ("trained", "signs", "share"):
+        kind = "vote" if score == "share" else score
         chosen = picks(found, selector=kind, folder=folder)
         rows = [(one.choice.confidence, one.right, one.row) for one in chosen]
         there = [one.choice.candidate is not None for one in chosen]

@@ -118,7 +118,7 @@ def pool(
 @app.command()
 def members(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs on unseen databases.")],
-    selector: Annotated[str, typer.Option(help="trained or vote.")] = "trained",
+    selector: Annotated[str, typer.Option(help="trained, signs or vote.")] = "trained",
     fit: Annotated[Path | None, typer.Option(help="Write the cascade here, fitted on all.")] = None,
     on: Annotated[list[Path] | None, typer.Option(help="Fit to all, measure on these.")] = None,
     costs: Annotated[bool, typer.Option("--costs", help="Time a call of each member.")] = False,

@@ -77,7 +77,7 @@ def _embedded(run: Path, low: Path | None, data: Path, questions: int) -> Iterat
     if low is not None:
         fast = list(read_predictions(low / "predictions.jsonl").values())
         parts = (_chosen(summarise(fast)), _chosen(summarise([p for p in fast if p.index in pool])))
-        yield _ours("**`--effort low`**: `columns` alone, by vote", *parts, spent.get("low"))
+        yield _ours("**`--effort low`**: `columns` alone, not read", *parts, spent.get("low"))
     yield _ours(
         "**trained selection (default)**", _chosen(whole), _chosen(shared), spent.get("all")
     )

@@ -46,7 +46,7 @@ from quorumsql.errors import UsageError
 from quorumsql.evals.predictions import Prediction, Vote, read_predictions
 from quorumsql.neural.reader import Reader
 from quorumsql.ports import Database
-from quorumsql.shipped import FOLDER
+from quorumsql.shipped import FOLDER, WEIGHTS
 from quorumsql.stages.calibrate import load
 from quorumsql.stages.choose import Ranked
 from quorumsql.stages.evidence import features
@@ -329,21 +329,21 @@ def picks(
     selector: str = "trained",
     folder: Path = FOLDER,
 ) -> list[Pick]:
-    """Choose among the candidates of the members named, or of all, by `trained` or by `vote`.
+    """Choose among the candidates of the members named, or of all, as `members.selector` says.
 
     Raises:
         UsageError: names of tables and columns were not written down.
     """
     overlap = Overlap()
     ranks = load(folder / "calibration.json").ranks
-    weights = load_weights(folder / "weigh_members.json") if selector == "trained" else None
+    weights = load_weights(folder / WEIGHTS[selector]) if selector in WEIGHTS else None
     made = []
     for one in found:
         pool, right = one.of(*names)
         chooses = Ranked(ranks) if weights is None else Weigher(one.reader, weights, ranks=ranks)
         choice = chooses.choose(one.question, pool, one.schema)
         read: tuple[float, ...] = ()
-        if weights is not None:
+        if weights is not None and weights.read:
             read = read_groups(one.reader, one.question, pool, choice.groups, one.schema)
         if not one.schema.tables:
             raise UsageError(f"{one.db_id}: its names are not there: run benchmarks/replay.py.")

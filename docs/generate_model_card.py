@@ -89,7 +89,8 @@ def training() -> str:
 
 def _invented() -> str:
     found = list(invented())
-    return f"{len(found)}, {sum(len(one.questions) for one in found):,} questions in the files"
+    count = sum(len(one.questions) for one in found)
+    return f"{len(found)}, {count:,} questions in the files today"
 
 
 def _own_questions() -> int:

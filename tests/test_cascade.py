@@ -173,7 +173,7 @@ def test_a_file_that_holds_no_cascade_is_refused(text: str, tmp_path: Path) -> N
 
 
 def test_the_package_ships_a_cascade_for_each_way_to_choose() -> None:
-    for selector in ("vote", "trained"):
+    for selector in ("vote", "signs", "trained"):
         shipped = shipped_cascade(selector)
         assert shipped is not None and shipped.calls <= 0.4, selector
         assert set(shipped.order) == set(shipped_calibration().ranks)
@@ -181,7 +181,7 @@ def test_the_package_ships_a_cascade_for_each_way_to_choose() -> None:
 
 
 def test_who_is_asked_alone_is_as_sure_as_it_was_measured_alone() -> None:
-    for selector in ("vote", "trained"):
+    for selector in ("vote", "signs", "trained"):
         shipped, whole = shipped_cascade(selector), shipped_calibration(selector)
         assert shipped is not None
         alone = shipped_calibration(selector, asked=[FIRST])

@@ -14,11 +14,13 @@ import pytest
 
 from quorumsql.db import open_database
 from quorumsql.errors import UsageError
+from quorumsql.evals.datasets import load_spider
 from quorumsql.forms.read import read
 from quorumsql.neural.tokenise import Tokeniser
 from quorumsql.train.data import load_examples
 from quorumsql.train.embedded import train
-from quorumsql.train.invented import DATABASES, Invented, invented
+from quorumsql.train.invented import DATABASES, Invented, as_spider, invented
+from quorumsql.train.lessons import load_lessons, make_lessons
 from test_train import PLAN, TINY
 from tiny_spider import QUESTIONS, write_spider
 
@@ -44,6 +46,18 @@ def test_a_database_is_made_with_what_is_asked_about_it(folder: Path, tmp_path: 
     assert question == "Which one lies at A1?"
     with closing(sqlite3.connect(found.build(tmp_path))) as connection:
         assert connection.execute(sql).fetchall() == [("Alma",)]
+
+
+def test_they_are_a_data_set_in_spiders_format(folder: Path, tmp_path: Path) -> None:
+    data = as_spider(invented(folder), tmp_path / "data")
+    (task,) = load_spider(data / "train.json", data / "database")
+    assert (task.db_id, task.question) == ("marina", "Which one lies at A1?")
+    path = data / "database" / "marina" / "marina.sqlite"
+    before = path.stat().st_mtime_ns
+    assert as_spider(invented(folder), tmp_path / "data") == data
+    assert path.stat().st_mtime_ns == before
+    (lesson,) = load_lessons(make_lessons(data, ("train.json",), tmp_path / "lessons.jsonl"))
+    assert {one.right for one in lesson.candidates} == {True, False}
 
 
 def test_what_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:

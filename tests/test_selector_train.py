@@ -20,6 +20,7 @@ from quorumsql.forms.read import read
 from quorumsql.joins import JoinGraph
 from quorumsql.neural.reader import Reader, ReaderTokeniser, stack
 from quorumsql.results import same_result
+from quorumsql.stages.weigh import load_weights
 from quorumsql.train.ground import Ground
 from quorumsql.train.lessons import lessons_of_run, load_lessons, make_lessons, merged
 from quorumsql.train.losses import LOSSES, ensemble
@@ -46,7 +47,7 @@ def recorded(folder: Path, database: str, *written: tuple[str, bool]) -> Path:
     """A run of one question about owners, as `quorum eval` records it."""
     folder.mkdir(parents=True, exist_ok=True)
     votes = tuple(
-        Vote(generator=f"m{n}", sql=sql, status="ok", weight=1.0, group=n, correct=right)
+        Vote(generator="m", sql=sql, status="ok", weight=1.0, group=n, correct=right)
         for n, (sql, right) in enumerate(written)
     )
     prediction = Prediction(
@@ -119,6 +120,19 @@ def test_a_pass_may_read_a_share_of_the_lessons(
         tokeniser=ReaderTokeniser(tokenizer), shape=TINY, report=events.append,
     )  # fmt: skip
     assert events[0]["steps"] == PLAN.passes * len(lessons) // 2 // PLAN.questions
+
+
+def test_what_members_wrote_for_is_read_whatever_the_share(
+    spider: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    path = make_lessons(spider, ("train.json",), tmp_path / "lessons.jsonl")
+    lessons = [replace(one, written=place < 4) for place, one in enumerate(load_lessons(path))]
+    events = list[dict[str, Any]]()
+    train_reader(
+        lessons, (), tmp_path / "out", replace(PLAN, share=0.5, passes=1), start=None,
+        tokeniser=ReaderTokeniser(tokenizer), shape=TINY, report=events.append,
+    )  # fmt: skip
+    assert events[0]["steps"] == (4 + 2) // PLAN.questions
 
 
 def test_no_candidate_shows_by_its_hand_that_it_is_gold(spider: Path, tmp_path: Path) -> None:
@@ -195,10 +209,14 @@ def test_what_members_wrote_joins_the_lesson(spider: Path, tmp_path: Path) -> No
     run = recorded(tmp_path / "run", "one", ("SELECT kind FROM pet", False),
                    ("SELECT o.name FROM owner AS o", True))  # fmt: skip
     assert databases_of(run) == {"one"}
-    added = list(lessons_of_run(run, spider, questions="train.json"))
+    added = list(lessons_of_run(run, [tmp_path, spider / "database"]))
     (lesson,) = [one for one in merged([*load_lessons(path), *added]) if one.key == "train.json1"]
     texts = [c.sql for c in lesson.candidates]
     assert "select kind from pet" in texts and texts.count("select name from owner") == 1
+    assert lesson.written and not any(one.written for one in load_lessons(path))
+    assert [c.sql for c in lesson.candidates if not c.right] == ["select kind from pet"]
+    with pytest.raises(UsageError, match="its database one is in none"):
+        list(lessons_of_run(run, [tmp_path]))
 
 
 def test_a_trained_reader_tells_right_from_wrong(
@@ -228,8 +246,9 @@ def test_a_trained_reader_tells_right_from_wrong(
     database.close()
     run = recorded(tmp_path / "fit", "two", ("SELECT age FROM owner", False),
                    ("SELECT name FROM owner", True))  # fmt: skip
-    assert fit_selector(folder, run, spider) == {"members": 1, "pool": DRAWS}
-    assert (folder / "weigh_members.json").is_file() and (folder / "weigh_pool.json").is_file()
+    assert fit_selector(folder, run, spider) == {"own": 1, "alone": 1, "foreign": DRAWS}
+    for kind, reads in (("members", True), ("signs", False), ("pool", True)):
+        assert load_weights(folder / f"weigh_{kind}.json").read == reads
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(

@@ -141,6 +141,20 @@ def test_what_nearly_nobody_wrote_is_not_read_and_cannot_win() -> None:
     assert [group.members for group in choice.groups] == [(2,), (0, 1), (3,)]
 
 
+def test_without_weights_for_reading_nothing_is_read() -> None:
+    reader = Liking({"SELECT 2": 9.0})
+    pool = [
+        candidate("a", "SELECT 1", 1, weight=0.1),
+        candidate("a", "SELECT 1 + 0", 1, weight=0.6),
+        candidate("a", "SELECT 2", 2, weight=0.3),
+    ]
+    for weight, best in ((1.0, 0), (-1.0, 2)):
+        weigher = Weigher(reader, Weights(of={"share": weight}), ranks={"a": 0})
+        choice = weigher.choose(QUESTION, pool, SCHEMA)
+        assert (choice.candidate, reader.asked) == (best, 0)
+        assert choice.rule == ("unanimous" if best == 0 else "judged")
+
+
 def test_many_candidates_of_one_vote_each_are_all_read() -> None:
     pool = [candidate(f"g{n}", f"SELECT {n}", n) for n in range(60)]
     reader = Noting({"SELECT 41": 3.0})

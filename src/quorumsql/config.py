@@ -63,7 +63,7 @@ EFFORTS: Mapping[Effort, Mapping[str, Any]] = {
         "hypotheses": 4,
         "seconds": 10.0,
         "limits": {"seconds": 5.0},
-        "members": {"cascade": 0.0, "selector": "vote"},
+        "members": {"cascade": 0.0, "selector": "signs"},
         "llm": {"cascade": 0.7, "selector": "vote", "deadline": 45.0},
     },
     "medium": {
@@ -113,13 +113,13 @@ class MemberSettings:
 
     A `cascade` asks one after another: with "auto" by thresholds fitted on databases held out, with
     a number where confidence is below that, which 0 never is. "off" asks all at once, and so does
-    `max_error`. The `selector` "trained" reads what they wrote, "vote" counts. With `refuse`,
-    questions that a database knows nothing about are not answered. `adapted` uses what `quorum
-    adapt` made, `recall` SQL that was approved for the same question.
+    `max_error`. The `selector` "trained" reads what they wrote, "signs" only looks for signs of
+    mistakes, "vote" counts. With `refuse`, questions that a database knows nothing about are not
+    answered. `adapted` uses what `quorum adapt` made, `recall` SQL approved for the same question.
     """
 
     cascade: Literal["auto", "off"] | float = "off"
-    selector: Literal["trained", "vote"] = "trained"
+    selector: Literal["trained", "signs", "vote"] = "trained"
     refuse: bool = True
     adapted: bool = True
     recall: bool = True

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from quorumsql.config import Settings
 from quorumsql.ports import Generator, Meaning, Reader, Selector
@@ -24,6 +25,7 @@ __all__ = [
     *(
         "FIRST",
         "FOLDER",
+        "WEIGHTS",
         "WIDER",
         "Shipped",
         "is_embedded",
@@ -37,6 +39,10 @@ FOLDER = Path(__file__).parent / "neural" / "weights"
 FIRST, WIDER = "embedded/columns", 2
 """The member that a cascade asks first. While it is alone there is nobody else's to choose from, so
 it tries so many times as many hypotheses (docs/experiments.md)."""
+WEIGHTS: Mapping[str, str] = MappingProxyType(
+    {"trained": "weigh_members.json", "signs": "weigh_signs.json"}
+)
+"""What votes, reading and signs count, by `members.selector`."""
 MOST_ADAPTED = 4
 """Databases whose own members stay loaded, about 60 MB each."""
 
@@ -75,19 +81,22 @@ class Shipped:
         Raises:
             ModelError: its weights are missing.
         """
+        how = self._settings.members.selector
+        if how == "vote" or not self._takes_part():
+            return None
         with self._lock:
-            reader = self.reader()
-            if self._selector is None and reader is not None:
-                self._selector = selector_of_members(shipped_calibration().ranks, reader=reader)
+            if self._selector is None:
+                ranks, reader = shipped_calibration().ranks, self.reader()
+                self._selector = selector_of_members(ranks, reader=reader, how=how)
             return self._selector
 
     def reader(self) -> Reader | None:
-        """Return what the selector reads with, once per statement; None where votes alone choose.
+        """Return what the selector reads with, once per statement; None where nobody reads.
 
         Raises:
             ModelError: its weights are missing.
         """
-        if self._settings.members.selector == "vote" or not self._takes_part():
+        if self._settings.members.selector != "trained" or not self._takes_part():
             return None
         with self._lock:
             if self._reader is None:
@@ -142,18 +151,22 @@ def is_embedded(name: str) -> bool:
 
 
 def selector_of_members(
-    ranks: Mapping[str, int], *, folder: Path = FOLDER, reader: Reader | None = None
+    ranks: Mapping[str, int],
+    *,
+    folder: Path = FOLDER,
+    reader: Reader | None = None,
+    how: Literal["trained", "signs"] = "trained",
 ) -> Selector:
     """Return what chooses among the members' candidates, whose weights are their votes.
 
-    It reads with `reader`, or with the one in `folder`.
+    It reads with `reader`, or with the one in `folder`. How it chooses is one of the settings'.
 
     Raises:
         ModelError: the weights are missing.
     """
     from quorumsql.stages.weigh import Weigher, load_weights
 
-    weights = load_weights(folder / "weigh_members.json")
+    weights = load_weights(folder / WEIGHTS[how])
     return Weigher(reader or _reader(folder), weights, ranks=ranks)
 
 

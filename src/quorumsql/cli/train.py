@@ -154,13 +154,16 @@ def selector(
     run: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="RUN", help="A run over train.json by members that had not seen its databases."
+            metavar="RUN", help="A run of quorum eval by members that had not seen its databases."
         ),
     ] = None,
     fit: Fit = None,
     members: Members = None,
     reader: ReaderStart = None,
     own: Own = 0,
+    invented: Annotated[
+        bool, typer.Option(help="Learn from the package's invented databases, too.")
+    ] = True,
     passes: Annotated[
         int | None, typer.Option(metavar="N", help="Passes over the lessons.", min=1)
     ] = None,
@@ -200,12 +203,10 @@ def selector(
         raise UsageError("No training data: give --data DIR, a folder in Spider's format.")
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        chosen = {
-            "passes": passes, "share": share, "candidates": candidates,
-            "frozen_layers": frozen_layers, "loss": loss,
-        }  # fmt: skip
+        chosen = {"passes": passes, "share": share, "candidates": candidates,
+                  "frozen_layers": frozen_layers, "loss": loss}  # fmt: skip
         weights = _select(
-            folder, out, tuple(run or ()), fit, members, reader, own, chosen, progress
+            folder, out, tuple(run or ()), fit, members, reader, own, invented, chosen, progress
         )
         if members and fit:
             from quorumsql.train.start_selector import measure_selector
@@ -223,12 +224,14 @@ def _select(
     members: Path | None,
     reader: Path | None,
     own: int,
+    invented: bool,
     chosen: dict[str, Any],
     progress: Progress,
 ) -> Path:
     from quorumsql.errors import MissingExtra, UsageError
 
     try:
+        from quorumsql.train.invented import DATABASES
         from quorumsql.train.losses import LOSSES
         from quorumsql.train.selector import ReaderPlan
         from quorumsql.train.start_selector import databases_of, fit_selector, train_selector
@@ -250,7 +253,8 @@ def _select(
     apart = databases_of(fit) if fit else frozenset()
     weights = train_selector(
         data, out,
-        runs=runs, apart=apart, members=members, reader=reader, own=own, plan=plan, report=report,
+        runs=runs, apart=apart, members=members, reader=reader, own=own,
+        databases=DATABASES if invented else None, plan=plan, report=report,
     )  # fmt: skip
     if fit:
         fit_selector(weights, fit, data)

@@ -61,6 +61,11 @@ class Weights:
         """Return what a group with these features is worth."""
         return math.fsum(self.of.get(name, 0.0) * x for name, x in row.items())
 
+    @property
+    def read(self) -> bool:
+        """Whether what the reader says counts; else nothing is read, and its weights stay away."""
+        return not {"best_read", "mean_read"}.isdisjoint(self.of)
+
 
 class Weigher:
     """A `Selector` that reads."""
@@ -92,7 +97,9 @@ class Weigher:
         )
         if choice.candidate is None or (self._ranks is None and len(choice.groups) == 1):
             return choice
-        read = read_groups(self._reader, question, candidates, choice.groups, schema)
+        read: tuple[float, ...] = (-math.inf,) * len(candidates)
+        if self._weights.read:
+            read = read_groups(self._reader, question, candidates, choice.groups, schema)
         able = contenders(choice.groups)
         signs = self._signs(question, candidates, able, schema)
         rows = features(candidates, able, read, signs)

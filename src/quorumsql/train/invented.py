@@ -12,15 +12,16 @@ What is not covered: questions about Spider's databases; those stand in `train.q
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from quorumsql.errors import UsageError
 
-__all__ = ["DATABASES", "Invented", "invented"]
+__all__ = ["DATABASES", "Invented", "as_spider", "invented"]
 
 DATABASES = Path(__file__).with_name("databases")
 """What ships."""
@@ -69,3 +70,23 @@ def invented(folder: Path = DATABASES) -> Iterator[Invented]:
             script=script.read_text(encoding="utf-8"),
             questions=tuple((question, sql) for question, sql in pairs),
         )
+
+
+def as_spider(databases: Iterable[Invented], folder: Path) -> Path:
+    """Write databases and questions to `folder` in Spider's format; return it.
+
+    `train.json` has the questions, `database/NAME/NAME.sqlite` are the databases. What is there
+    already stays.
+
+    Raises:
+        UsageError: a script does not run.
+    """
+    rows: list[dict[str, str]] = []
+    for one in databases:
+        place = folder / "database" / one.name
+        if not (place / f"{one.name}.sqlite").is_file():
+            place.mkdir(parents=True, exist_ok=True)
+            one.build(place)
+        rows += [{"db_id": one.name, "question": q, "query": sql} for q, sql in one.questions]
+    (folder / "train.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return folder

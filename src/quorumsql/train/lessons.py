@@ -20,6 +20,7 @@ from pathlib import Path
 
 from quorumsql.db import open_database
 from quorumsql.domain import ColumnRef, Execution, Limits, Rows
+from quorumsql.errors import UsageError
 from quorumsql.evals.predictions import Prediction, read_predictions
 from quorumsql.forms.read import Unreadable, read
 from quorumsql.joins import JoinGraph
@@ -50,12 +51,16 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """One question with its candidates. `key` is the same in every run."""
+    """One question with its candidates. `key` is the same in every run.
+
+    `written`: members wrote some of them, so their mistakes are real ones.
+    """
 
     key: str
     database: str
     question: str
     candidates: tuple[Exhibit, ...]
+    written: bool = False
 
 
 def make_lessons(
@@ -106,17 +111,24 @@ def load_lessons(path: Path) -> Iterator[Lesson]:
         yield Lesson(**{**record, "candidates": own})
 
 
-def lessons_of_run(run: Path, data: Path, *, questions: str) -> Iterator[Lesson]:
-    """Yield what members wrote in a run of `quorum eval` over the file `questions` of `data`.
+def lessons_of_run(run: Path, folders: Sequence[Path]) -> Iterator[Lesson]:
+    """Yield what members wrote in a run of `quorum eval` about databases in one of `folders`.
 
     Their statements run again, since a run does not keep all rows.
+
+    Raises:
+        UsageError: a database is in none of the folders.
     """
     found: dict[str, list[Prediction]] = {}
     for prediction in read_predictions(run / "predictions.jsonl").values():
         if prediction.unscored is None:
             found.setdefault(prediction.db_id, []).append(prediction)
     for name, own in sorted(found.items()):
-        with closing(open_database(str(data / "database" / name / f"{name}.sqlite"))) as database:
+        places = (folder / name / f"{name}.sqlite" for folder in folders)
+        place = next((one for one in places if one.is_file()), None)
+        if place is None:
+            raise UsageError(f"{run}: its database {name} is in none of the folders of data.")
+        with closing(open_database(str(place))) as database:
             names = Names(database.schema())
             for prediction in own:
                 written: dict[str, tuple[Execution, bool]] = {}
@@ -125,24 +137,34 @@ def lessons_of_run(run: Path, data: Path, *, questions: str) -> Iterator[Lesson]
                     if vote.status in {"ok", "empty"} and text not in written:
                         written[text] = (database.execute(vote.sql, limits=LIMITS), vote.correct)
                 yield Lesson(
-                    key=f"{questions}{prediction.index}",
+                    key=f"{run.name}{prediction.index}",
                     database=name,
                     question=prediction.question,
                     candidates=_exhibits(written, prediction.question, names),
+                    written=True,
                 )
 
 
 def merged(lessons: Iterable[Lesson]) -> list[Lesson]:
-    """Return one lesson per key, with the candidates of all that have it."""
-    found: dict[str, Lesson] = {}
+    """Return one lesson per question and database, with the candidates of all that have it.
+
+    Where members were wrong, their mistakes take the place of modified gold, which is told easier.
+    """
+    found: dict[tuple[str, str], Lesson] = {}
     for lesson in lessons:
-        before = found.get(lesson.key)
-        known = {c.sql for c in before.candidates} if before else set()
-        own = tuple(c for c in lesson.candidates if c.sql not in known)
-        found[lesson.key] = (
-            replace(before, candidates=before.candidates + own) if before else lesson
-        )
+        asked = (lesson.database, lesson.question)
+        found[asked] = _joined(found[asked], lesson) if asked in found else lesson
     return list(found.values())
+
+
+def _joined(one: Lesson, other: Lesson) -> Lesson:
+    real = [each.written and any(not c.right for c in each.candidates) for each in (one, other)]
+    exhibits: dict[str, Exhibit] = {}
+    for each, own in zip((one, other), real, strict=True):
+        for exhibit in each.candidates:
+            if exhibit.right or own or not any(real):
+                exhibits.setdefault(exhibit.sql, exhibit)
+    return replace(one, candidates=tuple(exhibits.values()), written=one.written or other.written)
 
 
 def _of_database(

@@ -41,7 +41,10 @@ class ReaderPlan:
 
     passes: int = 2
     share: float = 1.0
-    """Share of the questions that each pass reads, drawn anew for each (RS2, arXiv 2305.18424)."""
+    """Share of the questions that each pass reads, drawn anew for each (RS2, arXiv 2305.18424).
+
+    Those that members wrote for are rare, and all of them are read.
+    """
     questions: int = 8
     candidates: int = 8
     rate: float = 1e-4
@@ -103,14 +106,15 @@ def train_reader(
     average = ReaderModel(shape or Shape()).to(device)
     average.load_state_dict(model.state_dict())
     run = Run(model=model, average=average, optimizer=_optimizer(model, plan))
-    per_pass = math.ceil(plan.share * len(useful) / plan.questions)
+    per_pass = math.ceil(len(_rows(useful, 0, plan)) / plan.questions)
     total = per_pass * plan.passes
     checkpoint = out / "reader_checkpoint.pt"
     run.resume(checkpoint, asdict(plan), device=device)
     report({"event": "start", "questions": len(useful), "steps": total, "resumed_at": run.step})
     saved, blur = time.monotonic(), Blur(plan.masked, plan.renamed)
     while run.step < total:
-        rows = _rows(len(useful), run.step, per_pass, plan)
+        number, place = divmod(run.step, per_pass)
+        rows = _rows(useful, number, plan)[place * plan.questions : (place + 1) * plan.questions]
         loss = _step(run, [useful[r] for r in rows], total, plan, tokeniser, blur, device)
         run.step += 1
         if run.step == total or time.monotonic() - saved > checkpoint_seconds:
@@ -135,11 +139,15 @@ def _optimizer(model: ReaderModel, plan: ReaderPlan) -> torch.optim.Optimizer:
     return optimizer_for(((known, plan.rate), (fresh, plan.new_rate)), decay=plan.decay)
 
 
-def _rows(count: int, step: int, per_pass: int, plan: ReaderPlan) -> list[int]:
-    number, offset = divmod(step, per_pass)
-    rows = list(range(count))
-    random.Random(f"{plan.seed}-{number}").shuffle(rows)
-    return rows[offset * plan.questions : (offset + 1) * plan.questions]
+def _rows(lessons: Sequence[Lesson], number: int, plan: ReaderPlan) -> list[int]:
+    """Which lessons a pass reads, in which order."""
+    rng = random.Random(f"{plan.seed}-{number}")
+    others = [row for row, one in enumerate(lessons) if not one.written]
+    rng.shuffle(others)
+    rows = [row for row, one in enumerate(lessons) if one.written]
+    rows += others[: math.ceil(plan.share * len(others))]
+    rng.shuffle(rows)
+    return rows
 
 
 def _step(

