@@ -344,7 +344,7 @@ def _recorded(runs: Sequence[Path], score: str, folder: Path, *, plain: bool) ->
     looked_at = {"trained": FEATURES, "signs": VOTED, "share": VOTED}.get(score, ())
     judged = Judged([], [], [], looked_at=() if plain else looked_at)
     found = replayed(runs, read=score == "trained")
-    if score in ("trained", "signs", "share"):
+    if looked_at:
         kind = "vote" if score == "share" else score
         chosen = picks(found, selector=kind, folder=folder)
         rows = [(one.choice.confidence, one.right, one.row) for one in chosen]

@@ -63,9 +63,9 @@ def test_it_is_said_how_an_answer_was_chosen() -> None:
     assert how_chosen(answer_of("unanimous", [0.5, 0.5], 0)) == "first choices agree"
     assert how_chosen(answer_of("unanimous", [1.0], 0)) == "only one generator answered"
     assert how_chosen(answer_of("vote", [0.6, 0.4], 0)) == "by vote"
-    assert how_chosen(answer_of("judged", [0.6, 0.4], 0)) == "chosen by reading"
+    assert how_chosen(answer_of("judged", [0.6, 0.4], 0)) == "chosen by the selector"
     against = answer_of("judged", [0.6, 0.4], 1)
-    assert how_chosen(against) == "chosen by reading, against the vote"
+    assert how_chosen(against) == "chosen by the selector, against the vote"
     by_model = answer_of("judged", [0.6, 0.4], 1, **asked)
     assert how_chosen(by_model) == "chosen by the model, against the vote"
 

@@ -170,7 +170,7 @@ def selector(
     share: Annotated[
         float | None,
         typer.Option(
-            metavar="0–1", help="Share of the lessons that each pass reads.", min=0.01, max=1.0
+            metavar="0–1", help="Share of lessons a pass reads beside the runs'.", min=0.01, max=1.0
         ),
     ] = None,
     candidates: Annotated[

@@ -22,7 +22,7 @@ __all__ = ["RULES", "by_share", "how_chosen", "share", "vote_table"]
 RULES: Final = {
     "unanimous": "first choices agree",
     "vote": "by vote",
-    "judged": "chosen by reading",
+    "judged": "chosen by the selector",
     "approved": "an approved example asks the same",
     "none": "nothing to vote on",
     "follow-up": "changed from the answer before",
@@ -34,7 +34,7 @@ _APART: Final = 2
 def how_chosen(answer: Answer) -> str:
     """Return in a few words how the answer was chosen among the results.
 
-    Who chooses is a language model only where one was asked to; else the embedded reader.
+    Who chooses is a language model only where one was asked to; else the selector that ships.
     """
     choice = answer.choice
     voters = {answer.candidates[i].generator for group in choice.groups for i in group.members}

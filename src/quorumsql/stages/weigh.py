@@ -68,7 +68,7 @@ class Weights:
 
 
 class Weigher:
-    """A `Selector` that reads."""
+    """A `Selector` that reads, if its weights count what was read."""
 
     def __init__(
         self,

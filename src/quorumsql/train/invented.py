@@ -5,7 +5,7 @@ A database is two files of the folder `databases`: NAME.sql makes it, and each l
     question <tab> SQL
 
 A language model wrote both, from the name of a trade alone: two fifths of the questions without
-the names of tables and columns, the others plainly, in fragments, or as people talk.
+the names of tables and columns, the others plainly, with synonyms, in fragments, or as people talk.
 
 What is not covered: questions about Spider's databases; those stand in `train.questions`.
 """
@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from quorumsql.errors import UsageError
 
@@ -75,8 +76,8 @@ def invented(folder: Path = DATABASES) -> Iterator[Invented]:
 def as_spider(databases: Iterable[Invented], folder: Path) -> Path:
     """Write databases and questions to `folder` in Spider's format; return it.
 
-    `train.json` has the questions, `database/NAME/NAME.sqlite` are the databases. What is there
-    already stays.
+    `train.json` has the questions, `database/NAME/NAME.sqlite` are the databases. A database that
+    is there already stays; one appears whole or not at all.
 
     Raises:
         UsageError: a script does not run.
@@ -86,7 +87,8 @@ def as_spider(databases: Iterable[Invented], folder: Path) -> Path:
         place = folder / "database" / one.name
         if not (place / f"{one.name}.sqlite").is_file():
             place.mkdir(parents=True, exist_ok=True)
-            one.build(place)
+            with TemporaryDirectory(dir=folder) as part:
+                one.build(Path(part)).replace(place / f"{one.name}.sqlite")
         rows += [{"db_id": one.name, "question": q, "query": sql} for q, sql in one.questions]
     (folder / "train.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return folder
